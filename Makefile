@@ -1,0 +1,41 @@
+# seqlab: every target creates the environment when it is missing. `make` alone lists the targets.
+PYTHON ?= python3
+PORT ?=
+LAB_ARGS ?=
+MODE ?= lab
+EDITION ?= both
+JOBS ?= 2
+PY := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test labs bench doctor lint clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup:  ## create .venv from requirements.lock (a second run takes no time)
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "seqlab needs Python 3.11 or newer, and '$(PYTHON)' is not on the PATH: install it, or name one with make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) ci/bootstrap.py
+
+lab: setup  ## JupyterLab on the labs            (PORT=8889, LAB_ARGS="--no-browser")
+	@$(PY) -m ci.serve --port "$(PORT)" -- $(LAB_ARGS)
+
+test: setup  ## everything that CI runs
+	@$(PY) -m pytest $(TEST_ARGS)
+
+labs: setup  ## execute all notebooks; report in build/report  (MODE=smoke|lab|full, EDITION=open|solved|both, JOBS=2)
+	@$(PY) -m ci.run_labs --mode $(MODE) --edition $(EDITION) --jobs $(JOBS)
+
+bench: setup  ## measure against peers in the same run
+	@$(PY) -m ci.bench
+
+doctor: setup  ## what this machine has, and what each lab can use
+	@$(PY) -m seqlab
+
+lint: setup  ## notebook hygiene
+	@$(PY) -m ci.lint
+
+clean:  ## remove build/ and caches (keeps .venv and your progress)
+	@rm -rf build .pytest_cache *.egg-info
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+	@echo "Removed build/ and caches. The environment stays in .venv (remove it by hand to start over)."

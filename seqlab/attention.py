@@ -1,0 +1,198 @@
+"""Attention, written to be read: scores, a normalizer, a mix of values. The oracle that every kernel is compared with.
+
+    scores  = scale * q kᵀ + bias                    who cares about whom, and how much
+    weights = normalizer(scores, allowed)            softmax, hardmax, sigmoid, average
+    out     = weights v                              each query's mix of the values
+
+Axis words, here and everywhere: `batch head query key dim`. Leading axes are free, so the same function serves one
+sequence ("query dim") and a batch of many heads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, overload
+
+import torch
+from einops import einsum, reduce
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Scores = Float[Tensor, "*batch query key"]
+Allowed = Bool[Tensor, "*#batch query key"]
+
+
+@dataclass(frozen=True)
+class Normalizer:
+    """Turns scores into weights, row by row. Call it: `weights = normalizer(scores, allowed)`.
+
+    `allowed` is boolean, true where the query may look; what is not allowed gets weight 0, and a row with nothing
+    allowed gets zeros (never NaN).
+    """
+
+    name: str
+    apply: Callable[[Tensor, Tensor], Tensor]
+
+    def __call__(self, scores: Scores, allowed: Allowed | None = None) -> Scores:
+        if allowed is None:
+            allowed = torch.ones((), dtype=torch.bool, device=scores.device).expand(scores.shape)
+        return self.apply(scores, allowed.expand(scores.shape))
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def softmax(beta: float = 1.0) -> Normalizer:
+    """`exp(beta * score)`, normalized over the keys. `beta` is the inverse temperature: 0 averages, ∞ is hardmax."""
+    if not math.isfinite(beta):
+        raise ValueError(f"beta: got {beta}, wanted a finite number (the limit beta → ∞ is hardmax())")
+
+    def apply(scores: Tensor, allowed: Tensor) -> Tensor:
+        scores = (beta * scores).masked_fill(~allowed, -math.inf)
+        highest = reduce(scores, "... query key -> ... query 1", "max")
+        highest = highest.masked_fill(highest == -math.inf, 0)  # a row with no allowed key
+        unnormalized = torch.exp(scores - highest)
+        total = reduce(unnormalized, "... query key -> ... query 1", "sum")
+        return unnormalized / total.masked_fill(total == 0, 1)
+
+    return Normalizer(f"softmax(beta={beta:g})", apply)
+
+
+def hardmax(tolerance: float = 0.0) -> Normalizer:
+    """All weight on the largest score; keys that tie share it equally (Yun et al. 2019, section 4).
+
+    Scores within `tolerance` of the largest count as tied: 0 is the definition, and what integers need.
+    """
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance: got {tolerance}, wanted a number ≥ 0")
+
+    def apply(scores: Tensor, allowed: Tensor) -> Tensor:
+        scores = scores.masked_fill(~allowed, -math.inf)
+        highest = reduce(scores, "... query key -> ... query 1", "max")
+        winners = (allowed & (scores >= highest - tolerance)).to(scores.dtype)
+        total = reduce(winners, "... query key -> ... query 1", "sum")
+        return winners / total.masked_fill(total == 0, 1)
+
+    return Normalizer("hardmax()" if not tolerance else f"hardmax(tolerance={tolerance:g})", apply)
+
+
+def sigmoid(bias: float | None = None) -> Normalizer:
+    """`1 / (1 + exp(-(score + bias)))`, each weight on its own: no row sum (Ramapuram et al. 2024, section 2).
+
+    `bias=None` is the paper's `-log n`, n the number of keys, which makes the weights of a fresh layer sum to about 1.
+    """
+
+    def apply(scores: Tensor, allowed: Tensor) -> Tensor:
+        shift = -math.log(max(scores.shape[-1], 1)) if bias is None else bias
+        return torch.sigmoid(scores + shift).masked_fill(~allowed, 0)
+
+    return Normalizer("sigmoid(bias=-log n)" if bias is None else f"sigmoid(bias={bias:g})", apply)
+
+
+def average() -> Normalizer:
+    """The same weight on every allowed key: what softmax does at `beta = 0`. A negative control."""
+    uniform = softmax(0.0)
+    return Normalizer("average()", lambda scores, allowed: uniform.apply(torch.zeros_like(scores), allowed))
+
+
+@overload
+def attention(q: Tensor, k: Tensor, v: Tensor, *, return_weights: Literal[False] = ..., **options: object) -> Tensor: ...
+@overload
+def attention(q: Tensor, k: Tensor, v: Tensor, *, return_weights: Literal[True], **options: object) -> tuple[Tensor, Tensor]: ...
+def attention(
+    q: Float[Tensor, "*batch query dim"],
+    k: Float[Tensor, "*batch key dim"],
+    v: Float[Tensor, "*batch key value"],
+    *,
+    normalizer: Normalizer = softmax(),
+    pattern: object | None = None,
+    causal: bool = False,
+    key_padding: Bool[Tensor, "*batch key"] | None = None,
+    bias: Float[Tensor, "*bias query key"] | None = None,
+    scale: float | None = None,
+    return_weights: bool = False,
+) -> Float[Tensor, "*batch query value"] | tuple[Float[Tensor, "*batch query value"], Float[Tensor, "*batch query key"]]:
+    """`normalizer(scale * q kᵀ + bias) v`, and the weights too with `return_weights=True`.
+
+    pattern:      who may look at whom: boolean "query key" (true = may look), or an object whose `.at(n)` gives one
+    causal:       query i sees keys up to i, aligned at the last key: j ≤ i + n_key - n_query
+    key_padding:  boolean "*batch key", true = a real key; broadcasts over heads when it lacks that axis
+    bias:         added to the scores, such as ALiBi
+    scale:        1/√dim when None; the papers on universality use 1
+
+    Raises ValueError where shapes disagree, TypeError where a mask is not boolean.
+    """
+    _check_shapes(q, k, v)
+    scores = einsum(q, k, "... query dim, ... key dim -> ... query key")
+    scores = scores * (1 / math.sqrt(q.shape[-1]) if scale is None else scale)
+    if bias is not None:
+        scores = scores + _broadcastable(bias, scores, "bias")
+    weights = normalizer(scores, allowed_keys(scores, pattern=pattern, causal=causal, key_padding=key_padding))
+    out = einsum(weights, v, "... query key, ... key value -> ... query value")
+    return (out, weights) if return_weights else out
+
+
+def allowed_keys(
+    scores: Scores,
+    *,
+    pattern: object | None = None,
+    causal: bool = False,
+    key_padding: Bool[Tensor, "*batch key"] | None = None,
+) -> Bool[Tensor, "*batch query key"]:
+    """Where each query may look, as one boolean tensor of the shape of `scores`: pattern, causal and padding together."""
+    n_query, n_key = scores.shape[-2:]
+    allowed = torch.ones(scores.shape, dtype=torch.bool, device=scores.device)
+    if pattern is not None:
+        mask = pattern.at(n_key) if hasattr(pattern, "at") else pattern
+        mask = torch.as_tensor(getattr(mask, "mask", mask), device=scores.device)
+        allowed = allowed & _boolean(_broadcastable(mask, scores, "pattern"), "pattern")
+    if causal:
+        last = torch.arange(n_query, device=scores.device) + n_key - n_query
+        allowed = allowed & (torch.arange(n_key, device=scores.device) <= last[:, None])
+    if key_padding is not None:
+        real = _boolean(key_padding, "key_padding")
+        while real.ndim < scores.ndim - 1:  # insert the head axis
+            real = real.unsqueeze(-2)
+        allowed = allowed & _broadcastable(real.unsqueeze(-2), scores, "key_padding")
+    return allowed
+
+
+def boltzmann(a: Float[Tensor, "*batch n"], beta: float = 1.0) -> Float[Tensor, "*batch"]:
+    """The Boltzmann operator `boltz(a) = Σ a_i p_i`, `p = softmax(beta * a)` (Kajitsuka & Sato 2023, section 4).
+
+    It is one attention head that looks at the numbers `a` with the query 1: not the largest entry, but a summary of
+    the whole multiset that changes whenever an entry does.
+    """
+    weights = softmax(beta)(a.unsqueeze(-2)).squeeze(-2)
+    return einsum(weights, a, "... n, ... n -> ...")
+
+
+def _check_shapes(q: Tensor, k: Tensor, v: Tensor) -> None:
+    for name, x in (("q", q), ("k", k), ("v", v)):
+        if x.ndim < 2:
+            raise ValueError(f"{name}: got shape {tuple(x.shape)}, wanted at least two axes, (…, token, dim)")
+    if q.shape[-1] != k.shape[-1]:
+        raise ValueError(f"k: dim is {k.shape[-1]}, q has dim {q.shape[-1]}; a score is their inner product, so they must agree")
+    if k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"v: {v.shape[-2]} tokens, k has {k.shape[-2]}; every key carries one value")
+    if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2]:
+        got = ", ".join(f"{name} {tuple(x.shape[:-2])}" for name, x in (("q", q), ("k", k), ("v", v)))
+        raise ValueError(f"batch and head axes differ: {got}; transpose or expand before the call")
+    if not q.dtype == k.dtype == v.dtype:
+        raise TypeError(f"dtypes differ: q {q.dtype}, k {k.dtype}, v {v.dtype}; cast them to one")
+
+
+def _boolean(mask: Tensor, name: str) -> Tensor:
+    if mask.dtype != torch.bool:
+        raise TypeError(f"{name}: got dtype {mask.dtype}, wanted bool (true = may look); an additive mask goes into bias=")
+    return mask
+
+
+def _broadcastable(x: Tensor, scores: Tensor, name: str) -> Tensor:
+    try:
+        torch.broadcast_to(x, scores.shape)
+    except RuntimeError:
+        raise ValueError(f"{name}: got shape {tuple(x.shape)}, which does not broadcast to the scores' {tuple(scores.shape)}") from None
+    return x

@@ -1,0 +1,201 @@
+"""What an exercise is, and how a learner's function is judged against its reference."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from seqlab.course.sandbox import NOISY, Call, call
+
+Property = tuple[str, Callable[..., str | None]]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A typical wrong answer: the property it violates, and what to tell whoever wrote it."""
+
+    function: Callable
+    violates: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One gated exercise.
+
+    reference:   the right answer; its body is what the solved edition puts into the notebook
+    cases:       makes the argument tuples, smallest first: the first that fails is shown
+    properties:  (name, test) pairs; test(arguments, result) is None or one sentence on what is violated
+    hints:       three levels, from a nudge to nearly the answer
+    """
+
+    id: str
+    title: str
+    reference: Callable
+    cases: Callable[[], Sequence[tuple]]
+    hints: tuple[str, str, str]
+    properties: tuple[Property, ...] = ()
+    mutants: tuple[Mutant, ...] = ()
+    tolerance: float = 1e-5
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The first thing that is wrong: the violated property, the case that shows it, and the mistake if it is a known one."""
+
+    violated: str
+    message: str
+    case: str = ""
+    known: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, [f"it {self.violated}: {self.message}", self.known, self.case]))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`right`, or a diagnosis; `note` is a friendly word that does not decide, such as about a flood of output."""
+
+    right: bool
+    diagnosis: Diagnosis | None = None
+    note: str = ""
+
+
+def is_stub(function: Callable) -> bool:
+    """Whether the body is still only a docstring and `...` (or `pass`, or `raise NotImplementedError`)."""
+    code = getattr(function, "__code__", None)
+    return code is not None and any(code.co_code == stub.__code__.co_code and code.co_names == stub.__code__.co_names for stub in _STUBS)
+
+
+def judge(exercise: Exercise, function: Callable) -> Judgement:
+    """Run `function` on the cases, smallest first, and stop at the first that fails."""
+    if not callable(function):
+        return Judgement(False, Diagnosis("is a function", f"got {type(function).__name__}, wanted a function: put @exercise on the line above def."))
+    noisy = 0
+    for arguments in exercise.cases():
+        done = call(function, arguments)
+        noisy = max(noisy, done.characters)
+        problem = _problem(exercise, arguments, done)
+        if problem:
+            violated, message = problem
+            known = "" if done.problem else _recognize(exercise, function)
+            return Judgement(False, Diagnosis(violated, message, _show(exercise, arguments, done), known), _about_output(noisy))
+    return Judgement(True, None, _about_output(noisy))
+
+
+def _problem(exercise: Exercise, arguments: tuple, done: Call) -> tuple[str, str] | None:
+    """The first violated property of one call: (name, message), or None."""
+    if done.problem:
+        names = {"raised": "runs without an error", "endless": "comes to an end", "mutated": "leaves its inputs alone"}
+        return names[done.problem], done.detail
+    want = exercise.reference(*arguments)
+    if form := compare_form(done.value, want):
+        return form
+    for name, test in exercise.properties:
+        if message := test(arguments, done.value):
+            return name, message
+    if not close(done.value, want, exercise.tolerance):
+        return "equals the reference", "the result is not what the definition gives."
+    return None
+
+
+def compare_form(got: object, want: object) -> tuple[str, str] | None:
+    """Type, shape, dtype, NaN: what can be said without looking at the values."""
+    if got is None and want is not None and not isinstance(want, tuple):  # a finder may well return None
+        return "returns a result", "it returned None; is the return missing?"
+    if isinstance(want, Tensor):
+        if not isinstance(got, Tensor):
+            return "returns a tensor", f"it returned {_kind(got)}; wanted a torch tensor."
+        if got.shape != want.shape:
+            return "has the right shape", f"it returned shape {tuple(got.shape)}; wanted {tuple(want.shape)}."
+        if got.dtype != want.dtype:
+            return "has the right dtype", f"it returned {got.dtype}; wanted {want.dtype}, the dtype of the input."
+        if got.isnan().any() and not want.isnan().any():
+            return "is never NaN", f"{int(got.isnan().sum())} of {got.numel()} entries are NaN; look for 0/0, ∞ - ∞ or an exp that overflows."
+    elif isinstance(want, numbers.Real) and not isinstance(want, bool):
+        if isinstance(got, bool) or not isinstance(got, numbers.Real) and not _is_scalar(got):
+            return "returns a number", f"it returned {_kind(got)}; wanted one number."
+        if math.isnan(float(got)) and not math.isnan(want):
+            return "is never NaN", "it returned NaN; look for 0/0 or ∞ - ∞."
+    elif isinstance(want, bool):
+        if not isinstance(got, bool) and not (_is_scalar(got) and "bool" in str(got.dtype)):
+            return "returns True or False", f"it returned {_kind(got)}."
+    elif want is not None and got is not None and not isinstance(got, type(want)):
+        return f"returns a {type(want).__name__}", f"it returned {_kind(got)}; wanted {_kind(want)}."
+    return None
+
+
+def close(got: object, want: object, tolerance: float) -> bool:
+    """Whether two results agree: tensors and numbers within `tolerance`, everything else exactly."""
+    if isinstance(want, Tensor):
+        return isinstance(got, Tensor) and got.shape == want.shape and bool(np.allclose(_array(got), _array(want), rtol=tolerance, atol=tolerance, equal_nan=True))
+    if isinstance(want, numbers.Real) and not isinstance(want, bool):
+        return (isinstance(got, numbers.Real) or _is_scalar(got)) and math.isclose(float(got), float(want), rel_tol=tolerance, abs_tol=tolerance)
+    return bool(got == want)
+
+
+def _recognize(exercise: Exercise, function: Callable) -> str:
+    """The message of the first mutant that behaves like `function` on every case."""
+    for mutant in exercise.mutants:
+        pairs = ((call(function, a, seconds=1), call(mutant.function, a, seconds=1)) for a in exercise.cases())
+        if all(x.problem == y.problem and (x.problem or _alike(x.value, y.value)) for x, y in pairs):
+            return mutant.message
+    return ""
+
+
+def _alike(a: object, b: object) -> bool:
+    return type(a) is type(b) and getattr(a, "dtype", None) == getattr(b, "dtype", None) and close(a, b, 1e-6)
+
+
+def _show(exercise: Exercise, arguments: tuple, done: Call) -> str:
+    names = exercise.reference.__code__.co_varnames
+    lines = [f"{name} = {_text(value)}" for name, value in zip(names, arguments)]
+    if done.problem is None:
+        lines += [f"yours     → {_text(done.value)}", f"reference → {_text(exercise.reference(*arguments))}"]
+    return "\n".join(lines)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Tensor):
+        if value.numel() > 24:
+            return f"a {value.dtype} tensor of shape {tuple(value.shape)}".replace("torch.", "")
+        value = [[round(x, 4) for x in row] for row in value.tolist()] if value.ndim == 2 else value.tolist()
+    elif callable(value):
+        return getattr(value, "__name__", type(value).__name__)
+    text = repr(value)
+    return text if len(text) <= 300 else text[:300] + " …"
+
+
+def _about_output(characters: int) -> str:
+    return f"It printed {characters:,} characters in one call; that is kept out of the notebook." if characters >= NOISY else ""
+
+
+def _kind(value: object) -> str:
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, Tensor) and value.numel() == 1 or isinstance(value, np.ndarray) and value.size == 1
+
+
+def _array(value: Tensor) -> np.ndarray:
+    return value.detach().double().numpy()
+
+
+def _bare(): ...
+def _documented():
+    """Nothing yet."""
+def _raising():
+    raise NotImplementedError
+def _documented_raising():
+    """Nothing yet."""
+    raise NotImplementedError
+
+
+_STUBS = (_bare, _documented, _raising, _documented_raising)

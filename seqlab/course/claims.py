@@ -1,0 +1,163 @@
+"""Claims: every number that a notebook states, on record.
+
+`claim("id", value)` shows the number beside what the paper says and attaches a machine-readable record to the cell's
+output. `ci/claims.toml` holds, per id, the lab, the statement of the paper, and the expected relation:
+
+    ["names.average.separation"]
+    lab = "01_attention_names_things"
+    statement = "Average attention gives every token of a sequence the same context."
+    source = "Yun et al. 2019, Definition 3.1"
+    equals = 0.0            # with `tolerance`, or `at_least` and/or `at_most`
+    smoke.at_most = 1.0     # a mode may override the bounds
+
+Nothing here needs a notebook: the runner in CI uses the same parser and the same judge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import numbers
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+MIME = "application/vnd.seqlab.claim+json"
+MODES = ("smoke", "lab", "full")
+CLAIMS_FILE = Path(__file__).parents[2] / "ci" / "claims.toml"
+_BOUNDS = {"equals", "tolerance", "at_least", "at_most"}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`ok`, and by how much: `margin` is the distance to the nearest bound, negative when the claim fails."""
+
+    ok: bool
+    margin: float
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What one claim must satisfy, read from the claims file."""
+
+    id: str
+    lab: str
+    statement: str
+    source: str = ""
+    bounds: Mapping[str, float] = field(default_factory=dict)
+    by_mode: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def bounds_in(self, mode: str) -> Mapping[str, float]:
+        """The bounds that hold in `mode`: the mode's own where it has any, else the common ones."""
+        return self.by_mode.get(mode) or self.bounds
+
+    def expected(self, mode: str = "lab") -> str:
+        """The relation in words, such as `= 0 ± 1e-12` or `≥ 0.9`."""
+        bounds = self.bounds_in(mode)
+        words = []
+        if "equals" in bounds:
+            tolerance = bounds.get("tolerance", 0)
+            words.append(f"= {bounds['equals']:g}" + (f" ± {tolerance:g}" if tolerance else ""))
+        if "at_least" in bounds:
+            words.append(f"≥ {bounds['at_least']:g}")
+        if "at_most" in bounds:
+            words.append(f"≤ {bounds['at_most']:g}")
+        return " and ".join(words)
+
+    def judge(self, value: float | int | bool, mode: str = "lab") -> Judgement:
+        """Compare `value` with the bounds of `mode`. NaN never passes."""
+        bounds, value = self.bounds_in(mode), float(value)
+        if math.isnan(value):
+            return Judgement(False, -math.inf)
+        margins = []
+        if "equals" in bounds:
+            margins.append(bounds.get("tolerance", 0) - abs(value - bounds["equals"]))
+        if "at_least" in bounds:
+            margins.append(value - bounds["at_least"])
+        if "at_most" in bounds:
+            margins.append(bounds["at_most"] - value)
+        return Judgement(min(margins) >= 0, min(margins))
+
+
+def load_expectations(path: Path | str = CLAIMS_FILE) -> dict[str, Expectation]:
+    """Read a claims file. Raises ValueError, naming the claim, where an entry is malformed."""
+    path = Path(path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not valid TOML: {error}") from None
+    return {id: _expectation(id, entry, path) for id, entry in table.items()}
+
+
+def _expectation(id: str, entry: object, path: Path) -> Expectation:
+    def wrong(what: str) -> ValueError:
+        return ValueError(f"{path}: claim {id!r}: {what}")
+
+    if not isinstance(entry, dict):
+        raise wrong('not a table; quote ids that contain dots: ["lab.claim"]')
+    if unknown := set(entry) - _BOUNDS - set(MODES) - {"lab", "statement", "source"}:
+        raise wrong(f"unknown keys {sorted(unknown)}")
+    for key in ("lab", "statement"):
+        if not isinstance(entry.get(key), str) or not entry[key]:
+            raise wrong(f"needs a non-empty {key!r}")
+    bounds = {key: entry[key] for key in _BOUNDS if key in entry}
+    by_mode = {mode: entry[mode] for mode in MODES if mode in entry}
+    for where, group in {"": bounds, **by_mode}.items():
+        if not isinstance(group, dict) or set(group) - _BOUNDS:
+            raise wrong(f"bounds of mode {where!r} must be a table with some of {sorted(_BOUNDS)}")
+        for key, value in group.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise wrong(f"{where + '.' if where else ''}{key} must be a number, got {value!r}")
+    relations = {"equals", "at_least", "at_most"}
+    missing = [mode for mode in MODES if not relations & set(by_mode.get(mode) or bounds)]
+    if missing:
+        raise wrong(f"no bound (equals, at_least, at_most) in mode {', '.join(missing)}")
+    return Expectation(id, entry["lab"], entry["statement"], entry.get("source", ""), bounds, by_mode)
+
+
+def plain(value: object, id: str = "value") -> int | float | bool:
+    """`value` as a plain Python number; TypeError with the likely cause otherwise."""
+    if hasattr(value, "item") and getattr(value, "numel", lambda: getattr(value, "size", 1))() == 1:
+        value = value.item()
+    if isinstance(value, Fraction):
+        value = value.numerator if value.denominator == 1 else float(value)
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, numbers.Real):
+        return float(value)
+    shape = getattr(value, "shape", None)
+    got = f"{type(value).__name__}" + (f" of shape {tuple(shape)}" if shape is not None else "")
+    raise TypeError(f"claim {id!r}: wanted one number, got {got}; reduce it first (.max(), .item(), len(...))")
+
+
+def fingerprint(values: Mapping[str, float | int | bool] | Iterable[tuple[str, float | int | bool]]) -> str:
+    """A short hash of (id, value) pairs, independent of their order; floats count to six significant digits."""
+    lines = sorted(f"{id}={value if isinstance(value, bool | int) else format(value, '.6g')}" for id, value in dict(values).items())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def record(id: str, value: object, expectation: Expectation | None, mode: str) -> dict:
+    """The JSON record that travels with the cell's output (infinities and NaN as strings, as JSON has none)."""
+    value = plain(value, id)
+    judgement = expectation.judge(value, mode) if expectation else None
+    return {
+        "id": id,
+        "value": value if isinstance(value, bool | int) or math.isfinite(value) else repr(value),
+        "mode": mode,
+        "ok": judgement.ok if judgement else None,
+        "margin": None if judgement is None or not math.isfinite(judgement.margin) else judgement.margin,
+    }
+
+
+def records_in(notebook: Mapping) -> list[dict]:
+    """All claim records in an executed notebook (nbformat dict), in order, with the index of their cell."""
+    found = []
+    for index, cell in enumerate(notebook["cells"]):
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {}).get(MIME)
+            if data is not None:
+                found.append({**(json.loads(data) if isinstance(data, str) else data), "cell": index})
+    return found

@@ -1,0 +1,91 @@
+"""The gate: `@exercise("id")` above a learner's function, `hint("id")`, `solution("id")`.
+
+    open    the body is still `...`: one quiet line, and the reference takes the function's place
+    wrong   the violated property, the smallest case that shows it; again the reference stands in, so the lab goes on
+    right   a tick, recorded; from here on the learner's own function is used
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable
+
+from seqlab.course import progress
+from seqlab.course.check import Exercise, Judgement, is_stub, judge
+from seqlab.course.show import card, in_notebook, say
+
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#767676"
+
+
+def find(id: str) -> Exercise:
+    """The exercise with this id; KeyError-free: a ValueError lists what there is."""
+    from seqlab.course.exercises import EXERCISES
+
+    if id not in EXERCISES:
+        raise ValueError(f"exercise {id!r}: there is none with this id; known are {', '.join(EXERCISES)}")
+    return EXERCISES[id]
+
+
+def exercise(id: str) -> Callable[[Callable], Callable]:
+    """Decorator: judge the function below, show the verdict, record it, and hand back what the lab goes on with."""
+    task = find(id)
+
+    def gate(function: Callable) -> Callable:
+        if is_stub(function):
+            progress.update(id, lambda old: {**old, "state": old.get("state", "open")})
+            say(card(GREY, f"○ {id}: open", "The reference stands in until you write it; the lab runs on.", task.title))
+            _offer(id)
+            return task.reference
+        judgement = judge(task, function)
+        progress.update(id, lambda old: _recorded(old, judgement))
+        note = judgement.note
+        if judgement.right:
+            say(card(BLUE, f"✓ {id}: right", "Your own function is used from here on.", note))
+            return function
+        diagnosis = judgement.diagnosis
+        violated = f"Violated: it {diagnosis.violated}. {diagnosis.message[:1].upper()}{diagnosis.message[1:]}"
+        say(card(ORANGE, f"✗ {id}: not yet", violated, diagnosis.known, note, "The reference stands in below.", code=diagnosis.case))
+        _offer(id)
+        return task.reference
+
+    return gate
+
+
+def hint(id: str) -> None:
+    """Show the next hint of an exercise: three levels, one per call."""
+    say(next_hint(id))
+
+
+def solution(id: str) -> None:
+    """Show the reference's source."""
+    say(show_solution(id))
+
+
+def next_hint(id: str) -> tuple[str, str]:
+    """(HTML, text) of the next level; recorded as used."""
+    task = find(id)
+    level = min(progress.update(id, lambda old: {**old, "hints": old.get("hints", 0) + 1})["hints"], len(task.hints))
+    more = "Ask again for the next one." if level < len(task.hints) else f'That was the last; solution("{id}") shows the reference.'
+    return card(BLUE, f"Hint {level} of {len(task.hints)}", task.hints[level - 1], more)
+
+
+def show_solution(id: str) -> tuple[str, str]:
+    """(HTML, text) of the reference's source; recorded as seen."""
+    task = find(id)
+    progress.update(id, lambda old: {**old, "solution": True})
+    return card(BLUE, f"The reference of {id}", "One way to write it, not the only one.", code=textwrap.dedent(inspect.getsource(task.reference)))
+
+
+def _recorded(old: dict, judgement: Judgement) -> dict:
+    """Once right stays right: a later experiment does not take the tick away."""
+    state = "right" if judgement.right or old.get("state") == "right" else "wrong"
+    return {**old, "state": state, "tries": old.get("tries", 0) + 1}
+
+
+def _offer(id: str) -> None:
+    """Buttons for hint and solution, where there is a notebook to show them."""
+    if in_notebook():
+        from seqlab.widgets.gate import offer
+
+        offer(id, next_hint, show_solution)

@@ -1,0 +1,117 @@
+"""The frame of a lab: begin, claim, receipts."""
+
+from __future__ import annotations
+
+import html
+import math
+import platform
+import time
+from dataclasses import dataclass, field
+from importlib import metadata
+
+import torch
+
+from seqlab.course import claims
+from seqlab.course.show import in_notebook, say
+
+PACKAGES = ("torch", "numpy", "einops", "plotly", "ipywidgets", "anywidget", "jupyterlab")
+
+
+@dataclass
+class Session:
+    """The lab that runs in this kernel."""
+
+    lab: str = ""
+    mode: str = "lab"
+    seed: int = 0
+    made: dict[str, float | int | bool] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+
+_session = Session()
+
+
+def begin(lab: str, mode: str, seed: int) -> None:
+    """Start a lab: check the parameters, seed torch, and use one thread (small tensors, equal results everywhere)."""
+    global _session
+    if mode not in claims.MODES:
+        raise ValueError(f"mode: got {mode!r}, wanted one of {', '.join(claims.MODES)}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed: got {seed!r}, wanted a whole number ≥ 0")
+    _session = Session(lab, mode, seed)
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+
+
+def choose(**by_mode: object) -> object:
+    """The value for the mode that runs: `steps = choose(smoke=5, lab=200, full=2000)`."""
+    if set(by_mode) != set(claims.MODES):
+        raise ValueError(f"choose: got values for {', '.join(by_mode)}, wanted one for each of {', '.join(claims.MODES)}")
+    return by_mode[_session.mode]
+
+
+def claim(id: str, value: object) -> None:
+    """State a number: show it beside what is expected, and put it on record for CI.
+
+    `value` is one number or truth value (a one-element tensor will do). What is expected stands in ci/claims.toml;
+    without that file the number is shown alone.
+    """
+    expectation = _expectations().get(id)
+    record = claims.record(id, value, expectation, _session.mode)
+    _session.made[id] = claims.plain(value, id)
+    shown = _number(_session.made[id])
+    if expectation is None:
+        head, sign, colour = "", "•", "#767676"
+    else:
+        sign, colour = ("✓", "#0072b2") if record["ok"] else ("✗", "#d55e00")
+        source = f" ({expectation.source})" if expectation.source else ""
+        head = f"{expectation.statement}{source} · expected {expectation.expected(_session.mode)}"
+    text = f"{sign} {shown}  {id}  {head}".rstrip()
+    page = (
+        f"<div style='padding:.1em .8em;border-left:4px solid {colour}'><b style='color:{colour}'>{sign} {html.escape(shown)}</b> "
+        f"<code>{html.escape(id)}</code> {html.escape(head)}</div>"
+    )
+    if in_notebook():
+        from IPython.display import display
+
+        display({claims.MIME: record, "text/html": page, "text/plain": text}, raw=True)
+    else:
+        print(text)
+
+
+def receipts() -> None:
+    """The end of a lab: versions, seed, claims and their hash. Two runs on one machine give the same hash."""
+    versions = [f"Python {platform.python_version()}"] + [f"{name} {_version(name)}" for name in PACKAGES]
+    minutes = time.perf_counter() - _session.started
+    ok = sum(_kept(id, value) for id, value in _session.made.items())
+    lines = (
+        f"mode {_session.mode} · seed {_session.seed} · {minutes:.0f} s",
+        f"{ok} of {len(_session.made)} claims hold · hash {claims.fingerprint(_session.made)}",
+        " · ".join(versions),
+    )
+    page = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
+    say((f"<div style='padding:.1em .8em;border-left:4px solid #767676'>{page}</div>", "\n".join(lines)))
+
+
+def _kept(id: str, value: object) -> bool:
+    expectation = _expectations().get(id)
+    return expectation is None or expectation.judge(value, _session.mode).ok
+
+
+def _expectations() -> dict[str, claims.Expectation]:
+    return claims.load_expectations() if claims.CLAIMS_FILE.exists() else {}
+
+
+def _number(value: float | int | bool) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int) or not math.isfinite(value):
+        return f"{value:,}"
+    return f"{value:.4g}"
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "–"

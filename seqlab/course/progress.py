@@ -1,0 +1,93 @@
+"""Progress: one JSON file beside the notebooks, written atomically, never thrown away.
+
+    {"version": 1, "exercises": {"names.softmax": {"state": "right", "tries": 3, "hints": 1, "solution": false, "at": "…"}}}
+
+A file that cannot be read, or that a newer seqlab wrote, is kept aside under a name that says so, and a fresh one is
+begun. An older version is carried over, its original kept aside as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+VERSION = 1
+STATES = ("open", "wrong", "right")
+
+
+def path() -> Path:
+    """Beside the notebook that runs (its kernel's folder), or where SEQLAB_PROGRESS points."""
+    return Path(os.environ.get("SEQLAB_PROGRESS") or Path.cwd() / "progress.json")
+
+
+def read() -> dict:
+    """All recorded exercises, {id: record}; a file that cannot be used is put aside and counts as empty."""
+    file = path()
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        return _aside(file, "unreadable", str(error))
+    try:
+        stored = json.loads(text)
+        version = stored["version"] if "version" in stored else 0
+        if version > VERSION:
+            return _aside(file, f"version-{version}", f"a newer seqlab wrote version {version}")
+        if version < VERSION:
+            _keep_copy(file, f"version-{version}", text)
+        return _clean(stored if version == 0 else stored["exercises"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return _aside(file, "corrupt", f"it is not a progress file ({type(error).__name__}: {error})")
+
+
+def update(id: str, change: Callable[[dict], dict]) -> dict:
+    """Replace the record of exercise `id` by `change(record)`, safe against a second notebook doing the same."""
+    file = path()
+    try:
+        with FileLock(str(file) + ".lock", timeout=5):
+            exercises = read()
+            exercises[id] = {**change(dict(exercises.get(id, {}))), "at": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+            _write(file, {"version": VERSION, "exercises": exercises})
+            return exercises[id]
+    except (OSError, Timeout) as error:
+        warnings.warn(f"progress could not be saved in {file} ({error}); the lab goes on without", stacklevel=2)
+        return change({})
+
+
+def _clean(exercises: dict) -> dict:
+    """Only well-formed records; a bare state, as version 0 had them, becomes a record."""
+    records = {id: record if isinstance(record, dict) else {"state": record} for id, record in exercises.items() if id != "version"}
+    return {id: record for id, record in records.items() if record.get("state", "open") in STATES}
+
+
+def _write(file: Path, content: dict) -> None:
+    fresh = file.with_name(f"{file.name}.{os.getpid()}.new")
+    fresh.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(fresh, file)
+
+
+def _aside(file: Path, reason: str, why: str) -> dict:
+    kept = _free(file, reason)
+    try:
+        os.replace(file, kept)
+    except OSError as error:
+        raise OSError(f"{file}: {why}, and it cannot be moved aside ({error}); move it by hand") from error
+    print(f"The progress file could not be used: {why}. It is kept as {kept.name}; a fresh one begins.")
+    return {}
+
+
+def _keep_copy(file: Path, reason: str, text: str) -> None:
+    _free(file, reason).write_text(text, encoding="utf-8")
+
+
+def _free(file: Path, reason: str) -> Path:
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    names = (f"{file.stem}.{reason}-{stamp}{f'-{n}' if n else ''}{file.suffix}" for n in range(1000))
+    return next(file.with_name(name) for name in names if not file.with_name(name).exists())

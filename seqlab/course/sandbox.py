@@ -1,0 +1,126 @@
+"""Call a learner's function so that nothing it does takes the notebook down.
+
+The call runs in a thread of its own with a time limit, its output caught, its inputs copied and compared afterwards.
+A loop that never ends is interrupted from outside; one that swallows even that is left behind, and the notebook goes
+on. (What no thread can stop: a single call into C that never returns, such as `sum(range(10**15))`. Restarting the
+kernel does.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import ctypes
+import io
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SECONDS = 5.0
+KEPT = 2_000  # characters of output that are kept
+NOISY = 20_000  # characters from which on the output is worth a word
+
+
+class _Stopped(BaseException):
+    """Raised inside the learner's thread when its time is up."""
+
+
+@dataclass
+class Call:
+    """What happened: `value`, or `problem` (raised, endless, mutated) with a sentence for the learner in `detail`."""
+
+    value: object = None
+    problem: str | None = None
+    detail: str = ""
+    printed: str = ""
+    characters: int = 0
+
+
+class _Tail(io.TextIOBase):
+    """Keeps the first characters written and counts the rest."""
+
+    def __init__(self) -> None:
+        self.kept, self.count = "", 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self.kept += text[: max(0, KEPT - len(self.kept))]
+        self.count += len(text)
+        return len(text)
+
+
+def call(function: Callable, arguments: tuple, *, seconds: float = SECONDS) -> Call:
+    """Run `function(*arguments)` on copies of its arguments."""
+    given, out, result = copy.deepcopy(arguments), _Tail(), Call()
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            with torch.enable_grad():
+                result.value = function(*given)
+        except _Stopped:
+            result.problem = "endless"
+        except BaseException as error:  # also SystemExit: nothing a learner writes may end the kernel
+            result.problem, result.detail = "raised", _where(error, function)
+        finally:
+            done.set()
+
+    thread = threading.Thread(target=run, daemon=True, name="learner")
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        thread.start()
+        try:
+            finished = done.wait(seconds)
+        finally:
+            if not done.is_set():
+                _stop(thread, done)
+    if not finished:
+        late = "" if done.is_set() else " It would not be stopped and still runs in the background: restart the kernel when you can."
+        result = Call(problem="endless", detail=f"It was still running after {seconds:g} s.{late}")
+    result.printed, result.characters = out.kept, out.count
+    if result.problem is None and (changed := _changed(arguments, given)) is not None:
+        result.problem, result.detail = "mutated", f"Argument {changed + 1} was changed in place; work on a copy (x = x.clone())."
+    return result
+
+
+def _stop(thread: threading.Thread, done: threading.Event) -> None:
+    """Raise _Stopped in `thread`, a few times in case the code swallows it."""
+    for _ in range(20):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_Stopped))
+        if done.wait(0.05):
+            return
+
+
+def _changed(before: tuple, after: tuple) -> int | None:
+    """Index of the first argument that differs from its copy."""
+    return next((at for at, (a, b) in enumerate(zip(before, after)) if not same(a, b)), None)
+
+
+def same(a: object, b: object) -> bool:
+    """Equality that understands tensors and arrays (NaN equals NaN)."""
+    if isinstance(a, Tensor):
+        return isinstance(b, Tensor) and a.shape == b.shape and a.dtype == b.dtype and bool(torch.all((a == b) | ((a != a) & (b != b))))
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    if isinstance(a, list | tuple):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    return a is b or callable(a) or bool(a == b)
+
+
+def _where(error: BaseException, function: Callable) -> str:
+    """The exception in one line, with the learner's own line that raised it."""
+    code = getattr(function, "__code__", None)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if code and f.filename == code.co_filename]
+    line = f" in line “{frames[-1].line.strip()}”" if frames and frames[-1].line else ""
+    text = str(error).strip().split("\n")[0][:300]
+    if isinstance(error, RecursionError):
+        text = "the function calls itself without end"
+    return f"{type(error).__name__}{': ' + text if text else ''}{line}."

@@ -1,0 +1,40 @@
+"""Short messages that read well in a notebook and in a terminal alike: pairs of (HTML, text)."""
+
+from __future__ import annotations
+
+import html
+import sys
+
+Message = tuple[str, str]
+
+
+def card(colour: str, head: str, *lines: str, code: str = "") -> Message:
+    """A head line, some sentences, and perhaps a block of code or data."""
+    lines = tuple(filter(None, lines))
+    body = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
+    block = f"<pre style='margin:.3em 0;padding:.4em .6em;overflow-x:auto;font-size:90%'>{html.escape(code)}</pre>" if code else ""
+    page = (
+        f"<div role='status' style='border-left:4px solid {colour};padding:.1em .8em;margin:.3em 0'>"
+        f"<b style='color:{colour}'>{html.escape(head)}</b>{body}{block}</div>"
+    )
+    return page, "\n".join([head, *lines, *(code.splitlines() if code else ())])
+
+
+def say(message: Message) -> None:
+    """Show a message: as HTML with a text fallback in a notebook, as text elsewhere."""
+    page, text = message
+    if in_notebook():
+        from IPython.display import display
+
+        display({"text/html": page, "text/plain": text}, raw=True)
+    else:
+        print(text)
+
+
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this code (and not a terminal or a test)."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")

@@ -1,0 +1,169 @@
+"""Transformer blocks as their papers state them, and the counter that reads a model's size off its parts.
+
+| paper symbol (Yun et al. 2019, section 2)  | here                                       |
+| ------------------------------------------ | ------------------------------------------ |
+| X, one column per token (d × n)            | x, one row per token: "batch token dim"    |
+| h heads of size m, r hidden units          | heads, head_dim, hidden                    |
+| W_K, W_Q, W_V, W_O (per head)              | key, query, value, out (all heads at once) |
+| σ_S, σ_H                                   | softmax(), hardmax()                       |
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seqlab.attention import Normalizer, allowed_keys, attention, softmax
+
+Tokens = Float[Tensor, "batch token dim"]
+Weights = Float[Tensor, "batch head query key"]
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention without residual: `Σ_h W_O^h (weights_h W_V^h x)`."""
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        head_dim: int | None = None,
+        *,
+        normalizer: Normalizer = softmax(),
+        pattern: object | None = None,
+        causal: bool = False,
+        scale: float | None = None,
+        bias: bool = False,
+    ):
+        super().__init__()
+        if head_dim is None:
+            if dim % heads:
+                raise ValueError(f"heads: {heads} heads do not divide dim {dim}; choose a divisor, or give head_dim")
+            head_dim = dim // heads
+        self.dim, self.heads, self.head_dim = dim, heads, head_dim
+        self.normalizer, self.pattern, self.causal, self.scale = normalizer, pattern, causal, scale
+        self.query, self.key, self.value = (nn.Linear(dim, heads * head_dim, bias=bias) for _ in range(3))
+        self.out = nn.Linear(heads * head_dim, dim, bias=bias)
+
+    def forward(self, x: Tokens) -> Tokens:
+        return self.with_weights(x)[0]
+
+    def with_weights(self, x: Tokens) -> tuple[Tokens, Weights]:
+        """The output and the attention weights "batch head query key"."""
+        if x.shape[-1] != self.dim:
+            raise ValueError(f"x: got dim {x.shape[-1]}, this layer was made for dim {self.dim}")
+        q, k, v = (
+            rearrange(part(x), "batch token (head dim) -> batch head token dim", head=self.heads)
+            for part in (self.query, self.key, self.value)
+        )
+        options = dict(normalizer=self.normalizer, pattern=self.pattern, causal=self.causal, scale=self.scale)
+        mixed, weights = attention(q, k, v, return_weights=True, **options)
+        return self.out(rearrange(mixed, "batch head token dim -> batch token (head dim)")), weights
+
+    def connections(self, length: int) -> int:
+        """How many (query, key) pairs a head looks at in a sequence of `length` tokens."""
+        return int(allowed_keys(torch.empty(length, length), pattern=self.pattern, causal=self.causal).sum())
+
+
+class FeedForward(nn.Module):
+    """Token-wise `W_2 φ(W_1 x + b_1) + b_2`, without residual."""
+
+    def __init__(self, dim: int, hidden: int, activation: Literal["relu", "gelu"] = "relu"):
+        super().__init__()
+        if activation not in ("relu", "gelu"):
+            raise ValueError(f"activation: got {activation!r}, wanted 'relu' or 'gelu'")
+        self.hidden, self.activation = hidden, {"relu": F.relu, "gelu": F.gelu}[activation]
+        self.up, self.down = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
+
+    def forward(self, x: Tokens) -> Tokens:
+        return self.down(self.activation(self.up(x)))
+
+
+class YunBlock(nn.Module):
+    """The block of Yun et al. 2019, eqs. (1) and (2): residuals, no LayerNorm, no 1/√m.
+
+        Attn(X) = X + Σ_h W_O W_V X σ[(W_K X)ᵀ (W_Q X)]
+        FF(X)   = Attn(X) + W_2 ReLU(W_1 Attn(X) + b_1) + b_2
+
+    The default (heads, head_dim, hidden) = (2, 1, 4) is the paper's: all its power comes from depth.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int = 2,
+        head_dim: int = 1,
+        hidden: int = 4,
+        *,
+        normalizer: Normalizer = softmax(),
+        pattern: object | None = None,
+    ):
+        super().__init__()
+        self.attention = SelfAttention(dim, heads, head_dim, normalizer=normalizer, pattern=pattern, scale=1.0)
+        self.feed_forward = FeedForward(dim, hidden)
+
+    def forward(self, x: Tokens) -> Tokens:
+        x = x + self.attention(x)
+        return x + self.feed_forward(x)
+
+
+class PreNormBlock(nn.Module):
+    """The block that is trained in practice: LayerNorm before each part, scores scaled by 1/√dim, GELU."""
+
+    def __init__(self, dim: int, heads: int, hidden: int, *, normalizer: Normalizer = softmax(), causal: bool = False):
+        super().__init__()
+        self.norm_1, self.norm_2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.attention = SelfAttention(dim, heads, normalizer=normalizer, causal=causal, bias=True)
+        self.feed_forward = FeedForward(dim, hidden, "gelu")
+
+    def forward(self, x: Tokens) -> Tokens:
+        return self.with_weights(x)[0]
+
+    def with_weights(self, x: Tokens) -> tuple[Tokens, Weights]:
+        """The output and this block's attention weights "batch head query key"."""
+        mixed, weights = self.attention.with_weights(self.norm_1(x))
+        x = x + mixed
+        return x + self.feed_forward(self.norm_2(x)), weights
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The size of a model in the papers' terms. `connections` sums over attention layers, per head."""
+
+    layers: int
+    heads: int
+    head_dim: int
+    width: int
+    hidden: int
+    parameters: int
+    connections: int
+
+    def __str__(self) -> str:
+        return " · ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in asdict(self).items())
+
+
+def count(model: nn.Module, length: int) -> Counts:
+    """Count layers, heads, width, parameters, and connections for sequences of `length` tokens.
+
+    A layer is one SelfAttention; heads, head_dim, width and hidden are the largest over the layers. A module that is
+    applied in several places (tied weights) counts as a layer each time it is registered, its parameters once.
+    """
+    if length < 1:
+        raise ValueError(f"length: got {length}, wanted at least one token")
+    modules = [module for _, module in model.named_modules(remove_duplicate=False)]
+    layers = [module for module in modules if isinstance(module, SelfAttention)]
+    tables = [module for module in modules if isinstance(module, FeedForward)]
+    return Counts(
+        layers=len(layers),
+        heads=max((layer.heads for layer in layers), default=0),
+        head_dim=max((layer.head_dim for layer in layers), default=0),
+        width=max((layer.dim for layer in layers), default=0),
+        hidden=max((table.hidden for table in tables), default=0),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        connections=sum(layer.connections(length) for layer in layers),
+    )

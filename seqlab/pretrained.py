@@ -1,0 +1,135 @@
+"""A real pretrained model, read from its file and run by our own forward pass.
+
+`ReactionModel` is the chemistry ALBERT of Schwaller et al. 2021: trained to fill in masked tokens of chemical reactions
+(reactants>>product, as SMILES strings), never told which atom goes where. Only the files of the `rxnmapper` package
+are read; its code is not imported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from seqlab.attention import attention
+
+# Small and real: an aromatic fluorine gives way to the sulfur of a thiol (SNAr); solvent and base are listed too.
+REACTION = "CC(C)S.CN(C)C=O.Fc1cccnc1F.O=C([O-])[O-].[K+].[K+]>>CC(C)Sc1ncccc1F"
+
+_FOLDER = "models/transformers/albert_heads_8_uspto_all_1310k"
+_TOKEN = re.compile(r"\[[^\]]+\]|Br|Cl|>>|%\d\d|[BCNOSPFIbcnosp]|[0-9]|[()=#+\-\\/:~.@?*$]")
+_ATOM = re.compile(r"\[[^\]]*[A-Za-z][^\]]*\]|Br|Cl|[BCNOSPFIbcnosp]")
+_LAYER = "albert.encoder.albert_layer_groups.0.albert_layers.0."
+
+
+class ModelMissing(FileNotFoundError):
+    """The optional package with the weights is not installed; the message holds the command that installs it."""
+
+
+@dataclass
+class ReactionTrace:
+    """What the model computed for one reaction. Token 0 is [CLS], the last one [SEP]."""
+
+    tokens: list[str]
+    weights: Float[Tensor, "layer head query key"]
+    logits: Float[Tensor, "token vocabulary"]
+
+
+class ReactionModel:
+    """ALBERT for masked reactions: 12 applications of one layer, 8 heads, dim 256; 0.88 M numbers in all."""
+
+    def __init__(self, folder: Path | str | None = None):
+        """Load from `folder`, or from the installed rxnmapper package. Raises ModelMissing when it is not there."""
+        folder = Path(folder) if folder is not None else _installed_folder()
+        self.config = json.loads((folder / "config.json").read_text())
+        self.vocabulary = (folder / "vocab.txt").read_text().split("\n")
+        self.ids = {token: at for at, token in enumerate(self.vocabulary)}
+        self.weights = torch.load(folder / "pytorch_model.bin", weights_only=True, map_location="cpu")
+        self.numbers = sum(x.numel() for x in self.weights.values())
+
+    def tokenize(self, reaction: str) -> list[str]:
+        """[CLS], the SMILES tokens, [SEP]. ValueError names the first character that is no SMILES."""
+        tokens = _TOKEN.findall(reaction)
+        if "".join(tokens) != reaction:
+            at = next(i for i in range(len(reaction) + 1) if not "".join(_TOKEN.findall(reaction[:i])) == reaction[:i])
+            raise ValueError(f"reaction: character {at} ({reaction[at - 1]!r}) is not SMILES; wanted reactants>>product without spaces")
+        return ["[CLS]", *tokens, "[SEP]"]
+
+    @torch.no_grad()
+    def trace(self, reaction: str | list[str]) -> ReactionTrace:
+        """Run the model on a reaction (or on its tokens, some of them "[MASK]") and keep all attention weights."""
+        tokens = self.tokenize(reaction) if isinstance(reaction, str) else list(reaction)
+        if len(tokens) > self.config["max_position_embeddings"]:
+            raise ValueError(f"reaction: got {len(tokens)} tokens, the model reads at most {self.config['max_position_embeddings']}")
+        ids = torch.tensor([self.ids.get(token, self.ids["[UNK]"]) for token in tokens])
+        x, maps = self._embed(ids), []
+        for _ in range(self.config["num_hidden_layers"]):  # the same weights every time
+            x, weights = self._layer(x)
+            maps.append(weights)
+        return ReactionTrace(tokens, torch.stack(maps), self._vocabulary_scores(x))
+
+    def fill_in(self, reaction: str) -> list[tuple[str, str]]:
+        """Mask each token in turn: (true token, the model's first guess) for all tokens but [CLS] and [SEP]."""
+        tokens = self.tokenize(reaction)
+        pairs = []
+        for at in range(1, len(tokens) - 1):
+            masked = tokens[:at] + ["[MASK]"] + tokens[at + 1 :]
+            pairs.append((tokens[at], self.vocabulary[self.trace(masked).logits[at].argmax()]))
+        return pairs
+
+    def _embed(self, ids: Int[Tensor, "token"]) -> Float[Tensor, "token dim"]:
+        w, e = self.weights, "albert.embeddings."
+        positions = w[e + "position_embeddings.weight"][: len(ids)]
+        x = w[e + "word_embeddings.weight"][ids] + positions + w[e + "token_type_embeddings.weight"][0]
+        return self._linear(self._norm(x, e + "LayerNorm"), "albert.encoder.embedding_hidden_mapping_in")
+
+    def _layer(self, x: Float[Tensor, "token dim"]) -> tuple[Tensor, Tensor]:
+        part, heads = _LAYER + "attention.", self.config["num_attention_heads"]
+        q, k, v = (
+            rearrange(self._linear(x, part + name), "token (head dim) -> head token dim", head=heads) for name in ("query", "key", "value")
+        )
+        mixed, weights = attention(q, k, v, return_weights=True)
+        mixed = self._linear(rearrange(mixed, "head token dim -> token (head dim)"), part + "dense")
+        x = self._norm(x + mixed, part + "LayerNorm")
+        table = self._linear(F.gelu(self._linear(x, _LAYER + "ffn")), _LAYER + "ffn_output")
+        return self._norm(x + table, _LAYER + "full_layer_layer_norm"), weights
+
+    def _vocabulary_scores(self, x: Float[Tensor, "token dim"]) -> Float[Tensor, "token vocabulary"]:
+        x = self._norm(F.gelu(self._linear(x, "predictions.dense")), "predictions.LayerNorm")
+        return x @ self.weights["albert.embeddings.word_embeddings.weight"].T + self.weights["predictions.bias"]
+
+    def _linear(self, x: Tensor, name: str) -> Tensor:
+        return F.linear(x, self.weights[name + ".weight"], self.weights[name + ".bias"])
+
+    def _norm(self, x: Tensor, name: str) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], self.weights[name + ".weight"], self.weights[name + ".bias"], self.config["layer_norm_eps"])
+
+
+def atom_map(trace: ReactionTrace, layer: int = 10, head: int = 5) -> dict[int, int]:
+    """For each atom of the product, the reactant atom that one head looks at most: {product token: reactant token}.
+
+    The head is the one that the authors found to carry the map: layer 10, head 5, counted from 0.
+    """
+    arrow = trace.tokens.index(">>")
+    atoms = [at for at, token in enumerate(trace.tokens) if _ATOM.fullmatch(token) and token[1:-1] not in ("CLS", "SEP", "MASK", "UNK")]
+    reactant = [at for at in atoms if at < arrow]
+    weights = trace.weights[layer, head]
+    return {product: reactant[int(weights[product, reactant].argmax())] for product in atoms if product > arrow}
+
+
+def _installed_folder() -> Path:
+    spec = importlib.util.find_spec("rxnmapper")
+    if spec is None or spec.origin is None:
+        raise ModelMissing(
+            "The chemistry model is not installed. It is a 3 MB package, taken without its dependencies: "
+            "pip install --no-deps -r requirements-models.lock"
+        )
+    return Path(spec.origin).parent / _FOLDER

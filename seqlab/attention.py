@@ -109,7 +109,7 @@ def attention(
     normalizer: Normalizer = softmax(),
     pattern: object | None = None,
     causal: bool = False,
-    key_padding: Bool[Tensor, "*batch key"] | None = None,
+    key_padding: Bool[Tensor, "*padding key"] | None = None,
     bias: Float[Tensor, "*bias query key"] | None = None,
     scale: float | None = None,
     return_weights: bool = False,
@@ -139,7 +139,7 @@ def allowed_keys(
     *,
     pattern: object | None = None,
     causal: bool = False,
-    key_padding: Bool[Tensor, "*batch key"] | None = None,
+    key_padding: Bool[Tensor, "*padding key"] | None = None,
 ) -> Bool[Tensor, "*batch query key"]:
     """Where each query may look, as one boolean tensor of the shape of `scores`: pattern, causal and padding together."""
     n_query, n_key = scores.shape[-2:]

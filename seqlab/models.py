@@ -31,7 +31,7 @@ class Trace:
     """Everything a forward pass went through. `hidden[0]` is the embedding, `hidden[l]` the output of layer l."""
 
     logits: Float[Tensor, "batch token alphabet"]
-    hidden: Float[Tensor, "layer batch token dim"]
+    hidden: Float[Tensor, "state batch token dim"]
     weights: Float[Tensor, "layer batch head query key"]
 
 

@@ -2,5 +2,6 @@
 
 from seqlab.course.gate import exercise, hint, solution
 from seqlab.course.lab import begin, choose, claim, receipts
+from seqlab.course.panel import panel
 
-__all__ = ["begin", "choose", "claim", "exercise", "hint", "receipts", "solution"]
+__all__ = ["begin", "choose", "claim", "exercise", "hint", "panel", "receipts", "solution"]

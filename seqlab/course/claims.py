@@ -8,7 +8,7 @@ output. `ci/claims.toml` holds, per id, the lab, the statement of the paper, and
     statement = "Average attention gives every token of a sequence the same context."
     source = "Yun et al. 2019, Definition 3.1"
     equals = 0.0            # with `tolerance`, or `at_least` and/or `at_most`
-    smoke.at_most = 1.0     # a mode may override the bounds
+    modes.smoke.at_most = 1.0     # a mode may have bounds of its own
 
 Nothing here needs a notebook: the runner in CI uses the same parser and the same judge.
 """
@@ -58,7 +58,9 @@ class Expectation:
         """The relation in words, such as `= 0 ± 1e-12` or `≥ 0.9`."""
         bounds = self.bounds_in(mode)
         words = []
-        if "equals" in bounds:
+        if isinstance(bounds.get("equals"), bool):
+            words.append("yes" if bounds["equals"] else "no")
+        elif "equals" in bounds:
             tolerance = bounds.get("tolerance", 0)
             words.append(f"= {bounds['equals']:g}" + (f" ± {tolerance:g}" if tolerance else ""))
         if "at_least" in bounds:
@@ -98,19 +100,21 @@ def _expectation(id: str, entry: object, path: Path) -> Expectation:
 
     if not isinstance(entry, dict):
         raise wrong('not a table; quote ids that contain dots: ["lab.claim"]')
-    if unknown := set(entry) - _BOUNDS - set(MODES) - {"lab", "statement", "source"}:
+    if unknown := set(entry) - _BOUNDS - {"lab", "statement", "source", "modes"}:
         raise wrong(f"unknown keys {sorted(unknown)}")
     for key in ("lab", "statement"):
         if not isinstance(entry.get(key), str) or not entry[key]:
             raise wrong(f"needs a non-empty {key!r}")
     bounds = {key: entry[key] for key in _BOUNDS if key in entry}
-    by_mode = {mode: entry[mode] for mode in MODES if mode in entry}
+    by_mode = entry.get("modes", {})
+    if not isinstance(by_mode, dict) or set(by_mode) - set(MODES):
+        raise wrong(f"modes must be a table with some of {', '.join(MODES)}")
     for where, group in {"": bounds, **by_mode}.items():
         if not isinstance(group, dict) or set(group) - _BOUNDS:
-            raise wrong(f"bounds of mode {where!r} must be a table with some of {sorted(_BOUNDS)}")
+            raise wrong(f"modes.{where} must be a table with some of {sorted(_BOUNDS)}")
         for key, value in group.items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise wrong(f"{where + '.' if where else ''}{key} must be a number, got {value!r}")
+            if not isinstance(value, int | float) or isinstance(value, bool) and key != "equals":
+                raise wrong(f"{f'modes.{where}.' if where else ''}{key} must be a number, got {value!r}")
     relations = {"equals", "at_least", "at_most"}
     missing = [mode for mode in MODES if not relations & set(by_mode.get(mode) or bounds)]
     if missing:

@@ -40,9 +40,10 @@ def read() -> dict:
         version = stored["version"] if "version" in stored else 0
         if version > VERSION:
             return _aside(file, f"version-{version}", f"a newer seqlab wrote version {version}")
+        exercises = _clean(stored if version == 0 else stored["exercises"])
         if version < VERSION:
-            _keep_copy(file, f"version-{version}", text)
-        return _clean(stored if version == 0 else stored["exercises"])
+            _free(file, f"version-{version}").write_text(text, encoding="utf-8")
+        return exercises
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         return _aside(file, "corrupt", f"it is not a progress file ({type(error).__name__}: {error})")
 
@@ -61,8 +62,10 @@ def update(id: str, change: Callable[[dict], dict]) -> dict:
         return change({})
 
 
-def _clean(exercises: dict) -> dict:
+def _clean(exercises: object) -> dict:
     """Only well-formed records; a bare state, as version 0 had them, becomes a record."""
+    if not isinstance(exercises, dict):
+        raise TypeError("it holds no table of exercises")
     records = {id: record if isinstance(record, dict) else {"state": record} for id, record in exercises.items() if id != "version"}
     return {id: record for id, record in records.items() if record.get("state", "open") in STATES}
 
@@ -81,10 +84,6 @@ def _aside(file: Path, reason: str, why: str) -> dict:
         raise OSError(f"{file}: {why}, and it cannot be moved aside ({error}); move it by hand") from error
     print(f"The progress file could not be used: {why}. It is kept as {kept.name}; a fresh one begins.")
     return {}
-
-
-def _keep_copy(file: Path, reason: str, text: str) -> None:
-    _free(file, reason).write_text(text, encoding="utf-8")
 
 
 def _free(file: Path, reason: str) -> Path:

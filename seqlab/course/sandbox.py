@@ -56,8 +56,9 @@ class _Tail(io.TextIOBase):
         return len(text)
 
 
-def call(function: Callable, arguments: tuple, *, seconds: float = SECONDS) -> Call:
-    """Run `function(*arguments)` on copies of its arguments."""
+def call(function: Callable, arguments: tuple, *, seconds: float | None = None) -> Call:
+    """Run `function(*arguments)` on copies of its arguments, for at most `seconds` (SECONDS when None)."""
+    seconds = SECONDS if seconds is None else seconds
     given, out, result = copy.deepcopy(arguments), _Tail(), Call()
     done = threading.Event()
 

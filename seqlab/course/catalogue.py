@@ -1,0 +1,81 @@
+"""The course at a glance: the papers as points on three axes, and the labs that are open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One paper's place: who may look at whom, how scores become weights, how often the layer is applied."""
+
+    short: str
+    title: str
+    pattern: str
+    normalizer: str
+    depth: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One open lab. `minutes` is reading and playing time, `needs` what its machine must offer beside a CPU."""
+
+    slug: str
+    title: str
+    minutes: int
+    difficulty: str
+    exercises: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> str:
+        return self.slug[:2]
+
+
+AXES = {
+    "pattern": ("Who may look at whom?", ("everyone", "a sparse chain", "window + star + random")),
+    "normalizer": ("How do scores become weights?", ("softmax, sharpened to hardmax", "softmax as it is (Boltzmann)", "sigmoid")),
+    "depth": ("How often is a layer applied?", ("a deep stack", "once", "in a loop, told the time")),
+}
+
+PAPERS = (
+    Paper(
+        "Yun 2019", "Are Transformers universal approximators of sequence-to-sequence functions?",
+        "everyone", "softmax, sharpened to hardmax", "a deep stack",
+        "A deep enough stack of tiny blocks comes as close as you like to any continuous map of sequences.",
+    ),
+    Paper(
+        "Yun 2020", "O(n) connections are expressive enough",
+        "a sparse chain", "softmax, sharpened to hardmax", "a deep stack",
+        "A number of connections that grows only like the length is enough for the same result.",
+    ),
+    Paper(
+        "Zaheer 2020", "Big Bird: Transformers for longer sequences",
+        "window + star + random", "softmax, sharpened to hardmax", "a deep stack",
+        "A few global tokens relay what a sparse pattern cannot say directly.",
+    ),
+    Paper(
+        "Kajitsuka & Sato 2023", "Are Transformers with one layer self-attention using low-rank weight matrices universal approximators?",
+        "everyone", "softmax as it is (Boltzmann)", "once",
+        "One head of rank one is enough, if softmax is not sharpened: its blur carries the information.",
+    ),
+    Paper(
+        "Ramapuram 2024", "Theory, analysis and best practices for sigmoid self-attention",
+        "everyone", "sigmoid", "a deep stack",
+        "Weights need not sum to one: sigmoid attention is universal as well, and its kernel is simpler.",
+    ),
+    Paper(
+        "Xu & Sato 2024", "On expressive power of looped Transformers",
+        "everyone", "softmax, sharpened to hardmax", "in a loop, told the time",
+        "One block applied again and again computes what a stack does, the better if it is told which turn it is.",
+    ),
+)  # fmt: skip
+
+LABS = (
+    Lab("00_start_here", "Start here", 20, "gentle", ("start.mix",), ("chemistry model",)),
+    Lab(
+        "01_attention_names_things", "Attention names things", 60, "medium",
+        ("names.weights", "names.hardmax", "names.equivariance", "names.tester"),
+    ),
+)  # fmt: skip

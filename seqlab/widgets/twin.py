@@ -1,0 +1,72 @@
+"""The static twin of an AttentionView: the sentence and the small picture that remain where no kernel answers."""
+
+from base64 import b64encode
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seqlab.widgets.raster import CIVIDIS, max_pool, png, pool_factor, quantise
+
+if TYPE_CHECKING:
+    from seqlab.widgets.attention_view import AttentionView
+
+HEAVIEST = 26_000  # bytes of PNG, so that the figure stays below 40 kB as base64
+
+
+def place(view: "AttentionView") -> str:
+    """Which layer and head, in words; empty for a single map."""
+    parts = []
+    for name, index, count, names in (("layer", view.layer, view.shape[0], view.layer_names),
+                                      ("head", view.head, view.shape[1], view.head_names)):
+        if count > 1:
+            parts.append(f"{name} {index + 1} of {count}" + (f" ({names[index]})" if names else ""))
+    return ", ".join(parts)
+
+
+def describe(view: "AttentionView") -> str:
+    """Title, shape, layer and head, and the strongest entry, as one sentence."""
+    queries, keys = view.map.shape
+    query, key = (int(i) for i in np.unravel_index(view.map.argmax(), view.map.shape))
+    where = f", {place(view)}" if place(view) else ""
+    return (f"{view.title}: weights of {queries} queries over {keys} keys{where}; the largest is "
+            f"{view.map[query, key]:.4g}, from query {_named(query, view.query_tokens)} "
+            f"to key {_named(key, view.key_tokens)}.")
+
+
+def _named(index: int, tokens: list[str]) -> str:
+    return f"{index} “{tokens[index][:40]}”" if tokens else str(index)
+
+
+def picture(view: "AttentionView") -> tuple[bytes, tuple[int, int]]:
+    """The map as a PNG and the block that each pixel stands for (query, key)."""
+    peak = 1.0 if view.scale == "one" else float(view.map.max())
+    for pixels in (256, 160):
+        factors = tuple(pool_factor(extent, pixels) for extent in view.map.shape)
+        image = png(quantise(max_pool(view.map, *factors), peak))
+        if len(image) <= HEAVIEST:
+            break
+    return image, factors
+
+
+def figure(view: "AttentionView") -> str:
+    """An HTML `<figure>`: the map as an inline PNG, its axes, legend and alt text."""
+    image, (query_factor, key_factor) = picture(view)
+    queries, keys = view.map.shape
+    edge = min(320 / max(queries, keys), 32)
+    width, height = max(8, round(keys * edge)), max(8, round(queries * edge))
+    peak = 1.0 if view.scale == "one" else float(view.map.max())
+    pooled = f"; each pixel is the largest of {query_factor} × {key_factor} weights" if query_factor * key_factor > 1 else ""
+    where = f" · {escape(place(view))}" if place(view) else ""
+    colours = ", ".join(f"#{stop}" for stop in CIVIDIS)
+    return (
+        '<figure style="margin:0.5em 0">'
+        f"<figcaption><strong>{escape(view.title)}</strong>{where}</figcaption>"
+        f"<div>key → (0 to {keys - 1})</div>"
+        f'<img alt="{escape(view.alt)}" width="{width}" height="{height}" style="image-rendering:pixelated;max-width:none" '
+        f'src="data:image/png;base64,{b64encode(image).decode()}">'
+        f"<div>query ↓ (0 to {queries - 1}){pooled}</div>"
+        '<div>0 <span style="display:inline-block;width:128px;height:0.7em;'
+        f'background:linear-gradient(to right, {colours})"></span> {peak:.4g} weight</div>'
+        "</figure>"
+    )

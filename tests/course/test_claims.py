@@ -1,0 +1,91 @@
+"""Claims: parsing, judging, recording, and their hash."""
+
+import math
+from fractions import Fraction
+
+import pytest
+import torch
+
+from seqlab.course import claims
+from seqlab.course.lab import begin, choose, claim, receipts
+
+
+def write(tmp_path, text):
+    path = tmp_path / "claims.toml"
+    path.write_text('["a.b"]\nlab = "x"\nstatement = "s"\n' + text)
+    return path
+
+
+@pytest.mark.parametrize(
+    "bounds, value, ok, margin",
+    [
+        ("equals = 2\ntolerance = 0.5", 2.4, True, 0.1),
+        ("equals = 2", 2, True, 0),
+        ("equals = true", True, True, 0),
+        ("equals = false", True, False, -1),
+        ("at_least = 1", 0.5, False, -0.5),
+        ("at_least = 1\nat_most = 2", 1.75, True, 0.25),
+        ("at_most = 2", math.inf, False, -math.inf),
+        ("at_least = 1", math.nan, False, -math.inf),
+    ],
+)
+def test_judge(tmp_path, bounds, value, ok, margin):
+    judgement = claims.load_expectations(write(tmp_path, bounds))["a.b"].judge(value)
+    assert judgement.ok == ok and judgement.margin == pytest.approx(margin)
+
+
+def test_a_mode_may_have_its_own_bounds(tmp_path):
+    expectation = claims.load_expectations(write(tmp_path, "at_least = 1\nmodes.smoke.at_least = 0"))["a.b"]
+    assert expectation.judge(0.5, "smoke").ok and not expectation.judge(0.5, "lab").ok
+    assert expectation.expected("smoke") == "≥ 0" and expectation.expected("lab") == "≥ 1"
+
+
+@pytest.mark.parametrize(
+    "bounds, words", [("", "no bound"), ("at_last = 1", "at_last"), ("equals = 'x'", "number"), ("at_least = true", "number"), ("modes.fast.equals = 1\nequals = 1", "modes")]
+)
+def test_malformed_entries_name_the_claim(tmp_path, bounds, words):
+    with pytest.raises(ValueError, match=rf"a\.b.*{words}"):
+        claims.load_expectations(write(tmp_path, bounds))
+
+
+def test_fingerprint_ignores_order_and_noise_but_not_values():
+    a = claims.fingerprint({"x": 1.00000001, "y": True})
+    assert a == claims.fingerprint({"y": True, "x": 1.00000002})
+    assert a != claims.fingerprint({"x": 1.001, "y": True}) and a != claims.fingerprint({"x": 1.0, "y": False})
+
+
+@pytest.mark.parametrize("value, want", [(torch.tensor([2.5]), 2.5), (torch.tensor(3), 3), (Fraction(4, 2), 2), (torch.tensor(True), True)])
+def test_plain_numbers(value, want):
+    got = claims.plain(value)
+    assert got == want and type(got) is type(want)
+
+
+def test_what_is_no_number_is_refused_with_a_cure():
+    with pytest.raises(TypeError, match=r"Tensor of shape \(2,\).*reduce it first"):
+        claims.plain(torch.zeros(2), "a.b")
+
+
+def test_claim_and_receipts_outside_a_notebook(capsys):
+    begin("01_attention_names_things", "smoke", 0)
+    claim("names.hardmax.tie", 0.5)
+    claim("names.not.listed", 7)
+    receipts()
+    out = capsys.readouterr().out
+    assert "✓ 0.5  names.hardmax.tie" in out and "• 7  names.not.listed" in out
+    assert "2 of 2 claims hold" in out and claims.fingerprint({"names.hardmax.tie": 0.5, "names.not.listed": 7}) in out
+
+
+def test_begin_and_choose_check_their_arguments():
+    begin("x", "full", 3)
+    assert choose(smoke=1, lab=2, full=3) == 3
+    with pytest.raises(ValueError, match="mode: got 'fast'"):
+        begin("x", "fast", 0)
+    with pytest.raises(ValueError, match="seed"):
+        begin("x", "lab", -1)
+    with pytest.raises(ValueError, match="choose"):
+        choose(smoke=1)
+
+
+def test_the_projects_claims_file_is_well_formed_and_complete():
+    expectations = claims.load_expectations()
+    assert len(expectations) > 30 and all(e.lab and e.statement.endswith(".") for e in expectations.values())

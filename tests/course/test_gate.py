@@ -1,0 +1,198 @@
+"""Whatever a learner writes: a helpful message, and the notebook goes on."""
+
+import json
+import time
+
+import pytest
+import torch
+
+from seqlab.course import exercise, hint, panel, progress, solution
+from seqlab.course.check import judge
+from seqlab.course.exercises import EXERCISES
+
+HARDMAX = EXERCISES["names.hardmax"]
+
+
+def endless(scores):
+    while True:
+        pass
+
+
+def stubborn(scores):
+    while True:
+        try:
+            time.sleep(0.01)
+        except BaseException:
+            pass
+
+
+def sleeper(scores):
+    time.sleep(60)
+
+
+def loud(scores):
+    print("x" * 1_000_000)
+    return HARDMAX.reference(scores)
+
+
+def greedy(scores):
+    scores -= scores.max(-1, keepdim=True).values
+    scores += 1
+    return HARDMAX.reference(scores)
+
+
+def broken(scores):
+    return torch.log(scores * 0 - 1)
+
+
+def doubled(scores):
+    return HARDMAX.reference(scores).double()
+
+
+def flat(scores):
+    return HARDMAX.reference(scores).flatten()
+
+
+def numpy_array(scores):
+    return HARDMAX.reference(scores).numpy()
+
+
+def nothing(scores):
+    HARDMAX.reference(scores)
+
+
+def raising(scores):
+    return scores.no_such_method()
+
+
+def quitting(scores):
+    raise SystemExit
+
+
+def recursive(scores):
+    return recursive(scores)
+
+
+@pytest.mark.parametrize(
+    "function, violated, words",
+    [
+        (endless, "comes to an end", "still running"),
+        (sleeper, "comes to an end", "background"),
+        (stubborn, "comes to an end", "restart the kernel"),
+        (greedy, "leaves its inputs alone", "x.clone()"),
+        (broken, "is never NaN", "NaN"),
+        (doubled, "has the right dtype", "float64"),
+        (flat, "has the right shape", "(2,)"),
+        (numpy_array, "returns a tensor", "ndarray"),
+        (nothing, "returns a result", "return missing"),
+        (raising, "runs without an error", "no_such_method"),
+        (quitting, "runs without an error", "SystemExit"),
+        (recursive, "runs without an error", "calls itself"),
+    ],
+)
+def test_every_way_to_fail_gets_its_own_message(function, violated, words, monkeypatch):
+    monkeypatch.setattr("seqlab.course.sandbox.SECONDS", 0.3)
+    judgement = judge(HARDMAX, function)
+    assert not judgement.right
+    assert judgement.diagnosis.violated == violated
+    assert words in judgement.diagnosis.message
+
+
+def test_the_smallest_failing_case_is_shown():
+    judgement = judge(HARDMAX, lambda scores: torch.zeros_like(scores))
+    assert judgement.diagnosis.case.startswith("scores = [[0.0, 1.0]]")
+
+
+def test_a_flood_of_output_is_kept_out(capsys):
+    judgement = judge(HARDMAX, loud)
+    assert judgement.right and "1,000,001 characters" in judgement.note
+    assert len(capsys.readouterr().out) < 1000
+
+
+def test_right_is_recorded_and_stays(capsys):
+    assert exercise("names.hardmax")(HARDMAX.reference) is HARDMAX.reference
+    assert progress.read()["names.hardmax"]["state"] == "right"
+    exercise("names.hardmax")(lambda scores: scores)
+    assert progress.read()["names.hardmax"] | {"at": ""} == {"state": "right", "tries": 2, "at": ""}
+    assert "not yet" in capsys.readouterr().out
+
+
+def test_open_and_wrong_go_on_with_the_reference(capsys):
+    @exercise("names.hardmax")
+    def hardmax(scores):
+        """Later."""
+        ...
+
+    assert hardmax is HARDMAX.reference
+    assert len(capsys.readouterr().out.splitlines()) <= 3
+    assert exercise("names.hardmax")(lambda scores: scores) is HARDMAX.reference
+
+
+def test_hints_come_one_at_a_time_and_the_solution_on_request(capsys):
+    for level in (1, 2, 3, 3):
+        hint("names.hardmax")
+        assert f"Hint {level} of 3" in capsys.readouterr().out
+    solution("names.hardmax")
+    assert "winners" in capsys.readouterr().out
+    assert progress.read()["names.hardmax"] | {"at": ""} == {"hints": 4, "solution": True, "at": ""}
+
+
+def test_unknown_ids_are_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match="names.hardmax"):
+        exercise("no.such")
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00", b"[1, 2]", b'"text"', b'{"version": 1}', b'{"version": "x", "exercises": {}}', b""])
+def test_a_corrupt_file_is_kept_aside(content, capsys):
+    progress.path().write_bytes(content)
+    assert progress.read() == {}
+    kept = [file for file in progress.path().parent.iterdir() if file != progress.path() and file.suffix == ".json"]
+    assert len(kept) == 1 and kept[0].read_bytes() == content
+    assert kept[0].name in capsys.readouterr().out
+    progress.update("names.hardmax", lambda old: {"state": "right"})
+    assert progress.read()["names.hardmax"]["state"] == "right"
+
+
+def test_an_older_file_is_carried_over():
+    progress.path().write_text(json.dumps({"names.hardmax": "right", "start.mix": "wrong"}))
+    assert progress.read()["names.hardmax"]["state"] == "right"
+    progress.update("start.mix", lambda old: {**old, "state": "right"})
+    stored = json.loads(progress.path().read_text())
+    assert stored["version"] == progress.VERSION and set(stored["exercises"]) == {"names.hardmax", "start.mix"}
+    assert list(progress.path().parent.glob("progress.version-0*"))
+
+
+def test_a_newer_file_is_not_overwritten(capsys):
+    progress.path().write_text('{"version": 99, "exercises": {"a": {"state": "right"}}}')
+    assert progress.read() == {}
+    assert "99" in next(progress.path().parent.glob("progress.version-99*")).read_text()
+    assert "newer" in capsys.readouterr().out
+
+
+def test_a_failing_write_leaves_the_file_whole(monkeypatch):
+    progress.update("names.hardmax", lambda old: {"state": "right"})
+    before = progress.path().read_text()
+
+    def full(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.warns(UserWarning, match="disk full"):
+        progress.update("start.mix", lambda old: {"state": "right"})
+    assert progress.path().read_text() == before
+
+
+def test_two_notebooks_do_not_lose_each_others_progress():
+    import threading
+
+    threads = [threading.Thread(target=progress.update, args=(f"id{n}", lambda old: {"state": "right"})) for n in range(12)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert len(progress.read()) == 12
+
+
+def test_the_panel_shows_every_lab_and_exercise():
+    progress.update("names.hardmax", lambda old: {"state": "right", "tries": 1, "hints": 2})
+    page, text = panel()._repr_html_(), repr(panel())
+    assert all(id in page and id in text for id in EXERCISES)
+    assert "✓ names.hardmax right (1 try, 2 hints)" in text and "1 of 4" in page

@@ -1,0 +1,39 @@
+import pytest
+import torch
+
+from seqlab.positions import alibi, alibi_slopes, ramp, rotary, sinusoidal
+
+
+def test_rotary_scores_depend_on_the_distance_alone():
+    q, k = torch.randn(2, 1, 16, dtype=torch.float64)
+    score = lambda i, j: (rotary(q, torch.tensor([i])) @ rotary(k, torch.tensor([j])).T).item()
+    assert score(3, 1) == pytest.approx(score(42, 40))
+    assert score(3, 1) != pytest.approx(score(3, 2))
+
+
+def test_rotary_keeps_lengths():
+    x = torch.randn(2, 5, 8, dtype=torch.float64)
+    torch.testing.assert_close(rotary(x).norm(dim=-1), x.norm(dim=-1))
+
+
+def test_sinusoids_alternate_and_start_at_zero():
+    code = sinusoidal(6, 4)
+    assert code[0].tolist() == [0, 1, 0, 1]
+    torch.testing.assert_close(code[:, 0], torch.arange(6.0).sin())
+
+
+def test_ramp_moves_tokens_out_of_each_others_reach():
+    x = torch.rand(7, 3) * 0.999 + ramp(7, 3)
+    assert (x[1:] > x[:-1]).all()
+
+
+def test_alibi_slopes_and_alignment():
+    assert alibi_slopes(8).tolist() == [2.0**-h for h in range(1, 9)]
+    bias = alibi(torch.tensor([0.5]), 2, 4)
+    assert bias[0].tolist() == [[-1.0, -0.5, 0.0, -0.5], [-1.5, -1.0, -0.5, 0.0]]
+
+
+@pytest.mark.parametrize("call", [lambda: sinusoidal(4, 3), lambda: ramp(0, 2), lambda: alibi_slopes(0)])
+def test_impossible_sizes_are_refused(call):
+    with pytest.raises(ValueError, match="got"):
+        call()

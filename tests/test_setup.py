@@ -1,0 +1,121 @@
+"""The promises of the set-up: pins agree everywhere, the package stays light, missing things get one clear sentence."""
+
+import re
+import socket
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from ci import lock, serve
+from seqlab import doctor
+from tests.places import ROOT
+
+
+def pins(name="requirements.lock"):
+    lines = (ROOT / name).read_text().splitlines()
+    return {r.name.lower().replace("_", "-"): r for r in (Requirement(line) for line in lines if line and not line.startswith("#"))}
+
+
+def test_every_line_of_the_lock_is_one_exact_pin():
+    for requirement in [*pins().values(), *pins("requirements-models.lock").values()]:
+        assert re.fullmatch(r"==[^*,]+", str(requirement.specifier)), requirement
+    assert str(pins()["torch"].specifier) == "==2.13.0"
+    assert str(pins()["triton"].specifier) == "==3.7.1" and "linux" in str(pins()["triton"].marker)
+
+
+def test_pyproject_asks_for_what_the_lock_pins():
+    locked = pins()
+    for line in lock.requirements():
+        wanted = Requirement(line)
+        name = wanted.name.lower().replace("_", "-")
+        assert name in locked, f"{name} is not in requirements.lock: python -m ci.lock"
+        assert wanted.specifier == locked[name].specifier
+        assert (wanted.marker and wanted.marker.evaluate({"sys_platform": "darwin"})) == (locked[name].marker and locked[name].marker.evaluate({"sys_platform": "darwin"}))
+
+
+def test_environment_yml_installs_the_lock_and_nothing_else():
+    table = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, pip, through_pip = table["dependencies"]
+    assert through_pip == {"pip": ["-r requirements.lock"]} and pip == "pip"
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        oldest = tomllib.load(file)["project"]["requires-python"].removeprefix(">=")
+    assert python == f"python={oldest}"
+
+
+def test_the_lock_is_complete_for_this_environment():
+    """Whatever is installed here comes from the lock, in the locked version."""
+    frozen = subprocess.run([sys.executable, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=True).stdout
+    locked = pins() | pins("requirements-models.lock")
+    for line in frozen.split():
+        name, version = line.split("==")
+        if name in ("pip", "seqlab"):
+            continue
+        assert name.lower().replace("_", "-") in locked, f"{name} is installed but not locked"
+        assert locked[name.lower().replace("_", "-")].specifier.contains(version, prereleases=True), line
+
+
+def test_import_seqlab_is_light():
+    code = "import seqlab, seqlab.attention, seqlab.course, seqlab.models, sys; print(*(m for m in ('plotly', 'ipywidgets', 'anywidget', 'triton', 'IPython') if m in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
+
+
+def test_kernels_knows_nothing_of_seqlab():
+    code = "import kernels, sys; assert 'seqlab' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_doctor_reports_every_lab():
+    text = repr(doctor.report())
+    assert "torch 2.13.0" in text and "bf16" in text and "01 Attention names things" in text
+
+
+@pytest.mark.parametrize("version, bad", [("3.4.0", True), ("3.6.0", True), ("3.7.0", True), ("3.7.1", False), ("3.3.1", False), (None, False)])
+def test_the_doctor_names_bad_tritons(monkeypatch, version, bad):
+    monkeypatch.setattr(doctor, "_version", lambda name: version)
+    assert any("Hopper" in finding.text for finding in doctor._triton()) == bad
+
+
+def test_a_taken_port_is_one_sentence():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit, match=f"Port {port} is taken.*make lab PORT={port + 1}"):
+            serve.check_port(str(port))
+    with pytest.raises(SystemExit, match="'abc'"):
+        serve.check_port("abc")
+
+
+def test_jupyter_keeps_its_token_and_stays_local():
+    line = serve.command(8899, ["--no-browser"])
+    assert "--ServerApp.ip=127.0.0.1" in line and "--ServerApp.port=8899" in line and line[-1] == "--no-browser"
+    assert not any("token" in word or "password" in word for word in line)
+
+
+def bootstrap(code):
+    return subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, 'ci'); import bootstrap\n{code}"], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_an_old_python_is_one_sentence():
+    done = bootstrap("bootstrap.OLDEST = (9, 9); bootstrap.shutil.which = lambda name: None; bootstrap.use_a_new_enough_python()")
+    assert done.returncode == 1 and done.stderr.startswith("seqlab needs Python 9.9 or newer") and done.stderr.count("\n") == 1
+
+
+def test_a_full_disk_is_one_sentence():
+    done = bootstrap("bootstrap.NEEDED_GB = 1e9; bootstrap.check_disk()")
+    assert done.returncode == 1 and "The disk is too full" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_missing_python_is_one_sentence():
+    done = subprocess.run(["make", "setup", "PYTHON=no-such-python"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0 and "seqlab needs Python 3.11" in done.stdout
+
+
+def test_the_bootstrap_still_parses_under_an_old_python():
+    source = (ROOT / "ci" / "bootstrap.py").read_text()
+    compile(source, "bootstrap.py", "exec")
+    assert not re.search(r"\bf[\"']|:=|match ", source)

@@ -159,6 +159,14 @@ class Notebook:
         self.page.wait_for_timeout(500)  # widgets draw a moment after their cell is done
         return seconds
 
+    def close(self) -> None:
+        """Shut the kernel down, so that its memory is free for the next notebook, and close the page."""
+        self.page.evaluate("""async () => {
+            clearInterval(window.pictureTimer);
+            await jupyterapp.shell.currentWidget.sessionContext.shutdown();
+        }""")
+        self.page.close()
+
     def unfinished(self) -> list[int]:
         """Indices of code cells with text that have no execution count."""
         return self.page.evaluate("""() => notebook.widgets.flatMap((cell, index) => cell.model.type === 'code'

@@ -93,7 +93,7 @@ def atom_arcs(tokens: Sequence[str], mapping: dict[int, int], known: dict[int, s
 
 def separation_curve(betas: Sequence[float], float64: Sequence[float], exact: Sequence[float]) -> go.Figure:
     """Smallest gap between two names against the inverse temperature, as float64 sees it and in exact arithmetic."""
-    floor = 10.0 ** -18
+    floor = 1e-42
     seen = [max(gap, floor) for gap in float64]
     gone = next((beta for beta, gap in zip(betas, float64) if beta > 0 and gap == 0), None)
     best = max(range(len(betas)), key=lambda at: exact[at])
@@ -102,10 +102,10 @@ def separation_curve(betas: Sequence[float], float64: Sequence[float], exact: Se
         + (f"Float64 loses the last difference at beta {gone:g}; the exact gap stays positive." if gone else "")
     )
     return figure(
-        "How far apart are the closest two names?", "inverse temperature beta", "smallest gap (floor: 1e-18 stands for 0)", alt,
+        "How far apart are the closest two names?", "inverse temperature beta", "smallest gap (the bottom stands for 0)", alt,
         go.Scatter(x=betas, y=[max(gap, floor) for gap in exact], name="exact arithmetic", mode="lines", line={"color": BLUE, "dash": "dash"}),
         go.Scatter(x=betas, y=seen, name="float64", mode="lines+markers", line={"color": RED}, marker={"symbol": "diamond", "size": 7}),
-        yaxis={"type": "log", "exponentformat": "power", "range": [-18.5, 0]},
+        xaxis={"range": [-0.2, 6.3]}, yaxis={"type": "log", "exponentformat": "power", "range": [-43, 1], "dtick": 10},
     )  # fmt: skip
 
 

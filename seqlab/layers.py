@@ -144,7 +144,7 @@ class Counts:
     connections: int
 
     def __str__(self) -> str:
-        return " · ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in asdict(self).items())
+        return " · ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in asdict(self).items())
 
 
 def count(model: nn.Module, length: int) -> Counts:

@@ -34,7 +34,7 @@ def exercise(id: str) -> Callable[[Callable], Callable]:
     def gate(function: Callable) -> Callable:
         if is_stub(function):
             progress.update(id, lambda old: {**old, "state": old.get("state", "open")})
-            say(card(GREY, f"○ {id}: open", "The reference stands in until you write it; the lab runs on.", task.title))
+            say(card(GREY, f"○ {id}: open. {task.title} Until you do, the reference stands in."))
             _offer(id)
             return task.reference
         judgement = judge(task, function)

@@ -41,7 +41,7 @@ def read() -> dict:
         if version > VERSION:
             return _aside(file, f"version-{version}", f"a newer seqlab wrote version {version}")
         exercises = _clean(stored if version == 0 else stored["exercises"])
-        if version < VERSION:
+        if version < VERSION and not any(file.parent.glob(f"{file.stem}.version-{version}*")):
             _free(file, f"version-{version}").write_text(text, encoding="utf-8")
         return exercises
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -71,7 +71,7 @@ def _ratio(arguments, result):
 
 WEIGHTS = Exercise(
     id="names.weights",
-    title="Scores, then softmax over the keys.",
+    title="Score, then softmax over the keys.",
     reference=attention_weights,
     cases=_weight_cases,
     properties=(
@@ -140,7 +140,7 @@ def _first_winner(scores):
 
 HARDMAX = Exercise(
     id="names.hardmax",
-    title="The limit of softmax: all weight on the largest score, ties share it.",
+    title="Put all weight on the largest score; ties share it.",
     reference=hardmax,
     cases=_hardmax_cases,
     properties=(("shares the weight equally among the winners of a row", _ties_share),),

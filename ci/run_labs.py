@@ -1,0 +1,241 @@
+"""Execute the labs and check what they state: `python -m ci.run_labs [LAB…] --mode smoke --edition both --jobs 2`
+
+LAB is a slug, a number or a path; none means all. Each notebook runs in a process of its own, with a limit per cell and
+one for the whole notebook. Executed notebooks and results go to build/, the report to build/report/. Interrupting loses
+nothing that had finished, and --resume skips what is done and unchanged. Exit code: 0 all well, 1 something failed,
+2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import psutil
+
+from ci import lint, report
+from ci.execute import Failure, Job, Result
+from seqlab.course.claims import CLAIMS_FILE, MODES, fingerprint
+
+ROOT = Path(__file__).parents[1]
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m ci.run_labs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("labs", nargs="*", metavar="LAB")
+    parser.add_argument("--mode", choices=MODES, default="smoke")
+    parser.add_argument("--edition", choices=("open", "solved", "both"), default="both")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--resume", action="store_true", help="skip notebooks whose last result is good and whose inputs are unchanged")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--claims", type=Path, default=CLAIMS_FILE)
+    parser.add_argument("--build", type=Path, default=ROOT / "build")
+    parser.add_argument("--cell-timeout", type=float, default=300, metavar="S")
+    parser.add_argument("--total-timeout", type=float, default=900, metavar="S")
+    parser.add_argument("--max-kb", type=float, default=400)
+    chosen = parser.parse_args(argv)
+    if chosen.jobs < 1:
+        parser.error(f"--jobs: got {chosen.jobs}, wanted at least 1")
+    try:
+        chosen.paths = [find(name) for name in chosen.labs] or sorted((ROOT / "labs").glob("[0-9]*.ipynb"))
+    except ValueError as error:
+        parser.error(str(error))
+    return chosen
+
+
+def find(name: str) -> Path:
+    """The notebook that `name` means: a path, a slug such as 01_attention_names_things, or a number such as 01."""
+    known = sorted((ROOT / "labs").glob("[0-9]*.ipynb"))
+    if name.endswith(".ipynb") and Path(name).exists():
+        return Path(name).resolve()
+    hits = [path for path in known if path.stem == name or path.stem.split("_")[0] == name.zfill(2)]
+    if not hits:
+        raise ValueError(f"LAB: there is no lab {name!r}; choose from {', '.join(path.stem for path in known)}, or give the path of a notebook")
+    return hits[0]
+
+
+def job_for(path: Path, edition: str, chosen: argparse.Namespace) -> Job:
+    place = chosen.build / "labs" / f"{edition}-{chosen.mode}"
+    return Job(
+        source=str(path), lab=path.stem, edition=edition, mode=chosen.mode, seed=chosen.seed,
+        target=str((place / path.name).resolve()), result=str((place / f"{path.stem}.result.json").resolve()),
+        folder=str((place / "cwd" / path.stem).resolve()), scratch="", claims=str(chosen.claims.resolve()), digest=digest(path, edition, chosen),
+        cell_timeout=chosen.cell_timeout, max_kb=chosen.max_kb,
+    )  # fmt: skip
+
+
+def digest(path: Path, edition: str, chosen: argparse.Namespace) -> str:
+    """Of everything that decides the result: notebook, library, claims, and how it is run."""
+    content = hashlib.sha256(f"{edition} {chosen.mode} {chosen.seed} {chosen.max_kb}".encode())
+    library = (file for package in ("seqlab", "kernels") for file in sorted((ROOT / package).rglob("*")) if "__pycache__" not in file.parts)
+    for file in [path, chosen.claims, ROOT / "ci" / "execute.py", *library]:
+        content.update(file.read_bytes() if file.is_file() else b"")
+    return content.hexdigest()[:16]
+
+
+class Runner:
+    """Runs jobs, `jobs` at a time, each as a child process that it watches."""
+
+    def __init__(self, chosen: argparse.Namespace):
+        self.chosen, self.results, self.lock = chosen, [], threading.Lock()
+        self.children: set[subprocess.Popen] = set()
+        self.stopping = threading.Event()
+
+    def run(self, jobs: list[Job]) -> list[Result]:
+        """All results, in the order of `jobs` as far as they came; raises KeyboardInterrupt after cleaning up."""
+        waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        for job in jobs:
+            waiting.put(job)
+        threads = [threading.Thread(target=self._work, args=(waiting,), daemon=True) for _ in range(min(self.chosen.jobs, len(jobs)))]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.2)
+        except KeyboardInterrupt:
+            self.stopping.set()
+            for child in list(self.children):
+                kill(child)
+            for thread in threads:
+                thread.join(10)
+            raise
+        return self.results
+
+    def _work(self, waiting: queue.SimpleQueue) -> None:
+        while not self.stopping.is_set():
+            try:
+                job = waiting.get_nowait()
+            except queue.Empty:
+                return
+            result = self._one(job)
+            if result is not None:
+                with self.lock:
+                    self.results.append(result)
+
+    def _one(self, job: Job) -> Result | None:
+        stored = Path(job.result)
+        if self.chosen.resume and (old := self._unchanged(stored, job)):
+            self._tell(job, f"unchanged, {len(old.claims)} claims")
+            return old
+        stored.unlink(missing_ok=True)
+        shutil.rmtree(job.folder, ignore_errors=True)
+        Path(job.folder).mkdir(parents=True)
+        with tempfile.TemporaryDirectory(prefix="seqlab-") as scratch:
+            return self._watched(replace(job, scratch=scratch), stored)
+
+    def _watched(self, job: Job, stored: Path) -> Result | None:
+        """One child process: its events to the terminal, its end within the limit, its result checked once more."""
+        order = Path(job.scratch) / "job.json"
+        order.write_text(json.dumps(asdict(job)))
+        started, at, late = time.monotonic(), "starting", threading.Event()
+        child = subprocess.Popen([sys.executable, "-m", "ci.execute", str(order)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        self.children.add(child)
+        errors: list[str] = []
+        threading.Thread(target=lambda: errors.append(child.stderr.read()), daemon=True).start()
+        timer = threading.Timer(self.chosen.total_timeout, lambda: (late.set(), kill(child)))
+        timer.start()
+        total = len(json.loads(Path(job.source).read_text(encoding="utf-8")).get("cells", ())) if Path(job.source).exists() else 0
+        for line in child.stdout:
+            event = json.loads(line)
+            if event["event"] == "start" and event["cell"] is not None:
+                at = f"cell {event['cell'] + 1}/{total}"
+                self._tell(job, f"{at}  {time.monotonic() - started:.0f} s", passing=True)
+        child.wait()
+        timer.cancel()
+        self.children.discard(child)
+        if self.stopping.is_set():
+            return None
+        if not stored.exists():
+            cause = f"the notebook ran longer than {self.chosen.total_timeout:g} s, at {at}" if late.is_set() else f"the runner's process ended with code {child.returncode}, at {at}: {''.join(errors)[-1500:]}"
+            Result(job.lab, job.edition, job.mode, job.seed, False, time.monotonic() - started, failures=[Failure("time limit" if late.is_set() else "runner", cause)]).write(stored)
+        result = Result.read(stored)
+        result.failures += [Failure("lint", complaint) for complaint in lint.lint(Path(job.source))]
+        result.ok = not result.failures
+        result.write(stored)
+        self._tell(job, f"{'ok' if result.ok else 'FAILED'}, {sum(c['ok'] for c in result.claims)}/{len(result.claims)} claims, {result.seconds:.1f} s")
+        return result
+
+    def _unchanged(self, stored: Path, job: Job) -> Result | None:
+        try:
+            old = Result.read(stored)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return old if old.ok and old.digest == job.digest and Path(job.target).exists() else None
+
+    def _tell(self, job: Job, text: str, passing: bool = False) -> None:
+        with self.lock:
+            line = f"{job.lab:28} {job.edition:7} {text}"
+            if sys.stdout.isatty():
+                print(f"\r\033[K{line}", end="" if passing else "\n", flush=True)
+            elif not passing or " cell 1/" in line:
+                print(line, flush=True)
+
+
+def kill(child: subprocess.Popen) -> None:
+    """End a child process, its kernel and whatever that started."""
+    try:
+        parent = psutil.Process(child.pid)
+        family = [*parent.children(recursive=True), parent]
+    except psutil.NoSuchProcess:
+        return
+    for process in family:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            pass
+    psutil.wait_procs(family, timeout=5)
+
+
+def summary(results: list[Result]) -> str:
+    """The closing table, the hash of the claims, and every failure in full."""
+    lines = ["", f"{'lab':28} {'edition':8} {'mode':6} {'seconds':>8} {'claims':>8}  verdict"]
+    for r in sorted(results, key=lambda r: (r.lab, r.edition)):
+        good = sum(c["ok"] for c in r.claims)
+        lines.append(f"{r.lab:28} {r.edition:8} {r.mode:6} {r.seconds:8.1f} {good:>4}/{len(r.claims):<3}  {'ok' if r.ok else 'FAILED'}")
+    for edition, mode in sorted({(r.edition, r.mode) for r in results}):
+        lines.append(f"claims hash ({edition}, {mode}): {claims_hash(results, edition, mode)}")
+    for r in results:
+        lines += [f"\n{r.lab} ({r.edition}, {r.mode}): {failure}" for failure in r.failures]
+    return "\n".join(lines)
+
+
+def claims_hash(results: list[Result], edition: str, mode: str) -> str:
+    """One hash over all claims of an edition; two runs on one machine give the same."""
+    chosen = [c for r in results if (r.edition, r.mode) == (edition, mode) for c in r.claims if c["value"] is not None]
+    return fingerprint({c["id"]: float(c["value"]) if isinstance(c["value"], str) else c["value"] for c in chosen})
+
+
+def main(argv: list[str] | None = None) -> int:
+    chosen = arguments(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    editions = ("open", "solved") if chosen.edition == "both" else (chosen.edition,)
+    jobs = [job_for(path, edition, chosen) for path in chosen.paths for edition in editions]
+    runner, code = Runner(chosen), 0
+    try:
+        runner.run(jobs)
+    except KeyboardInterrupt:
+        code = 130
+        print(f"\nInterrupted: {len(runner.results)} of {len(jobs)} had finished and are kept; --resume continues from there.")
+    results = list(runner.results)
+    stale = lint.stale()
+    page = report.build(chosen.build)
+    print(summary(results))
+    print("".join(f"\nlint: {complaint}" for complaint in stale))
+    print(f"report: {page}")
+    return code or (1 if stale or not all(r.ok for r in results) else 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,23 +7,28 @@ or a dead kernel still says that all cells completed.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
-import re
+import subprocess
 import sys
+import threading
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import papermill
+import psutil
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from seqlab.course import claims, editions
+from ci.checks import ANSI, judge_claims, output_failures, unfinished, widget_failures
+from ci.result import Failure, Result, first_line, write_text
+from seqlab.course import claims
 
 TAG = "runner"
 PRELUDE = """import warnings
@@ -33,47 +38,6 @@ SWEEP = """import sys
 if "ipywidgets" in sys.modules:
     from seqlab.widgets.contract import sweep
     sweep()"""
-OWN_WARNING = re.compile(r"(?:\b(?:seqlab|kernels|ci)/\S+\.py|ipykernel_\d+/\S+\.py|<ipython-input[^>]*>):\d+: (\w*Warning: .*)")
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
-
-
-@dataclass
-class Failure:
-    """One thing that is wrong. `cell` is the index in the source notebook, None where no cell is to blame."""
-
-    kind: str
-    text: str
-    cell: int | None = None
-    line: str = ""
-
-    def __str__(self) -> str:
-        place = f"cell {self.cell} ({self.line}): " if self.cell is not None else ""
-        return f"{place}{self.kind}: {self.text}"
-
-
-@dataclass
-class Result:
-    """What became of one notebook in one edition and mode."""
-
-    lab: str
-    edition: str
-    mode: str
-    seed: int
-    ok: bool = False
-    seconds: float = 0.0
-    kilobytes: float = 0.0
-    digest: str = ""
-    cells: list[dict] = field(default_factory=list)
-    claims: list[dict] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-
-    def write(self, path: Path) -> None:
-        write_text(path, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
-
-    @classmethod
-    def read(cls, path: Path) -> Result:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**{**stored, "failures": [Failure(**failure) for failure in stored["failures"]]})
 
 
 @dataclass
@@ -95,26 +59,24 @@ class Job:
     max_kb: float
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `path` in one step: the old content or the new, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
-
-
 class ReportingEngine(Engine):
     """Papermill's own engine, which tells the parent process what it does and keeps hold of the kernel."""
 
-    client: PapermillNotebookClient | None = None
+    notebook: nbformat.NotebookNode | None = None  # what has run so far, outputs included
+    kernel: subprocess.Popen | None = None
+    peak: int = 0  # bytes
 
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, start_timeout=60, execution_timeout=None, **options):
         cell_start, cell_complete = nb_man.cell_start, nb_man.cell_complete
         options = {key: value for key, value in options.items() if key in ("config", "store_widget_state")}
         started = {}
+        cls.notebook = nb_man.nb
 
         def start(cell, cell_index=None, **more):
+            if cls.kernel is None and (process := getattr(client.km.provisioner, "process", None)):
+                cls.kernel = process
+                threading.Thread(target=cls.watch, args=(process.pid,), daemon=True).start()
             started[cell_index] = time.perf_counter()
             say(event="start", cell=cell.metadata.get("source_index"))
             return cell_start(cell, cell_index, **more)
@@ -125,10 +87,20 @@ class ReportingEngine(Engine):
             return cell_complete(cell, cell_index, **more)
 
         nb_man.cell_start, nb_man.cell_complete = start, complete
-        cls.client = PapermillNotebookClient(
-            nb_man, timeout=execution_timeout, startup_timeout=start_timeout, kernel_name=kernel_name, **options
-        )
-        return cls.client.execute()
+        client = PapermillNotebookClient(nb_man, timeout=execution_timeout, startup_timeout=start_timeout, kernel_name=kernel_name, **options)
+        return client.execute()
+
+
+    @classmethod
+    def watch(cls, pid: int) -> None:
+        """Keep the largest memory that the kernel had; for the message, should it be killed."""
+        try:
+            process = psutil.Process(pid)
+            while True:
+                cls.peak = max(cls.peak, process.memory_info().rss)
+                time.sleep(0.1)
+        except psutil.Error:
+            return
 
 
 papermill_engines.register("reporting", ReportingEngine)
@@ -167,8 +139,11 @@ def run(job: Job) -> Result:
 
 def prepare(source: nbformat.NotebookNode, edition: str) -> nbformat.NotebookNode:
     """The edition to run, its cells numbered as in git, between a prelude and a sweep over all controls."""
-    notebook = editions.solve(source) if edition == "solved" else nbformat.from_dict(source)
-    notebook = nbformat.from_dict(notebook)
+    if edition == "solved":
+        from seqlab.course import editions  # brings torch along
+
+        source = editions.solve(source)
+    notebook = copy.deepcopy(source)
     for index, cell in enumerate(notebook.cells):
         cell.metadata["source_index"] = index
     for position, code in ((0, PRELUDE), (len(notebook.cells) + 1, SWEEP)):
@@ -196,7 +171,7 @@ def _papermill(prepared: nbformat.NotebookNode, job: Job, result: Result) -> nbf
         result.failures.append(_at_running_cell("time limit", f"the cell ran longer than {job.cell_timeout:g} s", prepared))
     except DeadKernelError:
         result.failures.append(_at_running_cell("dead kernel", _how_it_died(), prepared))
-    return nbformat.read(after, as_version=4)
+    return ReportingEngine.notebook or prepared
 
 
 def _use_this_interpreter(scratch: Path) -> None:
@@ -227,20 +202,21 @@ def _at_running_cell(kind: str, text: str, prepared: nbformat.NotebookNode) -> F
 
 def _how_it_died() -> str:
     """How the kernel ended: the signal or exit code, and what that usually means."""
-    process = getattr(getattr(getattr(ReportingEngine.client, "km", None), "provisioner", None), "process", None)
-    code = process.poll() if process is not None else None
+    code = ReportingEngine.kernel.poll() if ReportingEngine.kernel else None
     if code is not None and code < 0:
-        guess = ", as when memory runs out" if code == -9 else ""
-        return f"the kernel was killed by signal {-code}{guess}"
+        guess = ", probably because memory ran out" if code == -9 else ""
+        return f"the kernel was killed by signal {-code}{guess}; it had up to {ReportingEngine.peak / 1e6:.0f} MB"
     return f"the kernel ended with exit code {code}" if code is not None else "the kernel is gone"
 
 
 def finish(executed: nbformat.NotebookNode, source: nbformat.NotebookNode, job: Job, result: Result) -> None:
     """Check outputs, claims and size, and write the notebook without what the runner added."""
+    if not result.failures:
+        result.failures += unfinished(executed)
     ran_to_its_end = not result.failures
     result.failures += output_failures(executed)
-    state = executed.metadata.pop("widgets", {})
-    result.failures += widget_failures(state)
+    result.failures += widget_failures(executed)
+    executed.metadata.pop("widgets", None)
     cells = [cell for cell in executed.cells if "source_index" in cell.metadata or "injected-parameters" in cell.metadata.get("tags", ())]
     executed.cells = cells
     for cell in cells:
@@ -248,81 +224,24 @@ def finish(executed: nbformat.NotebookNode, source: nbformat.NotebookNode, job: 
         cell.metadata.pop("execution", None)
     executed.metadata.pop("papermill", None)
     records = claims.records_in(executed)
-    expectations = {id: e for id, e in claims.load_expectations(job.claims).items()} if Path(job.claims).exists() else {}
-    result.claims, failures = judge_claims(records, expectations, job, executed)
+    expectations = claims.load_expectations(job.claims)
+    result.sources = {id: e.source for id, e in expectations.items() if e.lab == job.lab and e.source}
+    result.claims, failures = judge_claims(records, expectations, result, executed)
     result.failures += failures if ran_to_its_end else []
     for number, cell in enumerate((cell for cell in cells if cell.cell_type == "code" and cell.execution_count), 1):
         cell.execution_count = number
         for output in cell.outputs:
             if "execution_count" in output:
                 output.execution_count = number
-    for cell in cells:
-        cell.metadata.pop("source_index", None)
+    places = [(cell.metadata.pop("source_index", None), first_line(cell)) for cell in cells]
     text = nbformat.writes(executed) + "\n"
     result.kilobytes = round(len(text.encode()) / 1000, 1)
     if result.kilobytes > job.max_kb:
         largest = max(range(len(cells)), key=lambda at: len(json.dumps(cells[at].get("outputs", []))))
         result.failures.append(
-            Failure("size", f"the executed notebook has {result.kilobytes:.0f} kB, allowed are {job.max_kb:g}; most of it comes from the cell “{first_line(cells[largest])}”")
+            Failure("size", f"the executed notebook has {result.kilobytes:.0f} kB, allowed are {job.max_kb:g}; most of it comes from here", *places[largest])
         )
     write_text(Path(job.target), text)
-
-
-def output_failures(executed: nbformat.NotebookNode) -> list[Failure]:
-    """Warnings of our own code, and tracebacks on stderr, where errors of callbacks end up."""
-    failures = []
-    for cell in executed.cells:
-        for output in cell.get("outputs", ()):
-            if output.output_type != "stream" or output.name != "stderr":
-                continue
-            place = (cell.metadata.get("source_index"), first_line(cell))
-            failures += [Failure("warning", match, *place) for match in dict.fromkeys(OWN_WARNING.findall(output.text))]
-            if "Traceback (most recent call last)" in output.text:
-                failures.append(Failure("widget callback", ANSI.sub("", output.text)[-2000:], *place))
-    return failures
-
-
-def widget_failures(state: dict) -> list[Failure]:
-    """Errors that Output widgets (`interactive`, `@output.capture()`) caught and showed."""
-    models = state.get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
-    outputs = (output for model in models.values() for output in model.get("state", {}).get("outputs", ()) or ())
-    return [Failure("widget callback", ANSI.sub("", f"{o['ename']}: {o['evalue']}")) for o in outputs if o.get("output_type") == "error"]
-
-
-def judge_claims(records: list[dict], expectations: dict, job: Job, executed: nbformat.NotebookNode) -> tuple[list[dict], list[Failure]]:
-    """The report's entries for one notebook, and what is missing, unlisted, misplaced or out of bounds."""
-    entries, failures, made = {}, [], set()
-    for record in records:
-        id, value = record["id"], record["value"]
-        cell = executed.cells[record["cell"]]
-        place = (cell.metadata.get("source_index"), first_line(cell))
-        made.add(id)
-        expectation = expectations.get(id)
-        if expectation is None or expectation.lab != job.lab:
-            where = "not in the claims file" if expectation is None else f"listed for {expectation.lab}"
-            failures.append(Failure("claim", f"{id} is stated here and {where}", *place))
-            entries[id] = _entry(job, id, "", value, "", None, False)
-            continue
-        judgement = expectation.judge(float(value), job.mode)
-        entries[id] = _entry(job, id, expectation.statement, value, expectation.expected(job.mode), judgement.margin, judgement.ok)
-        if not judgement.ok:
-            failures.append(Failure("claim", f"{id} is {value}, expected {expectation.expected(job.mode)} (margin {judgement.margin:.3g})", *place))
-    for id, expectation in expectations.items():
-        if expectation.lab == job.lab and id not in made:
-            failures.append(Failure("claim", f"{id} is in the claims file and was never stated"))
-            entries[id] = _entry(job, id, expectation.statement, None, expectation.expected(job.mode), None, False)
-    return list(entries.values()), failures
-
-
-def _entry(job: Job, id: str, statement: str, value: object, expected: str, margin: float | None, ok: bool) -> dict:
-    finite = margin is not None and abs(margin) != float("inf")
-    return dict(lab=job.lab, edition=job.edition, id=id, statement=statement, value=value, expected=expected, margin=margin if finite else None, ok=ok)
-
-
-def first_line(cell: nbformat.NotebookNode) -> str:
-    """The first line of a cell that says something, shortened."""
-    line = next((line.strip() for line in cell.source.split("\n") if line.strip()), "")
-    return line if len(line) <= 60 else line[:57] + "…"
 
 
 if __name__ == "__main__":

@@ -256,9 +256,25 @@ class Control:
         }""")
 
     def move(self, timeout: float = 5) -> bool:
-        """Move the control, over its extremes if need be; True as soon as something beside it has changed."""
-        before = self.surroundings()
-        return any(self._changed(before, timeout) for _ in self._moves())
+        """Move the control, over its extremes if need be; True as soon as something beside it has changed.
+
+        A slider whose own value does not follow the arrow keys counts as one that changes nothing; a control that an
+        earlier move has hidden or replaced is left alone.
+        """
+        if not self.handle.evaluate("(node) => node.isConnected && node.checkVisibility() && !node.disabled"):
+            return True
+        before, values = self.surroundings(), {self._value()}
+        for moves, _ in enumerate(self._moves(), 1):
+            if self.kind == "slider":
+                values.add(self._value())
+                if moves == 2 and len(values) == 1:
+                    return False
+            if self._changed(before, timeout):
+                return True
+        return False
+
+    def _value(self) -> str:
+        return self.handle.evaluate("(node) => node.getAttribute('aria-valuenow') ?? node.value ?? ''")
 
     def _moves(self):
         self.handle.scroll_into_view_if_needed()

@@ -54,7 +54,8 @@ def sample(notebook: Notebook, pressed: str, watched: str, n: int) -> list[float
     page, times = notebook.page, []
     for count in range(n + WARM_UP):
         page.query_selector(f".jp-OutputArea {pressed}").focus()
-        page.evaluate("""(watched) => { window.painted = new Promise((done) => addEventListener('keydown', (event) => {
+        page.evaluate("""(watched) => { window.painted = new Promise((done, fail) => addEventListener('keydown', (event) => {
+            setTimeout(fail, 20000, new Error(`${watched} did not change`));
             const observer = new MutationObserver(() => {
                 observer.disconnect();
                 requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - event.timeStamp)));

@@ -3,50 +3,62 @@
 from __future__ import annotations
 
 import ast
+import copy
 import json
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
 
 ROOT = Path(__file__).parents[1]
 MAX_LINES = 40
+_MAGICS = TransformerManager()
 FORBIDDEN = {
     r"^\s*[!%]\s*(?:pip|conda)\b": "installs packages; what a lab needs belongs in requirements.lock",
     r"\b(?:wget|curl)\b": "downloads; nothing is fetched after installing",
     r"\bos\.chdir\b": "changes the working directory; use paths of seqlab.data",
     r"\bsys\.path\b": "changes the import path; seqlab is installed",
 }
-IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\([^)]*\)|<img\b(?P<tag>[^>]*)>")
-LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+NO_MARKDOWN = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]+\$", re.S)
+IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^)\s]+)[^)]*\)|<img\b(?P<tag>[^>]*)>")
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)[^)]*\)|<a\b[^>]*href\s*=\s*[\"']([^\"']+)")
 
 
 def lint(path: Path) -> list[str]:
     """All complaints about one notebook, each with the file, the cell and a cure."""
     try:
-        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=nbformat.NO_CONVERT)
-        nbformat.validate(notebook)
-    except (OSError, ValueError, nbformat.ValidationError) as error:
-        return [f"{path.name}: not a valid notebook: {str(error).splitlines()[0]}"]
-    complaints = [*_whole(notebook), *(c for index, cell in enumerate(notebook.cells) for c in _cell(index, cell, notebook, path))]
+        notebook = nbformat.v4.reads(path.read_text(encoding="utf-8"))
+        if (notebook.nbformat, notebook.nbformat_minor) < (4, 5):
+            return [f"{path.name}: format {notebook.nbformat}.{notebook.nbformat_minor}; save it as 4.5, which has cell ids"]
+        ids = [cell.get("id") for cell in notebook["cells"]]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # nbformat mends ids as it validates, and says so; here they are reported
+            nbformat.validate(copy.deepcopy(notebook))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
+        return [f"{path.name}: not a valid notebook: {(str(error) or type(error).__name__).splitlines()[0]}"]
+    complaints = [*_ids(ids), *_whole(notebook), *(c for index, cell in enumerate(notebook.cells) for c in _cell(index, cell, notebook, path))]
     return [f"{path.name}: {complaint}" for complaint in complaints]
 
 
+def _ids(ids: list[str | None]) -> Iterator[str]:
+    if None in ids:
+        yield f"cell {ids.index(None)} has no id; save the notebook in JupyterLab, or give it one"
+    if twice := sorted({id for id in ids if id is not None and ids.count(id) > 1}):
+        yield f"cell ids {twice} occur twice; give each cell its own"
+
+
 def _whole(notebook: nbformat.NotebookNode) -> Iterator[str]:
-    if (notebook.nbformat, notebook.nbformat_minor) < (4, 5):
-        yield f"format {notebook.nbformat}.{notebook.nbformat_minor}; save it as 4.5, which has cell ids"
-        return
     if (name := notebook.metadata.get("kernelspec", {}).get("name")) != "python3":
         yield f"kernelspec is {name!r}; set it to 'python3'"
     if "widgets" in notebook.metadata:
         yield "holds widget state; clear all outputs and save without it"
-    ids = [cell.id for cell in notebook.cells]
-    if twice := sorted({id for id in ids if ids.count(id) > 1}):
-        yield f"cell ids {twice} occur twice; give each cell its own"
-    if not notebook.cells or not re.match(r"# \S", notebook.cells[0].source):
+    first = notebook.cells[0] if notebook.cells else None
+    if first is None or first.cell_type != "markdown" or not re.match(r"# \S", first.source):
         yield "the first cell is no title; begin with a markdown cell '# …'"
     parameters = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
     if len(parameters) != 1:
@@ -66,15 +78,19 @@ def _cell(index: int, cell: nbformat.NotebookNode, notebook: nbformat.NotebookNo
             if found := re.search(pattern, cell.source, re.M):
                 yield f"{here} uses {found.group().strip()!r}, which {why}"
         try:
-            ast.parse(cell.source)
+            compile(_MAGICS.transform_cell(cell.source), "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         except SyntaxError as error:
             yield f"{here} is not Python: {error.msg} in its line {error.lineno}"
     elif cell.cell_type == "markdown":
-        for image in IMAGE.finditer(cell.source):
-            tag = image.group("tag")
-            if not (image.group("alt") or tag and re.search(r"alt\s*=\s*[\"'][^\"']+", tag)):
+        text = NO_MARKDOWN.sub("", cell.source)
+        targets = [a or b for a, b in LINK.findall(text)]
+        for image in IMAGE.finditer(text):
+            tag = image["tag"] or ""
+            if not (image["alt"] or re.search(r"alt\s*=\s*[\"'][^\"']+", tag)):
                 yield f"{here} shows an image without alt text; say in words what it shows"
-        for target in LINK.findall(cell.source):
+            source = image["target"] or (re.search(r"src\s*=\s*[\"']([^\"']+)", tag) or [None, None])[1]
+            targets += [source] if source else []
+        for target in targets:
             if broken := _broken(target, notebook, path):
                 yield f"{here} links to {target!r}, {broken}"
 
@@ -99,13 +115,15 @@ def _assigned(source: str) -> dict[str, object]:
 
 def stale(root: Path = ROOT) -> list[str]:
     """Notebooks that git tracks with outputs in them."""
-    done = subprocess.run(["git", "ls-files", "-z", "*.ipynb"], cwd=root, capture_output=True, text=True)
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True).stdout
+
     complaints = []
-    for name in filter(None, done.stdout.split("\0")):
+    for name in filter(None, git("ls-files", "-z", "*.ipynb").split("\0")):
         try:
-            cells = json.loads((root / name).read_text(encoding="utf-8"))["cells"]
-        except (OSError, ValueError, KeyError):
-            continue  # deleted, or reported as invalid by lint()
+            cells = json.loads(git("show", f":./{name}"))["cells"]  # what would be committed, not what lies on disk
+        except (ValueError, KeyError):
+            continue  # reported as invalid by lint()
         if any(cell.get("outputs") or cell.get("execution_count") is not None for cell in cells):
             complaints.append(f"{name}: tracked by git with stale outputs; clear all outputs and commit again")
     return complaints

@@ -12,13 +12,15 @@ from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 from plotly.offline import get_plotlyjs
 
-from ci.execute import write_text
+from ci.result import write_text
 
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 _REMOTE = re.compile(r"<script[^>]+src=[\"']https?:[^>]*>\s*</script>|<link[^>]+href=[\"']https?:[^>]*>", re.I)
 _MATHJAX = re.compile(r"<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->", re.S)
-_MATH = re.compile(r"\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<inline>[^$\n]+?)\$(?!\w)", re.S)
+_MATH = re.compile(r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<inline>[^$\n]+?)\$(?!\w)", re.S)
+
+_ALIGNED = re.compile(r"(?<=\{)aligned(?=\})")  # the converter knows the starred form only
 
 
 def export(notebook_path: Path, page: Path, title: str) -> None:
@@ -46,6 +48,10 @@ def _plain(cell: nbformat.NotebookNode) -> int:
             del data[WIDGET]
             if "text/html" not in data:
                 data["text/plain"] = ""
+        if "text/latex" in data:
+            data["text/markdown"] = data.pop("text/latex")
+        if "text/markdown" in data:
+            data["text/markdown"] = _MATH.sub(_mathml, data["text/markdown"])
         if PLOTLY in data:
             figures += 1
             data["text/html"] = _plotly_div(data.pop(PLOTLY), f"figure-{cell.id}-{figures}")
@@ -64,9 +70,11 @@ def _plotly_div(figure: dict, id: str) -> str:
 
 
 def _mathml(match: re.Match) -> str:
+    if match["code"]:
+        return match[0]
     block = match["block"]
     try:
-        made = convert((block or match["inline"]).strip(), display="block" if block else "inline")
+        made = convert(_ALIGNED.sub("align*", block or match["inline"]).strip(), display="block" if block else "inline")
     except Exception:  # a formula that the converter cannot read stays as it was written
         return match[0]
     return made.replace("\n", "")

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ci.execute import Result, write_text
+from ci.result import Result, write_text
 from ci.pages import export
-from seqlab.course.claims import CLAIMS_FILE, fingerprint, load_expectations
+from seqlab.course.claims import fingerprint
 
 STYLE = """
 :root{color-scheme:light dark;--good:#0072b2;--bad:#d55e00;--line:#8884}
@@ -75,7 +75,7 @@ def index(found: list[Result], target: Path) -> str:
     failures = [(r, f) for r in found for f in r.failures]
     if failures:
         parts.append("<h2>Failures</h2>" + "".join(f"<h3>{r.lab}, {r.edition}, {r.mode}</h3><pre>{html.escape(str(f))}</pre>" for r, f in failures))
-    parts += ["<h2>Labs</h2>", _labs(found), "<h2>Claims</h2>", _claims(found), _latency(target)]
+    parts += ["<h2>Labs</h2>", _labs(found, target), "<h2>Claims</h2>", _claims(found), _latency(target)]
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
         f"<title>seqlab: report</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
@@ -90,7 +90,7 @@ def _hashes(found: list[Result]) -> str:
     return " ".join(lines)
 
 
-def _labs(found: list[Result]) -> str:
+def _labs(found: list[Result], target: Path) -> str:
     rows = []
     for r in found:
         total = sum(cell["seconds"] for cell in r.cells) or 1
@@ -99,19 +99,20 @@ def _labs(found: list[Result]) -> str:
         )
         slowest = max(r.cells, key=lambda c: c["seconds"], default=None)
         note = f"<br><small>slowest: cell {slowest['cell']}, {slowest['seconds']:.1f} s, <code>{html.escape(slowest['line'])}</code></small>" if slowest else ""
+        page = f"{r.edition}-{r.mode}/{r.lab}.html"
+        name = f"<a href='{page}'>{r.lab}</a>" if (target / page).exists() else r.lab
         rows.append(
-            f"<tr><td><a href='{r.edition}-{r.mode}/{r.lab}.html'>{r.lab}</a></td><td>{r.edition}, {r.mode}</td><td>{_sign(r.ok)}</td>"
+            f"<tr><td>{name}</td><td>{r.edition}, {r.mode}</td><td>{_sign(r.ok)}</td>"
             f"<td>{r.seconds:.1f} s</td><td>{r.kilobytes:.0f} kB</td><td><div class='bar' role='img' aria-label='time per cell'>{bars}</div>{note}</td></tr>"
         )
     return _table(("lab", "edition, mode", "verdict", "time", "size", "time per cell"), rows)
 
 
 def _claims(found: list[Result]) -> str:
-    sources = {id: e.source for id, e in load_expectations().items()} if CLAIMS_FILE.exists() else {}
     rows = []
     for r in found:
         for c in r.claims:
-            source = f"<br><small>{html.escape(sources[c['id']])}</small>" if sources.get(c["id"]) else ""
+            source = f"<br><small>{html.escape(r.sources[c['id']])}</small>" if r.sources.get(c["id"]) else ""
             value = "never stated" if c["value"] is None else f"{c['value']:.6g}" if isinstance(c["value"], float) else c["value"]
             margin = "" if c["margin"] is None else f"{c['margin']:.3g}"
             rows.append(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import queue
 import shutil
 import signal
@@ -19,16 +20,20 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 
 from ci import lint, report
-from ci.execute import Failure, Job, Result
-from seqlab.course.claims import CLAIMS_FILE, MODES, fingerprint
+from ci.execute import Job
+from ci.result import Failure, Result
+from seqlab.course.claims import CLAIMS_FILE, MODES, fingerprint, load_expectations
 
 ROOT = Path(__file__).parents[1]
+TOKEN = "SEQLAB_RUN"
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -51,6 +56,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         chosen.paths = [find(name) for name in chosen.labs] or sorted((ROOT / "labs").glob("[0-9]*.ipynb"))
     except ValueError as error:
         parser.error(str(error))
+    try:
+        load_expectations(chosen.claims)
+    except (OSError, ValueError) as error:
+        parser.error(f"--claims: {error}")
     return chosen
 
 
@@ -119,7 +128,10 @@ class Runner:
                 job = waiting.get_nowait()
             except queue.Empty:
                 return
-            result = self._one(job)
+            try:
+                result = self._one(job)
+            except Exception as error:  # a fault of the runner must not look like success
+                result = self._failed(job, "runner", f"{type(error).__name__}: {error}")
             if result is not None:
                 with self.lock:
                     self.results.append(result)
@@ -139,32 +151,55 @@ class Runner:
         """One child process: its events to the terminal, its end within the limit, its result checked once more."""
         order = Path(job.scratch) / "job.json"
         order.write_text(json.dumps(asdict(job)))
-        started, at, late = time.monotonic(), "starting", threading.Event()
-        child = subprocess.Popen([sys.executable, "-m", "ci.execute", str(order)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        started, late = time.monotonic(), threading.Event()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "ci.execute", str(order)], cwd=ROOT, env={**os.environ, TOKEN: job.scratch},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
         self.children.add(child)
-        errors: list[str] = []
-        threading.Thread(target=lambda: errors.append(child.stderr.read()), daemon=True).start()
+        events, errors = deque(["starting"], maxlen=1), deque(maxlen=30)
+        readers = [
+            threading.Thread(target=self._follow, args=(child.stdout, job, started, events), daemon=True),
+            threading.Thread(target=errors.extend, args=(child.stderr,), daemon=True),
+        ]
+        for reader in readers:
+            reader.start()
         timer = threading.Timer(self.chosen.total_timeout, lambda: (late.set(), kill(child)))
+        timer.daemon = True
         timer.start()
-        total = len(json.loads(Path(job.source).read_text(encoding="utf-8")).get("cells", ())) if Path(job.source).exists() else 0
-        for line in child.stdout:
-            event = json.loads(line)
-            if event["event"] == "start" and event["cell"] is not None:
-                at = f"cell {event['cell'] + 1}/{total}"
-                self._tell(job, f"{at}  {time.monotonic() - started:.0f} s", passing=True)
         child.wait()
         timer.cancel()
         self.children.discard(child)
+        end_stragglers(job.scratch)  # they may hold our pipes open, too
+        for reader in readers:
+            reader.join(5)
         if self.stopping.is_set():
             return None
+        at = events[0]
         if not stored.exists():
-            cause = f"the notebook ran longer than {self.chosen.total_timeout:g} s, at {at}" if late.is_set() else f"the runner's process ended with code {child.returncode}, at {at}: {''.join(errors)[-1500:]}"
-            Result(job.lab, job.edition, job.mode, job.seed, False, time.monotonic() - started, failures=[Failure("time limit" if late.is_set() else "runner", cause)]).write(stored)
+            if late.is_set():
+                self._failed(job, "time limit", f"the notebook ran longer than {self.chosen.total_timeout:g} s, at {at}", time.monotonic() - started)
+            else:
+                self._failed(job, "runner", f"the process of this notebook ended with code {child.returncode}, at {at}: {''.join(errors)}")
         result = Result.read(stored)
         result.failures += [Failure("lint", complaint) for complaint in lint.lint(Path(job.source))]
         result.ok = not result.failures
         result.write(stored)
         self._tell(job, f"{'ok' if result.ok else 'FAILED'}, {sum(c['ok'] for c in result.claims)}/{len(result.claims)} claims, {result.seconds:.1f} s")
+        return result
+
+    def _follow(self, stream: TextIO, job: Job, started: float, events: deque) -> None:
+        """Read a child's events, and tell the terminal where it is."""
+        total = Path(job.source).read_text(encoding="utf-8").count('"cell_type"')
+        for line in stream:
+            event = json.loads(line) if line.startswith('{"event"') else {}  # a kernel's child may write here as well
+            if event.get("event") == "start" and event["cell"] is not None:
+                events.append(f"cell {event['cell']} of {total}")
+                self._tell(job, f"{events[0]}  {time.monotonic() - started:.0f} s", passing=True)
+
+    def _failed(self, job: Job, kind: str, cause: str, seconds: float = 0.0) -> Result:
+        result = Result(job.lab, job.edition, job.mode, job.seed, False, seconds, failures=[Failure(kind, cause)])
+        result.write(Path(job.result))
         return result
 
     def _unchanged(self, stored: Path, job: Job) -> Result | None:
@@ -179,7 +214,7 @@ class Runner:
             line = f"{job.lab:28} {job.edition:7} {text}"
             if sys.stdout.isatty():
                 print(f"\r\033[K{line}", end="" if passing else "\n", flush=True)
-            elif not passing or " cell 1/" in line:
+            elif not passing or " cell 0 " in line or " cell 1 " in line:
                 print(line, flush=True)
 
 
@@ -196,6 +231,19 @@ def kill(child: subprocess.Popen) -> None:
         except psutil.NoSuchProcess:
             pass
     psutil.wait_procs(family, timeout=5)
+
+
+def end_stragglers(scratch: str) -> None:
+    """End what a notebook started and left running, also in a session of its own: it carries the run's token."""
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(TOKEN) == scratch:
+                process.kill()
+                left.append(process)
+        except psutil.Error:
+            continue
+    psutil.wait_procs(left, timeout=5)
 
 
 def summary(results: list[Result]) -> str:
@@ -219,7 +267,8 @@ def claims_hash(results: list[Result], edition: str, mode: str) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     chosen = arguments(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for sign in (signal.SIGINT, signal.SIGTERM):  # a background shell starts its children with SIGINT ignored
+        signal.signal(sign, signal.default_int_handler)
     editions = ("open", "solved") if chosen.edition == "both" else (chosen.edition,)
     jobs = [job_for(path, edition, chosen) for path in chosen.paths for edition in editions]
     runner, code = Runner(chosen), 0
@@ -234,7 +283,7 @@ def main(argv: list[str] | None = None) -> int:
     print(summary(results))
     print("".join(f"\nlint: {complaint}" for complaint in stale))
     print(f"report: {page}")
-    return code or (1 if stale or not all(r.ok for r in results) else 0)
+    return code or (1 if stale or len(results) < len(jobs) or not all(r.ok for r in results) else 0)
 
 
 if __name__ == "__main__":

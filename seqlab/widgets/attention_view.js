@@ -1,19 +1,20 @@
 // AttentionView in the browser: colours the bytes that Python sends, and follows the mouse and the keyboard.
 
 function render({ model, el, signal }) {
-  const root = make("div", el, { class: "seqlab-attention", "data-lm-suppress-shortcuts": "true" });
+  const own = { "data-lm-suppress-shortcuts": "true" }; // or JupyterLab takes the arrow keys of what has the focus
+  const root = make("div", el, { class: "seqlab-attention" });
   const title = make("div", root, { class: "seqlab-title" });
   const body = make("div", root, { class: "seqlab-body" });
-  const canvas = make("canvas", body, { tabindex: "0", role: "application" });
+  const canvas = make("canvas", body, { tabindex: "0", role: "application", ...own });
   const side = make("div", body, { class: "seqlab-side" });
   const sliders = ["layer", "head"].map((name) => makeSlider(name));
-  const legend = make("button", side, { type: "button", class: "seqlab-legend" });
+  const legend = make("button", side, { type: "button", class: "seqlab-legend", ...own });
   const readout = make("div", side, { class: "seqlab-readout", "aria-live": "polite" });
   const note = make("div", side, { class: "seqlab-note" });
   const offscreen = document.createElement("canvas");
   const context = canvas.getContext("2d");
   const rows = new Map(); // exact rows by version, layer, head and query
-  let cell = null, levels = null, asked = { key: null, at: 0 }, scheduled = 0, drag = null, box = null;
+  let cell = null, levels = null, asked = { key: null, at: 0 }, scheduled = 0, drag = null, box = null, lost = false;
 
   const colours = new DataView(new ArrayBuffer(1024));
   const palette = model.get("palette");
@@ -35,7 +36,7 @@ function render({ model, el, signal }) {
 
   function set(name, value) {
     model.set(name, value);
-    model.save_changes();
+    if (!lost) model.save_changes();
     schedule();
   }
 
@@ -47,14 +48,14 @@ function render({ model, el, signal }) {
   function makeSlider(name) {
     const label = make("label", side, { class: "seqlab-slider" });
     const text = make("span", label);
-    const input = make("input", label, { type: "range", min: "0", step: "1" });
+    const input = make("input", label, { type: "range", min: "0", step: "1", ...own });
     input.addEventListener("input", () => choose(name, Number(input.value)));
     return { name, label, text, input };
   }
 
   function askForRow() {
     const key = rowKey(cell.query);
-    if (rows.has(key) || (asked.key && performance.now() - asked.at < 1000)) return;
+    if (lost || rows.has(key) || (asked.key && performance.now() - asked.at < 1000)) return;
     asked = { key, at: performance.now() };
     model.send({ ask: "row", query: cell.query });
   }
@@ -65,6 +66,11 @@ function render({ model, el, signal }) {
     rows.set(`${version}/${layer}/${head}/${query}`, new Float64Array(bytes));
     asked.key = null;
     schedule();
+  });
+
+  model.on("comm_live_update", function () { // `this` is the view; its kernel went away, or is back
+    lost = this?.model?.comm_live === false;
+    root.classList.toggle("seqlab-lost", lost);
   });
 
   // ---- picture
@@ -141,7 +147,7 @@ function render({ model, el, signal }) {
       askForRow();
     }
     tell();
-    canvas.dataset.frame = frame;
+    if (canvas.dataset.frame !== String(frame)) canvas.dataset.frame = frame; // a change tells tests of a new picture
   }
 
   // the weights of the row under the pointer, or what the frame knows of them until the exact ones come

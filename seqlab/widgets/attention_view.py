@@ -34,12 +34,13 @@ class AttentionView(anywidget.AnyWidget):
     _css = HERE / "attention_view.css"
 
     title = traitlets.Unicode("Attention").tag(sync=True)
-    layer = traitlets.Int(0).tag(sync=True)
-    head = traitlets.Int(0).tag(sync=True)
-    scale = traitlets.Enum(("picture", "one"), "picture").tag(sync=True)
+    # no echo: one message less between the key press and the picture
+    layer = traitlets.Int(0).tag(sync=True, echo_update=False)
+    head = traitlets.Int(0).tag(sync=True, echo_update=False)
+    scale = traitlets.Enum(("picture", "one"), "picture").tag(sync=True, echo_update=False)
     shape = traitlets.List([1, 1, 1, 1], help="layer, head, query, key").tag(sync=True)
-    window = traitlets.List([0, 1, 0, 1], help="first and last query, first and last key").tag(sync=True)
-    pixels = traitlets.List([512, 512], help="device pixels of the map: height, width").tag(sync=True)
+    window = traitlets.List([0, 1, 0, 1], help="first and last query, first and last key").tag(sync=True, echo_update=False)
+    pixels = traitlets.List([512, 512], help="device pixels of the map: height, width").tag(sync=True, echo_update=False)
     query_tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
     key_tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
     layer_names = traitlets.List(traitlets.Unicode()).tag(sync=True)

@@ -1,0 +1,104 @@
+"""What can be wrong with an executed notebook beside an exception: quiet ends, warnings, callback errors, claims."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import nbformat
+
+from ci.result import Failure, Result, first_line
+from seqlab.course.claims import Expectation
+
+ROOT = Path(__file__).parents[1]
+OWN = tuple(f"{ROOT / package}{os.sep}" for package in ("seqlab", "kernels", "ci"))
+WARNING = re.compile(r"^(.+?):\d+: (\w*Warning: .*)$", re.M)
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def unfinished(executed: nbformat.NotebookNode) -> list[Failure]:
+    """A cell that left quietly, such as by sys.exit(0), which papermill takes for a good end."""
+    code = [cell for cell in executed.cells if cell.cell_type == "code" and cell.source.strip()]
+    if all(cell.execution_count is not None for cell in code):
+        return []
+    last = max((cell.metadata["source_index"] for cell in code if cell.execution_count is not None and "source_index" in cell.metadata), default=None)
+    line = next((first_line(cell) for cell in code if cell.metadata.get("source_index") == last), "")
+    return [Failure("exception", "the notebook ended here, as by sys.exit(); the cells after it never ran", last, line)]
+
+
+def output_failures(executed: nbformat.NotebookNode) -> list[Failure]:
+    """Warnings of our own code, and tracebacks on stderr, where errors of callbacks end up."""
+    failures = []
+    for cell in executed.cells:
+        for output in cell.get("outputs", ()):
+            if output.output_type != "stream" or output.name != "stderr":
+                continue
+            place = (cell.metadata.get("source_index"), first_line(cell))
+            failures += stderr_failures(output.text, *place)
+    return failures
+
+
+def stderr_failures(text: str, index: int | None, line: str) -> list[Failure]:
+    """Warnings that come from seqlab, kernels, ci or a cell, and tracebacks."""
+    found = dict.fromkeys(words for path, words in WARNING.findall(text) if path.startswith(OWN) or re.search(r"ipykernel_\d+|<ipython-input", path))
+    failures = [Failure("warning", words, index, line) for words in found]
+    if "Traceback (most recent call last)" in text:
+        failures.append(Failure("widget callback", ANSI.sub("", text)[-2000:], index, line))
+    return failures
+
+
+def widget_failures(executed: nbformat.NotebookNode) -> list[Failure]:
+    """Errors and warnings that Output widgets (`interactive`, `@output.capture()`) caught and showed."""
+    models = executed.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    failures = []
+    for id, model in models.items():
+        for output in model.get("state", {}).get("outputs", ()) or ():
+            place = _cell_of_widget(id, models, executed)
+            if output.get("output_type") == "error":
+                failures.append(Failure("widget callback", ANSI.sub("", f"{output['ename']}: {output['evalue']}"), *place))
+            elif output.get("name") == "stderr":
+                failures += stderr_failures(output.get("text", ""), *place)
+    return failures
+
+
+def _cell_of_widget(id: str, models: dict, executed: nbformat.NotebookNode) -> tuple[int | None, str]:
+    """The cell that shows a widget, or one that contains it."""
+    family = {id}
+    while more := {outer for outer, model in models.items() for child in model.get("state", {}).get("children", ()) or () if child.removeprefix("IPY_MODEL_") in family} - family:
+        family |= more
+    for cell in executed.cells:
+        shown = {output.get("data", {}).get("application/vnd.jupyter.widget-view+json", {}).get("model_id") for output in cell.get("outputs", ())}
+        if shown & family:
+            return cell.metadata.get("source_index"), first_line(cell)
+    return None, ""
+
+
+def judge_claims(records: list[dict], expectations: dict[str, Expectation], result: Result, executed: nbformat.NotebookNode) -> tuple[list[dict], list[Failure]]:
+    """The report's entries for one notebook, and what is missing, unlisted, misplaced or out of bounds."""
+    entries, failures, made = {}, [], set()
+    for record in records:
+        id, value = record["id"], record["value"]
+        cell = executed.cells[record["cell"]]
+        place = (cell.metadata.get("source_index"), first_line(cell))
+        made.add(id)
+        expectation = expectations.get(id)
+        if expectation is None or expectation.lab != result.lab:
+            where = "not in the claims file" if expectation is None else f"listed for {expectation.lab}"
+            failures.append(Failure("claim", f"{id} is stated here and {where}", *place))
+            entries[id] = _entry(result, id, "", value, "", None, False)
+            continue
+        judgement = expectation.judge(float(value), result.mode)
+        entries[id] = _entry(result, id, expectation.statement, value, expectation.expected(result.mode), judgement.margin, judgement.ok)
+        if not judgement.ok:
+            failures.append(Failure("claim", f"{id} is {value}, expected {expectation.expected(result.mode)} (margin {judgement.margin:.3g})", *place))
+    for id, expectation in expectations.items():
+        if expectation.lab == result.lab and id not in made:
+            failures.append(Failure("claim", f"{id} is in the claims file and was never stated"))
+            entries[id] = _entry(result, id, expectation.statement, None, expectation.expected(result.mode), None, False)
+    return list(entries.values()), failures
+
+
+def _entry(result: Result, id: str, statement: str, value: object, expected: str, margin: float | None, ok: bool) -> dict:
+    finite = margin is not None and abs(margin) != float("inf")
+    return dict(lab=result.lab, edition=result.edition, id=id, statement=statement, value=value, expected=expected, margin=margin if finite else None, ok=ok)

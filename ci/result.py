@@ -1,0 +1,63 @@
+"""What became of one notebook: a result that is kept on disk, and the failures in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import nbformat
+
+
+@dataclass
+class Failure:
+    """One thing that is wrong. `cell` is the index in the source notebook, None where no cell is to blame."""
+
+    kind: str
+    text: str
+    cell: int | None = None
+    line: str = ""
+
+    def __str__(self) -> str:
+        place = f"cell {self.cell} ({self.line}): " if self.cell is not None else ""
+        return f"{place}{self.kind}: {self.text}"
+
+
+@dataclass
+class Result:
+    """What became of one notebook in one edition and mode."""
+
+    lab: str
+    edition: str
+    mode: str
+    seed: int
+    ok: bool = False
+    seconds: float = 0.0
+    kilobytes: float = 0.0
+    digest: str = ""
+    cells: list[dict] = field(default_factory=list)
+    claims: list[dict] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)  # claim id -> where the paper says it
+    failures: list[Failure] = field(default_factory=list)
+
+    def write(self, path: Path) -> None:
+        write_text(path, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Result:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**{**stored, "failures": [Failure(**failure) for failure in stored["failures"]]})
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `path` in one step: the old content or the new, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
+def first_line(cell: nbformat.NotebookNode) -> str:
+    """The first line of a cell that says something, shortened."""
+    line = next((line.strip() for line in cell.source.split("\n") if line.strip()), "")
+    return line if len(line) <= 60 else line[:57] + "…"

@@ -1,0 +1,70 @@
+"""Every lab, open and solved, as a learner meets it: Run All in JupyterLab, then every control moved."""
+
+import nbformat
+import pytest
+
+from tests.places import ROOT
+
+LABS = sorted((ROOT / "labs").glob("[0-9]*.ipynb"))
+LONGEST, FIRST_PICTURE = 60, 5  # seconds
+
+
+def check(notebook, stem) -> list[str]:
+    """Run an open notebook and move its controls. Returns what a learner would stumble over; nothing if all is well."""
+    seconds = notebook.run_all(timeout=2 * LONGEST)
+    found = [f"Run All took {seconds:.0f} s, more than {LONGEST} s"] if seconds > LONGEST else []
+    found += [f"cell {index} did not run" for index in notebook.unfinished()]
+    found += [f"the first picture of cell {index} took {late:.1f} s, more than {FIRST_PICTURE} s"
+              for index, late in notebook.picture_times().items() if late > FIRST_PICTURE]
+    notebook.screenshot(stem)
+    found += notebook.errors()
+    if not found:
+        found += [f"{control} changes nothing" for control in notebook.controls() if not control.move()]
+        notebook.screenshot(f"{stem}-moved")
+        found += notebook.errors()
+    return found + [f"console: {text}" for text in notebook.console]
+
+
+@pytest.mark.parametrize("edition", ["open", "solved"])
+@pytest.mark.parametrize("path", LABS, ids=lambda path: path.stem)
+def test_lab(path, edition, open_notebook):
+    from seqlab.course.editions import solve
+
+    source = nbformat.read(path, as_version=4)
+    notebook = open_notebook(solve(source) if edition == "solved" else source, path.stem)
+    assert check(notebook, ROOT / "build" / "screenshots" / edition / path.stem) == []
+
+
+GOOD = """
+import ipywidgets, torch
+from seqlab.widgets import AttentionView
+view = AttentionView(torch.softmax(torch.arange(12.0).reshape(3, 2, 2), -1))
+tall = ipywidgets.IntSlider(2, 1, 9, description="rows")
+tall.observe(lambda change: setattr(view, "weights", torch.ones(change["new"], 4) / 4), "value")
+kind = ipywidgets.Dropdown(options=["a", "b"], description="kind")
+told = ipywidgets.HTML("a")
+kind.observe(lambda change: setattr(told, "value", change["new"]), "value")
+display(tall, kind, told, view)
+"""
+DEAD = """
+import ipywidgets
+display(ipywidgets.IntSlider(description="dead slider"), ipywidgets.Button(description="dead button"))
+"""
+BROKEN = """
+import ipywidgets
+ipywidgets.interactive(lambda depth: 1 / (depth - 5), depth=ipywidgets.IntSlider(4, 0, 9, description="depth"))
+"""
+
+
+def test_a_good_stand_in_passes(open_notebook, tmp_path):
+    assert check(open_notebook([GOOD, "1 + 1"]), tmp_path / "shot") == []
+
+
+def test_controls_that_change_nothing_fail_by_name(open_notebook, tmp_path):
+    found = check(open_notebook([DEAD]), tmp_path / "shot")
+    assert found == ["slider “dead slider” in cell 0 changes nothing", "button “dead button” in cell 0 changes nothing"]
+
+
+def test_an_error_in_a_cell_or_a_callback_is_found(open_notebook, tmp_path):
+    assert any("ZeroDivisionError" in text for text in check(open_notebook([BROKEN]), tmp_path / "shot"))
+    assert check(open_notebook(["1 + 1", "1 / 0", "2"]), tmp_path / "shot")[-1:] == ["cell 1: ZeroDivisionError: division by zero"]

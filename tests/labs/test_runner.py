@@ -1,0 +1,246 @@
+"""The runner on tiny notebooks: every rule that it enforces is broken once, on purpose."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from xml.etree import ElementTree
+
+import nbformat
+import psutil
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from ci import report
+from ci.result import Result
+from seqlab.course import claims
+from tests.places import ROOT
+
+CLAIM = f"""from IPython.display import display
+display({{"{claims.MIME}": {{"id": "ID", "value": VALUE, "mode": mode}}, "text/plain": "claim"}}, raw=True)"""
+
+
+def claim(id, value):
+    return CLAIM.replace("ID", id).replace("VALUE", repr(value))
+
+
+TINY = {  # name: cells after title and parameters
+    "fine": [claim("fine.two", 2), "import ipywidgets\nipywidgets.IntSlider(description='calm')", "mode, seed"],
+    "raising": ["x = 1", "1 / 0", "never = True"],
+    "callback": ["import ipywidgets\nipywidgets.interact(lambda n: 1 / n, n=ipywidgets.IntSlider(value=0, max=0))"],
+    "sweep": ["import ipywidgets\ns = ipywidgets.IntSlider(min=0, max=9, description='touchy')\ns.observe(lambda c: 1 / (c['new'] - 9), 'value')\ns"],
+    "dead": ["import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"],
+    "endless": ["import subprocess, time\nsubprocess.Popen(['sleep', '4242'], start_new_session=True)\nwhile True: time.sleep(0.1)"],
+    "missing": ["x = 1"],
+    "unlisted": [claim("nobody.knows", 1)],
+    "bounds": [claim("bounds.small", 7.5)],
+    "misplaced": [claim("fine.two", 2)],
+    "nan": [claim("nan.never", "nan")],
+    "warning": ["import warnings\nwarnings.warn('old habit', DeprecationWarning)"],
+    "large": ["print('x' * 60_000)"],
+    "quiet_end": ["import sys\nsys.exit(0)", "assert False"],
+    "callback_log": ["import sys\nprint('Traceback (most recent call last):\\n  boom', file=sys.stderr)"],
+}
+CLAIMS = """
+["fine.two"]
+lab = "fine"
+statement = "Two."
+equals = 2
+["missing.number"]
+lab = "missing"
+statement = "Nobody states it."
+at_least = 0
+["bounds.small"]
+lab = "bounds"
+statement = "Small."
+at_most = 5
+["nan.never"]
+lab = "nan"
+statement = "A number."
+at_least = 0
+"""
+WANTED = {  # name: (kind, words of the failure, index of the cell to blame)
+    "raising": ("exception", "ZeroDivisionError", 3),
+    "callback": ("widget callback", "ZeroDivisionError", 2),
+    "sweep": ("widget callback", "touchy", None),
+    "dead": ("dead kernel", "signal 9, probably because memory ran out; it had up to", 2),
+    "endless": ("time limit", "longer than 3 s", 2),
+    "missing": ("claim", "missing.number is in the claims file and was never stated", None),
+    "unlisted": ("claim", "nobody.knows is stated here and not in the claims file", 2),
+    "bounds": ("claim", "7.5, expected ≤ 5 (margin -2.5)", 2),
+    "misplaced": ("claim", "listed for fine", 2),
+    "nan": ("claim", "nan.never is nan", 2),
+    "warning": ("warning", "DeprecationWarning: old habit", 2),
+    "large": ("size", "allowed are 50", 2),
+    "quiet_end": ("exception", "the notebook ended here", 2),
+    "callback_log": ("widget callback", "boom", 2),
+}
+
+
+def notebook(cells, title="# Tiny", parameters='mode = "lab"\nseed = 0'):
+    made = new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    made.cells = [new_markdown_cell(title), new_code_cell(parameters, metadata={"tags": ["parameters"]}), *map(new_code_cell, cells)]
+    return made
+
+
+def command(*words):
+    return [sys.executable, "-m", "ci.run_labs", *map(str, words)]
+
+
+def run(*words):
+    return subprocess.run(command(*words), cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def claims_file(folder):
+    path = folder / "claims.toml"
+    path.write_text("")
+    return path
+
+
+def kernels():
+    return {p.pid for p in psutil.process_iter(["cmdline"]) if "ipykernel_launcher" in " ".join(p.info["cmdline"] or [])}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """All tiny notebooks, run once: (the process, their folder, the build folder, kernels left behind)."""
+    folder = tmp_path_factory.mktemp("tiny")
+    for name, cells in TINY.items():
+        nbformat.write(notebook(cells), folder / f"{name}.ipynb")
+    (folder / "claims.toml").write_text(CLAIMS)
+    before = kernels()
+    paths = sorted(folder.glob("*.ipynb"))
+    done = run(*paths, "--edition", "open", "--jobs", 2, "--claims", folder / "claims.toml", "--build", folder / "build", "--cell-timeout", 3, "--max-kb", 50)
+    return done, folder, folder / "build", kernels() - before
+
+
+def result(tiny, name):
+    return Result.read(tiny[2] / "labs" / "open-smoke" / f"{name}.result.json")
+
+
+def test_a_good_notebook_passes(tiny):
+    assert result(tiny, "fine").ok, result(tiny, "fine").failures
+
+
+def test_the_run_as_a_whole_fails_and_says_where(tiny):
+    done = tiny[0]
+    assert done.returncode == 1
+    for name, (kind, words, cell) in WANTED.items():
+        assert re.search(rf"^{name} \(open, smoke\): .*{re.escape(kind)}", done.stdout, re.M), name
+    assert re.search(r"raising \(open, smoke\): cell 3 \(1 / 0\): exception: ZeroDivisionError", done.stdout)
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_every_broken_rule_is_caught(tiny, name):
+    kind, words, cell = WANTED[name]
+    found = result(tiny, name)
+    assert not found.ok
+    assert [f for f in found.failures if f.kind == kind and words in f.text and f.cell == cell], found.failures
+
+
+def test_one_mistake_is_one_failure(tiny):
+    assert {name: [f.kind for f in result(tiny, name).failures] for name in WANTED} == {name: [kind] for name, (kind, _, _) in WANTED.items()}
+
+
+def test_no_kernel_and_no_child_of_one_is_left_behind(tiny):
+    assert not tiny[3]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "4242"]]
+
+
+def test_sources_are_untouched_and_outputs_hold_no_trace_of_the_runner(tiny):
+    source = nbformat.read(tiny[1] / "fine.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in source.cells)
+    executed = nbformat.read(tiny[2] / "labs" / "open-smoke" / "fine.ipynb", as_version=4)
+    assert "widgets" not in executed.metadata
+    assert [c.source for c in executed.cells if "injected-parameters" not in c.metadata.get("tags", [])] == [c.source for c in source.cells]
+    assert "('smoke', 0)" in json.dumps(executed.cells[-1].outputs)
+
+
+def test_claims_json_lists_every_claim_and_the_missing_one(tiny):
+    entries = {entry["id"]: entry for entry in json.loads((tiny[2] / "report" / "claims.json").read_text())}
+    assert set(entries["fine.two"]) == {"lab", "edition", "id", "statement", "value", "expected", "margin", "ok"}
+    assert entries["fine.two"]["ok"] is True or entries["fine.two"]["lab"] == "misplaced"
+    assert entries["missing.number"] | {"margin": None} == entries["missing.number"]
+    assert entries["missing.number"]["value"] is None and not entries["missing.number"]["ok"]
+    assert entries["bounds.small"]["margin"] == -2.5 and not entries["bounds.small"]["ok"]
+
+
+def test_junit_counts_the_failures(tiny):
+    suites = {suite.get("name"): suite for suite in ElementTree.parse(tiny[2] / "report" / "junit.xml").getroot()}
+    assert suites["fine.open.smoke"].get("failures") == "0"
+    assert suites["raising.open.smoke"].get("failures") == "1"
+    assert "ZeroDivisionError" in suites["raising.open.smoke"].find(".//failure").text
+
+
+def test_pages_need_no_network(tiny):
+    pages = [tiny[2] / "report" / "index.html", *(tiny[2] / "report").glob("*/*.html")]
+    assert len(pages) > 5
+    for page in pages:
+        assert not re.search(r"<(?:script|link|img|iframe)\b[^>]*(?:src|href)=[\"'](?:https?:)?//", page.read_text(), re.I), page
+
+
+def test_the_index_names_what_fails(tiny):
+    text = (tiny[2] / "report" / "index.html").read_text()
+    assert "Something fails" in text and "nobody.knows" in text and "signal 9" in text
+
+
+def test_resume_skips_what_is_done_and_runs_what_changed(tmp_path):
+    for name in ("one", "two"):
+        nbformat.write(notebook(["x = 1"]), tmp_path / f"{name}.ipynb")
+    words = (tmp_path / "one.ipynb", tmp_path / "two.ipynb", "--edition", "open", "--claims", claims_file(tmp_path), "--build", tmp_path / "build")
+    assert run(*words).returncode == 0
+    nbformat.write(notebook(["x = 2"]), tmp_path / "two.ipynb")
+    again = run(*words, "--resume")
+    assert again.returncode == 0 and re.search(r"one +open +unchanged", again.stdout) and not re.search(r"two +open +unchanged", again.stdout)
+
+
+def test_the_limit_for_a_whole_notebook(tmp_path):
+    nbformat.write(notebook(["import time; time.sleep(4)"] * 5), tmp_path / "slow.ipynb")
+    before = kernels()
+    done = run(tmp_path / "slow.ipynb", "--edition", "open", "--total-timeout", 8, "--claims", claims_file(tmp_path), "--build", tmp_path / "build")
+    assert done.returncode == 1 and "the notebook ran longer than 8 s, at cell" in done.stdout
+    assert kernels() <= before
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_what_had_finished(tmp_path, sign):
+    nbformat.write(notebook(["x = 1"]), tmp_path / "a_quick.ipynb")
+    nbformat.write(notebook(["import time; time.sleep(600)"]), tmp_path / "b_slow.ipynb")
+    before = kernels()
+    words = (tmp_path / "a_quick.ipynb", tmp_path / "b_slow.ipynb", "--edition", "open", "--jobs", 1, "--claims", claims_file(tmp_path), "--build", tmp_path / "build")
+    process = subprocess.Popen(command(*words), cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    for line in process.stdout:
+        if line.startswith("b_slow"):
+            break
+    os.kill(process.pid, sign)
+    rest = process.stdout.read()
+    process.stdout.close()
+    assert process.wait(30) == 130 and "1 of 2 had finished" in rest
+    kept = [r.lab for r in report.results(tmp_path / "build")]
+    assert kept == ["a_quick"] and (tmp_path / "build" / "report" / "index.html").exists()
+    time.sleep(0.5)
+    assert kernels() <= before
+
+
+def test_unknown_labs_and_wrong_usage_are_one_sentence():
+    done = run("99_no_such_lab")
+    assert done.returncode == 2 and "there is no lab '99_no_such_lab'; choose from 00_start_here" in done.stderr
+    assert run("--jobs", "0").returncode == 2
+    assert "nowhere.toml" in run("00", "--claims", "nowhere.toml").stderr
+
+
+def test_a_file_that_is_no_notebook_fails_alone(tmp_path):
+    (tmp_path / "a_broken.ipynb").write_text("{")
+    nbformat.write(notebook(["x = 1"]), tmp_path / "b_fine.ipynb")
+    done = run(tmp_path / "a_broken.ipynb", tmp_path / "b_fine.ipynb", "--edition", "open", "--jobs", 1, "--claims", claims_file(tmp_path), "--build", tmp_path / "build")
+    assert done.returncode == 1 and "a_broken (open, smoke)" in done.stdout and re.search(r"b_fine +open +ok", done.stdout)
+
+
+def test_a_lint_error_fails_the_run(tmp_path):
+    made = notebook(["x = 1"], title="no title")
+    nbformat.write(made, tmp_path / "bad.ipynb")
+    done = run(tmp_path / "bad.ipynb", "--edition", "open", "--claims", claims_file(tmp_path), "--build", tmp_path / "build")
+    assert done.returncode == 1 and "lint: bad.ipynb: the first cell is no title" in done.stdout

@@ -263,6 +263,12 @@ class Control:
         """
         if not self.handle.evaluate("(node) => node.isConnected && node.checkVisibility() && !node.disabled"):
             return True
+        if self.handle.evaluate("""(node) => {  // of a toggle that is down, press its neighbour first
+            const other = node.matches('.widget-toggle-button.mod-active') && (node.nextElementSibling || node.previousElementSibling);
+            if (other) other.click();
+            return Boolean(other);
+        }"""):
+            self.page.wait_for_timeout(1000)
         before, values = self.surroundings(), {self._value()}
         for moves, _ in enumerate(self._moves(), 1):
             if self.kind == "slider":
@@ -288,6 +294,11 @@ class Control:
             for index in [*range(chosen + 1, count), *range(chosen + 1)]:
                 self.handle.select_option(index=index)
                 yield
+        elif self.handle.evaluate("(node) => node.matches('.widget-toggle-buttons .mod-active')"):
+            self.handle.evaluate("(node) => (node.nextElementSibling || node.previousElementSibling).click()")
+            yield  # the chosen one of several toggles: leave it, then come back
+            self.handle.click()
+            yield
         else:
             for _ in range(2 if self.kind == "checkbox" else 1):
                 self.handle.click()

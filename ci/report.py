@@ -75,7 +75,7 @@ def index(found: list[Result], target: Path) -> str:
     failures = [(r, f) for r in found for f in r.failures]
     if failures:
         parts.append("<h2>Failures</h2>" + "".join(f"<h3>{r.lab}, {r.edition}, {r.mode}</h3><pre>{html.escape(str(f))}</pre>" for r, f in failures))
-    parts += ["<h2>Labs</h2>", _labs(found, target), "<h2>Claims</h2>", _claims(found), _latency(target)]
+    parts += ["<h2>Labs</h2>", _labs(found, target), "<h2>Claims</h2>", _claims(found), _browser(target), _latency(target)]
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
         f"<title>seqlab: report</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
@@ -132,6 +132,15 @@ def _latency(target: Path) -> str:
         for f in measured["figures"]
     ]
     return f"<h2>From slider to painted pixel</h2><p>{html.escape(measured['machine'])}</p>" + _table(("widget", "size", "median", "95th percentile", "samples"), rows)
+
+
+def _browser(target: Path) -> str:
+    try:
+        measured = json.loads((target / "browser.json").read_text())
+    except (OSError, ValueError):
+        return ""
+    rows = [f"<tr><td>{html.escape(name)}</td><td>{t['run_all_s']:.1f} s</td><td>{t['slowest_first_picture_s']:.1f} s</td></tr>" for name, t in sorted(measured.items())]
+    return "<h2>In JupyterLab, in the browser</h2>" + _table(("lab (edition), lab mode", "Run All", "slowest first picture after its cell starts"), rows)
 
 
 def _table(head: tuple[str, ...], rows: list[str]) -> str:

@@ -119,3 +119,14 @@ def test_the_bootstrap_still_parses_under_an_old_python():
     source = (ROOT / "ci" / "bootstrap.py").read_text()
     compile(source, "bootstrap.py", "exec")
     assert not re.search(r"\bf[\"']|:=|match ", source)
+
+
+def test_no_distribution_called_kernels_is_pretended():
+    """Hugging Face's `kernels` is found by its distribution; ours is only a package of that name inside seqlab."""
+    from importlib import metadata
+
+    import kernels
+
+    assert kernels.__file__.startswith(str(ROOT))
+    with pytest.raises(metadata.PackageNotFoundError):
+        metadata.version("kernels")

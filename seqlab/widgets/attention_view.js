@@ -90,7 +90,8 @@ function render({ model, el, signal }) {
     offscreen.getContext("2d").putImageData(image, 0, 0);
     canvas.dataset.digest = digest >>> 0;
     describe();
-    schedule();
+    cancelAnimationFrame(scheduled);
+    paint(); // at once: the next frame of the screen shows it
   }
 
   function layout() {

@@ -141,7 +141,7 @@ function render({ model, el, signal }) {
     Object.assign(context, { fillStyle: theme.ink, font: font() });
     context.fillRect(left, strip + STRIP, width, 1);
     labelAxes(context, box, seen, ...tokens());
-    const caption = cell ? `query ${named(cell.query, tokens()[0])}` : "the query under the pointer";
+    const caption = cell ? `query ${width < 240 ? cell.query : named(cell.query, tokens()[0])}` : "one query";
     write(context, `weights of ${caption}`, left, strip - 6);
     if (cell) {
       drawProfile(context, box, seen, weightsOf(cell.query).at, cell.key, theme);
@@ -193,8 +193,8 @@ function render({ model, el, signal }) {
       const count = name === "layer" ? layers : heads, index = model.get(name);
       const own = model.get(`${name}_names`)[index];
       label.hidden = count < 2;
-      text.textContent = `${name} ${index + 1} of ${count}` + (own ? `: ${own}` : "");
-      Object.assign(input, { max: count - 1, value: index, title: `${name} = ${index} in Python` });
+      text.textContent = `${name} ${index} of 0 to ${count - 1}` + (own ? `: ${own}` : "");
+      Object.assign(input, { max: count - 1, value: index });
       input.setAttribute("aria-valuetext", text.textContent);
     }
     const toOne = model.get("scale") === "one";
@@ -287,6 +287,7 @@ function render({ model, el, signal }) {
     const [queries, keys] = size();
     if (cell && (cell.query >= queries || cell.key >= keys)) cell = null;
     colour();
+    paint(); // at once, not with the next animation frame: the screen gets it one frame earlier
   });
   for (const name of ["shape", "query_tokens", "key_tokens"]) model.on(`change:${name}`, layout);
   for (const name of ["title", "layer", "head", "layer_names", "head_names", "scale"]) model.on(`change:${name}`, describe);

@@ -24,7 +24,7 @@ function measure(context, { queries, keys, queryTokens, keyTokens, room }) {
   const slanted = flat ? 0 : 0.71 * keyLabel; // labels of keys rise at 45 degrees where they do not fit
   const left = Math.ceil(26 + Math.max(widest(queryTokens, queries), 24));
   const top = Math.ceil(24 + Math.max(slanted, 10)), right = Math.ceil(slanted) + 12;
-  let edge = Math.min(Math.min(EDGE, Math.max(160, room - left - right)) / keys, EDGE / queries, 40);
+  let edge = Math.min(Math.min(EDGE, Math.max(160, room - left - right)) / keys, EDGE / queries, Math.max(40, 160 / Math.max(queries, keys))); // few cells grow to 160 pixels
   if (edge > 2) edge = Math.floor(edge); // cells of equal size
   const wide = Math.round(clamp(edge * keys, 160, EDGE)), high = Math.round(clamp(edge * queries, 64, EDGE));
   const strip = top + high + 24;
@@ -44,7 +44,7 @@ function ring(context, x, y, width, height, alpha) {
 function ticks(from, to, step, apart) {
   const stride = 2 ** Math.max(0, Math.ceil(Math.log2(apart / step)));
   const shown = [];
-  for (let i = Math.ceil(from / stride) * stride; i < to; i += stride) if (i + 0.5 >= from) shown.push(i);
+  for (let i = Math.ceil(from / stride) * stride; i < to; i += stride) if (i + 0.5 >= from && i + 0.5 <= to) shown.push(i);
   return shown;
 }
 

@@ -20,7 +20,7 @@ def place(view: "AttentionView") -> str:
     for name, index, count, names in (("layer", view.layer, view.shape[0], view.layer_names),
                                       ("head", view.head, view.shape[1], view.head_names)):
         if count > 1:
-            parts.append(f"{name} {index + 1} of {count}" + (f" ({names[index]})" if names else ""))
+            parts.append(f"{name} {index} of 0 to {count - 1}" + (f" ({names[index]})" if names else ""))
     return ", ".join(parts)
 
 
@@ -38,23 +38,28 @@ def _named(index: int, tokens: list[str]) -> str:
     return f"{index} “{tokens[index][:40]}”" if tokens else str(index)
 
 
-def picture(view: "AttentionView") -> tuple[bytes, tuple[int, int]]:
-    """The map as a PNG and the block that each pixel stands for (query, key)."""
+def picture(view: "AttentionView") -> tuple[bytes, tuple[int, int], tuple[int, int]]:
+    """The map as a PNG, the block that each cell stands for (query, key), and the pixels of the PNG (height, width).
+
+    Small maps are enlarged in the PNG itself: a reader that strips styles would blur one that is enlarged by CSS.
+    """
     peak = 1.0 if view.scale == "one" else float(view.map.max())
-    for pixels in (256, 160):
-        factors = tuple(pool_factor(extent, pixels) for extent in view.map.shape)
-        image = png(quantise(max_pool(view.map, *factors), peak))
+    for cells in (256, 160):
+        factors = tuple(pool_factor(extent, cells) for extent in view.map.shape)
+        levels = quantise(max_pool(view.map, *factors), peak)
+        edge = min(max(1, 320 // max(levels.shape)), 32)
+        for axis in (0, 1):
+            levels = levels.repeat(max(edge, -(-8 // levels.shape[axis])), axis)  # a single row is 8 pixels high
+        image = png(levels)
         if len(image) <= HEAVIEST:
             break
-    return image, factors
+    return image, factors, levels.shape
 
 
 def figure(view: "AttentionView") -> str:
     """An HTML `<figure>`: the map as an inline PNG, its axes, legend and alt text."""
-    image, (query_factor, key_factor) = picture(view)
+    image, (query_factor, key_factor), (height, width) = picture(view)
     queries, keys = view.map.shape
-    edge = min(320 / max(queries, keys), 32)
-    width, height = max(8, round(keys * edge)), max(8, round(queries * edge))
     peak = 1.0 if view.scale == "one" else float(view.map.max())
     pooled = f"; each pixel is the largest of {query_factor} × {key_factor} weights" if query_factor * key_factor > 1 else ""
     where = f" · {escape(place(view))}" if place(view) else ""

@@ -84,7 +84,7 @@ def test_sliders_and_page_keys_change_layer_and_head(notebook):
     head.focus()
     press(notebook, "ArrowRight")
     seen.append(digest(notebook))
-    assert "head 2 of 4" in notebook.page.inner_text(".seqlab-side") and python(notebook, "view.head") == "1"
+    assert "head 1 of 0 to 3" in notebook.page.inner_text(".seqlab-side") and python(notebook, "view.head") == "1"
     layer.focus()
     press(notebook, "End")
     seen.append(digest(notebook))

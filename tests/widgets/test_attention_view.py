@@ -198,14 +198,16 @@ def decode(html: str) -> tuple[np.ndarray, np.ndarray]:
     return lines[:, 1:], np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (63, 111), (256, 256), (1025, 4096)])
-def test_twin_is_a_small_png_with_the_right_pixels(shape):
+@pytest.mark.parametrize("shape, cells", [((1, 1), 256), ((4096, 1), 256), ((63, 111), 256), ((256, 256), 160), ((1025, 4096), 160)])
+def test_twin_is_a_small_png_with_the_right_pixels(shape, cells):
     weights = uniform(*shape)
     html = AttentionView(weights, title="A <map>").twin()
-    levels, colours = decode(html)
-    assert len(html.encode()) < 40_000 and max(levels.shape) <= 256 and "A &lt;map&gt;" in html
-    factors = [-(-extent // side) for extent, side in zip(shape, levels.shape)]
-    np.testing.assert_array_equal(levels, quantise(naive_pool(weights, *factors), float(weights.max())))
+    pixels, colours = decode(html)
+    assert len(html.encode()) < 40_000 and 8 <= min(pixels.shape) and max(pixels.shape) <= 320 and "A &lt;map&gt;" in html
+    factors = pool_factor(shape[0], cells), pool_factor(shape[1], cells)
+    expected = quantise(naive_pool(weights, *factors), float(weights.max()))
+    edges = [length // side for length, side in zip(pixels.shape, expected.shape)]
+    np.testing.assert_array_equal(pixels, expected.repeat(edges[0], 0).repeat(edges[1], 1))
     np.testing.assert_array_equal(colours, palette())
 
 
@@ -213,7 +215,7 @@ def test_alt_text_says_what_the_picture_shows():
     weights = np.zeros((2, 3, 4, 5))
     weights[1, 2, 3, 0] = 0.75
     view = AttentionView(weights, "abcd", key_tokens=["x", "y", "z", "ü", "w"], layer=1, head=2, title="Toy")
-    assert view.alt == ("Toy: weights of 4 queries over 5 keys, layer 2 of 2, head 3 of 3; "
+    assert view.alt == ("Toy: weights of 4 queries over 5 keys, layer 1 of 0 to 1, head 2 of 0 to 2; "
                         "the largest is 0.75, from query 3 “d” to key 0 “x”.")
     assert f'alt="{view.alt}"' in view.twin()
 

@@ -65,7 +65,12 @@ def oracle(length: int, causal: bool) -> Row:
 
     ours = seconds(run(lambda: attention(q, k, v, causal=causal)))
     peer = seconds(run(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal)))
-    return row(f"attention(), 4 heads, {length} tokens{', causal' if causal else ''}, with backward", ours, "PyTorch SDPA", peer)
+    return row(
+        f"attention(), 4 heads, {length} tokens{', causal' if causal else ''}, with backward",
+        ours,
+        "PyTorch SDPA",
+        peer,
+    )
 
 
 def tester(count: int) -> Row:
@@ -78,7 +83,12 @@ def tester(count: int) -> Row:
         places = [(frozenset(s), name) for s, row_ in zip(sequences, names) for name in row_]
         return all(a[1] != b[1] for a, b in itertools.combinations(places, 2) if a[0] != b[0])
 
-    return row(f"contextual_mapping(), {count} sequences", seconds(lambda: contextual_mapping(names, sequences), 3), "every pair", seconds(pairs, 3))
+    return row(
+        f"contextual_mapping(), {count} sequences",
+        seconds(lambda: contextual_mapping(names, sequences), 3),
+        "every pair",
+        seconds(pairs, 3),
+    )
 
 
 def main() -> None:
@@ -88,10 +98,19 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     rows = []
-    for measure in (imports, lambda: oracle(128, True), lambda: oracle(1024, False), lambda: oracle(1024, True), lambda: tester(300)):
+    for measure in (
+        imports,
+        lambda: oracle(128, True),
+        lambda: oracle(1024, False),
+        lambda: oracle(1024, True),
+        lambda: tester(300),
+    ):
         rows.append(measure())
         r = rows[-1]
-        print(f"{r['what']:62} {r['ours_ms']:9.2f} ms   {r['peer']:14} {r['peer_ms']:9.2f} ms   ratio {r['ratio']:.2f}", flush=True)
+        print(
+            f"{r['what']:62} {r['ours_ms']:9.2f} ms   {r['peer']:14} {r['peer_ms']:9.2f} ms   ratio {r['ratio']:.2f}",
+            flush=True,
+        )
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     fresh = TARGET.with_suffix(".new")
     fresh.write_text(json.dumps(rows, indent=1) + "\n")

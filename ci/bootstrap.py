@@ -86,7 +86,10 @@ def run(step, command, log, expected=None):
             sys.stdout.write(("\r\033[K%s: %s, %.0f s" if tty else "%s: %s, %.0f s\n") % (step, note, now - started))
             sys.stdout.flush()
     code = process.wait()
-    say(("\r\033[K" if tty else "") + "%s: %s after %.0f s" % (step, "done" if code == 0 else "failed", time.time() - started))
+    say(
+        ("\r\033[K" if tty else "")
+        + "%s: %s after %.0f s" % (step, "done" if code == 0 else "failed", time.time() - started)
+    )
     return code
 
 
@@ -100,7 +103,8 @@ def explain(log_path):
         return "This Python cannot create environments (ensurepip is missing): on Debian or Ubuntu, apt-get install python3-venv."
     errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
     return "The installation stopped: %s (the whole log is in %s; running the command again continues)." % (
-        " ".join(errors[-1:]) or "no output", os.path.relpath(log_path, ROOT)
+        " ".join(errors[-1:]) or "no output",
+        os.path.relpath(log_path, ROOT),
     )
 
 
@@ -110,10 +114,33 @@ def install():
         packages = sum(line[:1].isalnum() for line in file)
     pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     steps = [
-        ("[1/4] Creating .venv with Python %d.%d" % sys.version_info[:2], [sys.executable, "-m", "venv", "--clear", VENV], None),
+        (
+            "[1/4] Creating .venv with Python %d.%d" % sys.version_info[:2],
+            [sys.executable, "-m", "venv", "--clear", VENV],
+            None,
+        ),
         ("[2/4] Installing requirements.lock (two to five minutes)", pip + ["-r", "requirements.lock"], packages),
-        ("[3/4] Installing a small chemistry model and seqlab", pip + ["--no-deps", "--no-build-isolation", "-r", "requirements-models.lock", "-e", "."], None),
-        ("[4/4] Registering the notebook kernel", [PYTHON, "-m", "ipykernel", "install", "--prefix", VENV, "--name", "python3", "--display-name", "Python 3 (seqlab)"], None),
+        (
+            "[3/4] Installing a small chemistry model and seqlab",
+            pip + ["--no-deps", "--no-build-isolation", "-r", "requirements-models.lock", "-e", "."],
+            None,
+        ),
+        (
+            "[4/4] Registering the notebook kernel",
+            [
+                PYTHON,
+                "-m",
+                "ipykernel",
+                "install",
+                "--prefix",
+                VENV,
+                "--name",
+                "python3",
+                "--display-name",
+                "Python 3 (seqlab)",
+            ],
+            None,
+        ),
     ]
     if os.path.exists(PYTHON):
         fresh = subprocess.call([PYTHON, "-c", "import pip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -22,7 +22,14 @@ def unfinished(executed: nbformat.NotebookNode) -> list[Failure]:
     code = [cell for cell in executed.cells if cell.cell_type == "code" and cell.source.strip()]
     if all(cell.execution_count is not None for cell in code):
         return []
-    last = max((cell.metadata["source_index"] for cell in code if cell.execution_count is not None and "source_index" in cell.metadata), default=None)
+    last = max(
+        (
+            cell.metadata["source_index"]
+            for cell in code
+            if cell.execution_count is not None and "source_index" in cell.metadata
+        ),
+        default=None,
+    )
     line = next((first_line(cell) for cell in code if cell.metadata.get("source_index") == last), "")
     return [Failure("exception", "the notebook ended here, as by sys.exit(); the cells after it never ran", last, line)]
 
@@ -41,7 +48,11 @@ def output_failures(executed: nbformat.NotebookNode) -> list[Failure]:
 
 def stderr_failures(text: str, index: int | None, line: str) -> list[Failure]:
     """Warnings that come from seqlab, kernels, ci or a cell, and tracebacks."""
-    found = dict.fromkeys(words for path, words in WARNING.findall(text) if path.startswith(OWN) or re.search(r"ipykernel_\d+|<ipython-input", path))
+    found = dict.fromkeys(
+        words
+        for path, words in WARNING.findall(text)
+        if path.startswith(OWN) or re.search(r"ipykernel_\d+|<ipython-input", path)
+    )
     failures = [Failure("warning", words, index, line) for words in found]
     if "Traceback (most recent call last)" in text:
         failures.append(Failure("widget callback", ANSI.sub("", text)[-2000:], index, line))
@@ -56,7 +67,9 @@ def widget_failures(executed: nbformat.NotebookNode) -> list[Failure]:
         for output in model.get("state", {}).get("outputs", ()) or ():
             place = _cell_of_widget(id, models, executed)
             if output.get("output_type") == "error":
-                failures.append(Failure("widget callback", ANSI.sub("", f"{output['ename']}: {output['evalue']}"), *place))
+                failures.append(
+                    Failure("widget callback", ANSI.sub("", f"{output['ename']}: {output['evalue']}"), *place)
+                )
             elif output.get("name") == "stderr":
                 failures += stderr_failures(output.get("text", ""), *place)
     return failures
@@ -65,16 +78,29 @@ def widget_failures(executed: nbformat.NotebookNode) -> list[Failure]:
 def _cell_of_widget(id: str, models: dict, executed: nbformat.NotebookNode) -> tuple[int | None, str]:
     """The cell that shows a widget, or one that contains it."""
     family = {id}
-    while more := {outer for outer, model in models.items() for child in model.get("state", {}).get("children", ()) or () if child.removeprefix("IPY_MODEL_") in family} - family:
+    while (
+        more := {
+            outer
+            for outer, model in models.items()
+            for child in model.get("state", {}).get("children", ()) or ()
+            if child.removeprefix("IPY_MODEL_") in family
+        }
+        - family
+    ):
         family |= more
     for cell in executed.cells:
-        shown = {output.get("data", {}).get("application/vnd.jupyter.widget-view+json", {}).get("model_id") for output in cell.get("outputs", ())}
+        shown = {
+            output.get("data", {}).get("application/vnd.jupyter.widget-view+json", {}).get("model_id")
+            for output in cell.get("outputs", ())
+        }
         if shown & family:
             return cell.metadata.get("source_index"), first_line(cell)
     return None, ""
 
 
-def judge_claims(records: list[dict], expectations: dict[str, Expectation], result: Result, executed: nbformat.NotebookNode) -> tuple[list[dict], list[Failure]]:
+def judge_claims(
+    records: list[dict], expectations: dict[str, Expectation], result: Result, executed: nbformat.NotebookNode
+) -> tuple[list[dict], list[Failure]]:
     """The report's entries for one notebook, and what is missing, unlisted, misplaced or out of bounds."""
     entries, failures, made = {}, [], set()
     for record in records:
@@ -89,16 +115,37 @@ def judge_claims(records: list[dict], expectations: dict[str, Expectation], resu
             entries[id] = _entry(result, id, "", value, "", None, False)
             continue
         judgement = expectation.judge(float(value), result.mode)
-        entries[id] = _entry(result, id, expectation.statement, value, expectation.expected(result.mode), judgement.margin, judgement.ok)
+        entries[id] = _entry(
+            result, id, expectation.statement, value, expectation.expected(result.mode), judgement.margin, judgement.ok
+        )
         if not judgement.ok:
-            failures.append(Failure("claim", f"{id} is {value}, expected {expectation.expected(result.mode)} (margin {judgement.margin:.3g})", *place))
+            failures.append(
+                Failure(
+                    "claim",
+                    f"{id} is {value}, expected {expectation.expected(result.mode)} (margin {judgement.margin:.3g})",
+                    *place,
+                )
+            )
     for id, expectation in expectations.items():
         if expectation.lab == result.lab and id not in made:
             failures.append(Failure("claim", f"{id} is in the claims file and was never stated"))
-            entries[id] = _entry(result, id, expectation.statement, None, expectation.expected(result.mode), None, False)
+            entries[id] = _entry(
+                result, id, expectation.statement, None, expectation.expected(result.mode), None, False
+            )
     return list(entries.values()), failures
 
 
-def _entry(result: Result, id: str, statement: str, value: object, expected: str, margin: float | None, ok: bool) -> dict:
+def _entry(
+    result: Result, id: str, statement: str, value: object, expected: str, margin: float | None, ok: bool
+) -> dict:
     finite = margin is not None and abs(margin) != float("inf")
-    return dict(lab=result.lab, edition=result.edition, id=id, statement=statement, value=value, expected=expected, margin=margin if finite else None, ok=ok)
+    return dict(
+        lab=result.lab,
+        edition=result.edition,
+        id=id,
+        statement=statement,
+        value=value,
+        expected=expected,
+        margin=margin if finite else None,
+        ok=ok,
+    )

@@ -83,13 +83,18 @@ class ReportingEngine(Engine):
 
         def complete(cell, cell_index=None, **more):
             if cell_index in started and "source_index" in cell.metadata:
-                say(event="done", cell=cell.metadata["source_index"], seconds=time.perf_counter() - started.pop(cell_index))
+                say(
+                    event="done",
+                    cell=cell.metadata["source_index"],
+                    seconds=time.perf_counter() - started.pop(cell_index),
+                )
             return cell_complete(cell, cell_index, **more)
 
         nb_man.cell_start, nb_man.cell_complete = start, complete
-        client = PapermillNotebookClient(nb_man, timeout=execution_timeout, startup_timeout=start_timeout, kernel_name=kernel_name, **options)
+        client = PapermillNotebookClient(
+            nb_man, timeout=execution_timeout, startup_timeout=start_timeout, kernel_name=kernel_name, **options
+        )
         return client.execute()
-
 
     @classmethod
     def watch(cls, pid: int) -> None:
@@ -168,7 +173,9 @@ def _papermill(prepared: nbformat.NotebookNode, job: Job, result: Result) -> nbf
     except PapermillExecutionError as error:
         result.failures.append(_exception(error, prepared))
     except CellTimeoutError:
-        result.failures.append(_at_running_cell("time limit", f"the cell ran longer than {job.cell_timeout:g} s", prepared))
+        result.failures.append(
+            _at_running_cell("time limit", f"the cell ran longer than {job.cell_timeout:g} s", prepared)
+        )
     except DeadKernelError:
         result.failures.append(_at_running_cell("dead kernel", _how_it_died(), prepared))
     return ReportingEngine.notebook or prepared
@@ -180,7 +187,9 @@ def _use_this_interpreter(scratch: Path) -> None:
     spec.mkdir(parents=True)
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
-    os.environ.update(JUPYTER_PATH=str(scratch / "share"), JUPYTER_RUNTIME_DIR=str(scratch / "run"), SEQLAB_CI="1", PYTHONHASHSEED="0")
+    os.environ.update(
+        JUPYTER_PATH=str(scratch / "share"), JUPYTER_RUNTIME_DIR=str(scratch / "run"), SEQLAB_CI="1", PYTHONHASHSEED="0"
+    )
     os.environ.pop("SEQLAB_PROGRESS", None)
     os.environ["IPYTHONDIR"] = str(scratch / "ipython")
 
@@ -217,7 +226,11 @@ def finish(executed: nbformat.NotebookNode, source: nbformat.NotebookNode, job: 
     result.failures += output_failures(executed)
     result.failures += widget_failures(executed)
     executed.metadata.pop("widgets", None)
-    cells = [cell for cell in executed.cells if "source_index" in cell.metadata or "injected-parameters" in cell.metadata.get("tags", ())]
+    cells = [
+        cell
+        for cell in executed.cells
+        if "source_index" in cell.metadata or "injected-parameters" in cell.metadata.get("tags", ())
+    ]
     executed.cells = cells
     for cell in cells:
         cell.metadata.pop("papermill", None)
@@ -239,7 +252,11 @@ def finish(executed: nbformat.NotebookNode, source: nbformat.NotebookNode, job: 
     if result.kilobytes > job.max_kb:
         largest = max(range(len(cells)), key=lambda at: len(json.dumps(cells[at].get("outputs", []))))
         result.failures.append(
-            Failure("size", f"the executed notebook has {result.kilobytes:.0f} kB, allowed are {job.max_kb:g}; most of it comes from here", *places[largest])
+            Failure(
+                "size",
+                f"the executed notebook has {result.kilobytes:.0f} kB, allowed are {job.max_kb:g}; most of it comes from here",
+                *places[largest],
+            )
         )
     write_text(Path(job.target), text)
 

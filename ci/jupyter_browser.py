@@ -14,9 +14,19 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from ci.browser_control import Control
+
 INSTALL = "Chromium is missing: `apt-get install chromium`, or name one in SEQLAB_CHROMIUM"
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 HARMLESS = {  # text in a console error: why it says nothing about a lab
     "/api/me?": "the identity request of a page that is just closing",
     "favicon": "the browser asks for an icon that a bare server does not have",
@@ -66,16 +76,39 @@ class JupyterLab:
         (home / "config" / "labconfig").mkdir(parents=True)  # read once, when the server starts
         (home / "config" / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(settings))
         (home / "ipython" / "profile_default").mkdir(parents=True)
-        environment = {**os.environ, "JUPYTER_CONFIG_DIR": f"{home}/config", "JUPYTER_DATA_DIR": f"{home}/data",
-                       "JUPYTER_RUNTIME_DIR": f"{home}/runtime", "IPYTHONDIR": f"{home}/ipython",
-                       "JUPYTERLAB_SETTINGS_DIR": f"{home}/settings", "JUPYTERLAB_WORKSPACES_DIR": f"{home}/workspaces"}
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
-                   f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
-                   f"--ServerApp.root_dir={self.root}", "--ServerApp.disable_check_xsrf=True", "--expose-app-in-browser"]
+        environment = {
+            **os.environ,
+            "JUPYTER_CONFIG_DIR": f"{home}/config",
+            "JUPYTER_DATA_DIR": f"{home}/data",
+            "JUPYTER_RUNTIME_DIR": f"{home}/runtime",
+            "IPYTHONDIR": f"{home}/ipython",
+            "JUPYTERLAB_SETTINGS_DIR": f"{home}/settings",
+            "JUPYTERLAB_WORKSPACES_DIR": f"{home}/workspaces",
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}",
+            "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=",
+            f"--ServerApp.root_dir={self.root}",
+            "--ServerApp.disable_check_xsrf=True",
+            "--expose-app-in-browser",
+        ]
         self.url, self.log = f"http://127.0.0.1:{port}", home / "server.log"
         self._output = self.log.open("w")
-        self._process = subprocess.Popen(command, env=environment, cwd=self.root, stdout=self._output,
-                                         stderr=subprocess.STDOUT, start_new_session=True)
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=self.root,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
             self._wait()
         except BaseException:
@@ -118,7 +151,10 @@ class Notebook:
 
     def __init__(self, page, lab: JupyterLab):
         self.page, self.lab, self.console = page, lab, []
-        page.on("console", lambda message: message.type == "error" and self._note(f"{message.text} {message.location.get('url', '')}"))
+        page.on(
+            "console",
+            lambda message: message.type == "error" and self._note(f"{message.text} {message.location.get('url', '')}"),
+        )
         page.on("pageerror", lambda error: self._note(str(error)))
 
     def _note(self, text: str) -> None:
@@ -133,7 +169,9 @@ class Notebook:
             """() => {
                 const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
                 return kernel?.connectionStatus === 'connected' && kernel.status === 'idle';
-            }""", timeout=timeout * 1000)
+            }""",
+            timeout=timeout * 1000,
+        )
         self.page.evaluate("""async () => {
             const app = window.jupyterapp;
             if (!app.shell.leftCollapsed) await app.commands.execute('application:toggle-left-area');
@@ -143,18 +181,23 @@ class Notebook:
 
     def run_all(self, timeout: float = 60) -> float:
         """Run all cells, wait until the last is done, and return the seconds that it took."""
-        self.page.evaluate("""(picture) => {
+        self.page.evaluate(
+            """(picture) => {
             window.firstPicture = {};  // cell index -> when its output first held a picture
             clearInterval(window.pictureTimer);
             window.pictureTimer = setInterval(() => notebook.widgets.forEach((cell, index) => {
                 if (!(index in firstPicture) && cell.outputArea?.node.querySelector(picture)) firstPicture[index] = Date.now();
             }), 30);
             window.ranAll = jupyterapp.commands.execute('notebook:run-all-cells').then(() => { window.ranAll = 'done'; });
-        }""", PICTURE)
+        }""",
+            PICTURE,
+        )
         start = time.monotonic()
         self.page.wait_for_function(
             "() => window.ranAll === 'done' && jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
-            timeout=timeout * 1000, polling=50)
+            timeout=timeout * 1000,
+            polling=50,
+        )
         seconds = time.monotonic() - start
         self.page.wait_for_timeout(500)  # widgets draw a moment after their cell is done
         return seconds
@@ -187,18 +230,24 @@ class Notebook:
 
     def picture_times(self) -> dict[int, float]:
         """Seconds from the start of a cell to the first picture in its output, by cell index."""
-        return {int(index): seconds for index, seconds in self.page.evaluate("""() => notebook.widgets.flatMap((cell, index) => {
+        return {
+            int(index): seconds
+            for index, seconds in self.page.evaluate("""() => notebook.widgets.flatMap((cell, index) => {
             const started = cell.model.sharedModel.metadata.execution?.['iopub.execute_input'];
             return index in firstPicture && started ? [[index, Math.max(0, firstPicture[index] - Date.parse(started)) / 1000]] : [];
-        })""")}
+        })""")
+        }
 
-    def controls(self) -> list["Control"]:
+    def controls(self) -> list[Control]:
         """Every slider, dropdown, checkbox and button in the outputs, in reading order; resets and the like come last."""
         handles = self.page.query_selector_all(
-            ".jp-OutputArea :is(input[type=range], .noUi-handle, select, input[type=checkbox], button):not(:disabled)")
+            ".jp-OutputArea :is(input[type=range], .noUi-handle, select, input[type=checkbox], button):not(:disabled)"
+        )
         found = [Control(self.page, handle) for handle in handles]
         found = [control for control in found if control.kind]
-        return sorted(found, key=lambda control: control.kind == "button")  # stable: what moves comes before what resets
+        return sorted(
+            found, key=lambda control: control.kind == "button"
+        )  # stable: what moves comes before what resets
 
     def screenshot(self, stem: Path | str, full: bool = True) -> list[Path]:
         """The notebook as `<stem>-1.png`, `-2.png`, …, one screen each; only what is in view unless `full`."""
@@ -217,97 +266,3 @@ class Notebook:
             paths.append(Path(f"{stem}-{number}.png"))
             self.page.screenshot(path=paths[-1])
         return paths
-
-
-class Control:
-    """One control in an output: how to move it, and a digest of the pictures and words of its cell without itself."""
-
-    def __init__(self, page, handle):
-        self.page, self.handle = page, handle
-        self.kind, self.name, self.cell = handle.evaluate("""(node) => {
-            const own = node.closest('.jupyter-widgets:not(.widget-container)');
-            const label = node.closest('label') || own?.querySelector('.widget-label, .jupyter-widgets-label') || node.closest('.widget-inline-hbox')?.querySelector('.widget-label');
-            const kind = !node.checkVisibility() ? null : node.matches('input[type=range], .noUi-handle') ? 'slider' : node.matches('select') ? 'dropdown'
-                : node.matches('input[type=checkbox]') ? 'checkbox'
-                : node.closest('.widget-play, .modebar') || !node.closest('.jupyter-widgets, .seqlab-attention') ? null : 'button';
-            const cell = notebook.widgets.findIndex((cell) => cell.node.contains(node));
-            const name = node.matches('button') ? node.getAttribute('aria-label') || node.textContent.trim() || node.title : label?.textContent.trim() || node.title;
-            return [kind, name || '(no name)', cell];
-        }""")
-
-    def __repr__(self) -> str:
-        return f"{self.kind} “{self.name}” in cell {self.cell}"
-
-    def surroundings(self) -> str:
-        """What the control's cell shows, apart from the control itself: text, canvas digests, drawings, images."""
-        return self.handle.evaluate("""(node) => {
-            const own = node.closest('.seqlab-slider, .seqlab-legend') || node.closest('.widget-slider, .widget-dropdown, .widget-checkbox, .widget-inline-hbox') || node;
-            const area = notebook.widgets.find((cell) => cell.node.contains(node))?.outputArea.node;
-            if (!area) return '';
-            const parts = [];
-            const walk = document.createTreeWalker(area, NodeFilter.SHOW_ALL, (child) => own.contains(child) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
-            for (let child = walk.nextNode(); child; child = walk.nextNode()) {
-                if (child.nodeType === Node.TEXT_NODE) parts.push(child.data);
-                else if (child.matches?.('canvas')) parts.push(child.dataset.digest, child.dataset.peak);
-                else if (child.matches?.('img')) parts.push(child.src);
-                else if (child.matches?.('path, rect, circle, text, line, use, image, polygon')) parts.push(child.outerHTML);
-            }
-            return parts.join('|');
-        }""")
-
-    def move(self, timeout: float = 5) -> bool:
-        """Move the control, over its extremes if need be; True as soon as something beside it has changed.
-
-        A slider whose own value does not follow the arrow keys counts as one that changes nothing; a control that an
-        earlier move has hidden or replaced is left alone.
-        """
-        if not self.handle.evaluate("(node) => node.isConnected && node.checkVisibility() && !node.disabled"):
-            return True
-        if self.handle.evaluate("""(node) => {  // of a toggle that is down, press its neighbour first
-            const other = node.matches('.widget-toggle-button.mod-active') && (node.nextElementSibling || node.previousElementSibling);
-            if (other) other.click();
-            return Boolean(other);
-        }"""):
-            self.page.wait_for_timeout(1000)
-        before, values = self.surroundings(), {self._value()}
-        for moves, _ in enumerate(self._moves(), 1):
-            if self.kind == "slider":
-                values.add(self._value())
-                if moves == 2 and len(values) == 1:
-                    return False
-            if self._changed(before, timeout):
-                return True
-        return False
-
-    def _value(self) -> str:
-        return self.handle.evaluate("(node) => node.getAttribute('aria-valuenow') ?? node.value ?? ''")
-
-    def _moves(self):
-        self.handle.scroll_into_view_if_needed()
-        if self.kind == "slider":
-            for key in ("ArrowRight", "ArrowLeft", "End", "Home"):
-                self.handle.focus()
-                self.page.keyboard.press(key)
-                yield
-        elif self.kind == "dropdown":
-            chosen, count = self.handle.evaluate("(node) => [node.selectedIndex, node.options.length]")
-            for index in [*range(chosen + 1, count), *range(chosen + 1)]:
-                self.handle.select_option(index=index)
-                yield
-        elif self.handle.evaluate("(node) => node.matches('.widget-toggle-buttons .mod-active')"):
-            self.handle.evaluate("(node) => (node.nextElementSibling || node.previousElementSibling).click()")
-            yield  # the chosen one of several toggles: leave it, then come back
-            self.handle.click()
-            yield
-        else:
-            for _ in range(2 if self.kind == "checkbox" else 1):
-                self.handle.click()
-                yield
-
-    def _changed(self, before: str, timeout: float) -> bool:
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if not self.handle.evaluate("(node) => node.isConnected") or self.surroundings() != before:
-                return True
-            self.page.wait_for_timeout(50)
-        return False

@@ -34,14 +34,20 @@ def lint(path: Path) -> list[str]:
     try:
         notebook = nbformat.v4.reads(path.read_text(encoding="utf-8"))
         if (notebook.nbformat, notebook.nbformat_minor) < (4, 5):
-            return [f"{path.name}: format {notebook.nbformat}.{notebook.nbformat_minor}; save it as 4.5, which has cell ids"]
+            return [
+                f"{path.name}: format {notebook.nbformat}.{notebook.nbformat_minor}; save it as 4.5, which has cell ids"
+            ]
         ids = [cell.get("id") for cell in notebook["cells"]]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nbformat mends ids as it validates, and says so; here they are reported
             nbformat.validate(copy.deepcopy(notebook))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
         return [f"{path.name}: not a valid notebook: {(str(error) or type(error).__name__).splitlines()[0]}"]
-    complaints = [*_ids(ids), *_whole(notebook), *(c for index, cell in enumerate(notebook.cells) for c in _cell(index, cell, notebook, path))]
+    complaints = [
+        *_ids(ids),
+        *_whole(notebook),
+        *(c for index, cell in enumerate(notebook.cells) for c in _cell(index, cell, notebook, path)),
+    ]
     return [f"{path.name}: {complaint}" for complaint in complaints]
 
 
@@ -78,7 +84,9 @@ def _cell(index: int, cell: nbformat.NotebookNode, notebook: nbformat.NotebookNo
             if found := re.search(pattern, cell.source, re.M):
                 yield f"{here} uses {found.group().strip()!r}, which {why}"
         try:
-            compile(_MAGICS.transform_cell(cell.source), "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            compile(
+                _MAGICS.transform_cell(cell.source), "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            )
         except SyntaxError as error:
             yield f"{here} is not Python: {error.msg} in its line {error.lineno}"
     elif cell.cell_type == "markdown":
@@ -101,7 +109,12 @@ def _broken(target: str, notebook: nbformat.NotebookNode, path: Path) -> str | N
     file, _, heading = target.partition("#")
     if file:
         return None if (path.parent / file).exists() else "which does not exist beside it; mend the path"
-    headings = [h.strip().replace(" ", "-") for cell in notebook.cells if cell.cell_type == "markdown" for h in re.findall(r"^#+ (.*)$", cell.source, re.M)]
+    headings = [
+        h.strip().replace(" ", "-")
+        for cell in notebook.cells
+        if cell.cell_type == "markdown"
+        for h in re.findall(r"^#+ (.*)$", cell.source, re.M)
+    ]
     return None if heading in headings else "but no heading of this notebook has that name"
 
 
@@ -115,6 +128,7 @@ def _assigned(source: str) -> dict[str, object]:
 
 def stale(root: Path = ROOT) -> list[str]:
     """Notebooks that git tracks with outputs in them."""
+
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True).stdout
 

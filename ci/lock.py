@@ -53,7 +53,9 @@ def resolve() -> list[str]:
 
 def main() -> None:
     pins = {line: MARKERS.get(line.split("==")[0].lower()) for line in resolve()} | ELSEWHERE
-    lines = [f"{pin} ; {marker}" if marker else pin for pin, marker in sorted(pins.items(), key=lambda item: item[0].lower())]
+    lines = [
+        f"{pin} ; {marker}" if marker else pin for pin, marker in sorted(pins.items(), key=lambda item: item[0].lower())
+    ]
     target = ROOT / "requirements.lock"
     fresh = target.with_suffix(".lock.new")
     fresh.write_text(HEADER + "\n".join(lines) + "\n")

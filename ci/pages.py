@@ -18,7 +18,9 @@ PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 _REMOTE = re.compile(r"<script[^>]+src=[\"']https?:[^>]*>\s*</script>|<link[^>]+href=[\"']https?:[^>]*>", re.I)
 _MATHJAX = re.compile(r"<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->", re.S)
-_MATH = re.compile(r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<inline>[^$\n]+?)\$(?!\w)", re.S)
+_MATH = re.compile(
+    r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<inline>[^$\n]+?)\$(?!\w)", re.S
+)
 
 _ALIGNED = re.compile(r"(?<=\{)aligned(?=\})")  # the converter knows the starred form only
 

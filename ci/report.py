@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ci.result import Result, write_text
 from ci.pages import export
+from ci.result import Result, write_text
 from seqlab.course.claims import fingerprint
 
 STYLE = """
@@ -40,7 +40,10 @@ def results(build: Path) -> list[Result]:
 def build(folder: Path) -> Path:
     """Write everything below `folder`/report and return the page."""
     target, found = folder / "report", results(folder)
-    write_text(target / "claims.json", json.dumps([claim for r in found for claim in r.claims], indent=1, ensure_ascii=False) + "\n")
+    write_text(
+        target / "claims.json",
+        json.dumps([claim for r in found for claim in r.claims], indent=1, ensure_ascii=False) + "\n",
+    )
     junit(found, target / "junit.xml")
     for r in found:
         notebook = folder / "labs" / f"{r.edition}-{r.mode}" / f"{r.lab}.ipynb"
@@ -59,7 +62,9 @@ def junit(found: list[Result], path: Path) -> None:
         cases = [("runs", r.seconds, [str(f) for f in r.failures if f.kind != "claim"])]
         cases += [(c["id"], 0.0, [] if c["ok"] else [f"got {c['value']}, expected {c['expected']}"]) for c in r.claims]
         for name, seconds, wrong in cases:
-            case = ElementTree.SubElement(suite, "testcase", classname=f"{r.lab}.{r.edition}", name=name, time=f"{seconds:.3f}")
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=f"{r.lab}.{r.edition}", name=name, time=f"{seconds:.3f}"
+            )
             for text in wrong:
                 clean = "".join(ch for ch in text if ch in "\t\n\r" or ord(ch) >= 32)
                 ElementTree.SubElement(case, "failure", message=clean.split("\n")[0][:200]).text = clean
@@ -71,11 +76,24 @@ def junit(found: list[Result], path: Path) -> None:
 def index(found: list[Result], target: Path) -> str:
     good = bool(found) and all(r.ok for r in found)
     verdict = "Everything holds" if good else "Nothing has run yet" if not found else "Something fails"
-    parts = [f"<h1 class='{'good' if good else 'bad'}'>{'✓' if good else '✗'} {verdict}</h1>", f"<p>{time.strftime('%Y-%m-%d %H:%M')}. {_hashes(found)}</p>"]
+    parts = [
+        f"<h1 class='{'good' if good else 'bad'}'>{'✓' if good else '✗'} {verdict}</h1>",
+        f"<p>{time.strftime('%Y-%m-%d %H:%M')}. {_hashes(found)}</p>",
+    ]
     failures = [(r, f) for r in found for f in r.failures]
     if failures:
-        parts.append("<h2>Failures</h2>" + "".join(f"<h3>{r.lab}, {r.edition}, {r.mode}</h3><pre>{html.escape(str(f))}</pre>" for r, f in failures))
-    parts += ["<h2>Labs</h2>", _labs(found, target), "<h2>Claims</h2>", _claims(found), _browser(target), _latency(target)]
+        parts.append(
+            "<h2>Failures</h2>"
+            + "".join(f"<h3>{r.lab}, {r.edition}, {r.mode}</h3><pre>{html.escape(str(f))}</pre>" for r, f in failures)
+        )
+    parts += [
+        "<h2>Labs</h2>",
+        _labs(found, target),
+        "<h2>Claims</h2>",
+        _claims(found),
+        _browser(target),
+        _latency(target),
+    ]
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
         f"<title>seqlab: report</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
@@ -85,7 +103,13 @@ def index(found: list[Result], target: Path) -> str:
 def _hashes(found: list[Result]) -> str:
     lines = []
     for edition, mode in dict.fromkeys((r.edition, r.mode) for r in found):
-        values = {c["id"]: c["value"] for r in found if (r.edition, r.mode) == (edition, mode) for c in r.claims if isinstance(c["value"], int | float)}
+        values = {
+            c["id"]: c["value"]
+            for r in found
+            if (r.edition, r.mode) == (edition, mode)
+            for c in r.claims
+            if isinstance(c["value"], int | float)
+        }
         lines.append(f"Claims hash, {edition}, {mode}: <code>{fingerprint(values)}</code>.")
     return " ".join(lines)
 
@@ -95,10 +119,15 @@ def _labs(found: list[Result], target: Path) -> str:
     for r in found:
         total = sum(cell["seconds"] for cell in r.cells) or 1
         bars = "".join(
-            f"<i style='width:{100 * c['seconds'] / total:.2f}%' title='cell {c['cell']}: {c['seconds']:.2f} s: {html.escape(c['line'], quote=True)}'></i>" for c in r.cells
+            f"<i style='width:{100 * c['seconds'] / total:.2f}%' title='cell {c['cell']}: {c['seconds']:.2f} s: {html.escape(c['line'], quote=True)}'></i>"
+            for c in r.cells
         )
         slowest = max(r.cells, key=lambda c: c["seconds"], default=None)
-        note = f"<br><small>slowest: cell {slowest['cell']}, {slowest['seconds']:.1f} s, <code>{html.escape(slowest['line'])}</code></small>" if slowest else ""
+        note = (
+            f"<br><small>slowest: cell {slowest['cell']}, {slowest['seconds']:.1f} s, <code>{html.escape(slowest['line'])}</code></small>"
+            if slowest
+            else ""
+        )
         page = f"{r.edition}-{r.mode}/{r.lab}.html"
         name = f"<a href='{page}'>{r.lab}</a>" if (target / page).exists() else r.lab
         rows.append(
@@ -113,7 +142,13 @@ def _claims(found: list[Result]) -> str:
     for r in found:
         for c in r.claims:
             source = f"<br><small>{html.escape(r.sources[c['id']])}</small>" if r.sources.get(c["id"]) else ""
-            value = "never stated" if c["value"] is None else f"{c['value']:.6g}" if isinstance(c["value"], float) else c["value"]
+            value = (
+                "never stated"
+                if c["value"] is None
+                else f"{c['value']:.6g}"
+                if isinstance(c["value"], float)
+                else c["value"]
+            )
             margin = "" if c["margin"] is None else f"{c['margin']:.3g}"
             rows.append(
                 f"<tr><td><code>{c['id']}</code><br><small>{r.lab}, {r.edition}, {r.mode}</small></td><td>{html.escape(c['statement'])}{source}</td>"
@@ -131,7 +166,9 @@ def _latency(target: Path) -> str:
         f"<tr><td>{html.escape(f['name'])}{' (peer)' if f['peer'] else ''}</td><td>{f['size']} × {f['size']}</td><td>{f['median_ms']:.0f} ms</td><td>{f['p95_ms']:.0f} ms</td><td>{f['n']}</td></tr>"
         for f in measured["figures"]
     ]
-    return f"<h2>From slider to painted pixel</h2><p>{html.escape(measured['machine'])}</p>" + _table(("widget", "size", "median", "95th percentile", "samples"), rows)
+    return f"<h2>From slider to painted pixel</h2><p>{html.escape(measured['machine'])}</p>" + _table(
+        ("widget", "size", "median", "95th percentile", "samples"), rows
+    )
 
 
 def _browser(target: Path) -> str:
@@ -139,8 +176,13 @@ def _browser(target: Path) -> str:
         measured = json.loads((target / "browser.json").read_text())
     except (OSError, ValueError):
         return ""
-    rows = [f"<tr><td>{html.escape(name)}</td><td>{t['run_all_s']:.1f} s</td><td>{t['slowest_first_picture_s']:.1f} s</td></tr>" for name, t in sorted(measured.items())]
-    return "<h2>In JupyterLab, in the browser</h2>" + _table(("lab (edition), lab mode", "Run All", "slowest first picture after its cell starts"), rows)
+    rows = [
+        f"<tr><td>{html.escape(name)}</td><td>{t['run_all_s']:.1f} s</td><td>{t['slowest_first_picture_s']:.1f} s</td></tr>"
+        for name, t in sorted(measured.items())
+    ]
+    return "<h2>In JupyterLab, in the browser</h2>" + _table(
+        ("lab (edition), lab mode", "Run All", "slowest first picture after its cell starts"), rows
+    )
 
 
 def _table(head: tuple[str, ...], rows: list[str]) -> str:

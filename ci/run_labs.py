@@ -37,12 +37,16 @@ TOKEN = "SEQLAB_RUN"
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m ci.run_labs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m ci.run_labs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("labs", nargs="*", metavar="LAB")
     parser.add_argument("--mode", choices=MODES, default="smoke")
     parser.add_argument("--edition", choices=("open", "solved", "both"), default="both")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--resume", action="store_true", help="skip notebooks whose last result is good and whose inputs are unchanged")
+    parser.add_argument(
+        "--resume", action="store_true", help="skip notebooks whose last result is good and whose inputs are unchanged"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--claims", type=Path, default=CLAIMS_FILE)
     parser.add_argument("--build", type=Path, default=ROOT / "build")
@@ -70,7 +74,9 @@ def find(name: str) -> Path:
         return Path(name).resolve()
     hits = [path for path in known if path.stem == name or path.stem.split("_")[0] == name.zfill(2)]
     if not hits:
-        raise ValueError(f"LAB: there is no lab {name!r}; choose from {', '.join(path.stem for path in known)}, or give the path of a notebook")
+        raise ValueError(
+            f"LAB: there is no lab {name!r}; choose from {', '.join(path.stem for path in known)}, or give the path of a notebook"
+        )
     return hits[0]
 
 
@@ -87,7 +93,12 @@ def job_for(path: Path, edition: str, chosen: argparse.Namespace) -> Job:
 def digest(path: Path, edition: str, chosen: argparse.Namespace) -> str:
     """Of everything that decides the result: notebook, library, claims, and how it is run."""
     content = hashlib.sha256(f"{edition} {chosen.mode} {chosen.seed} {chosen.max_kb}".encode())
-    library = (file for package in ("seqlab", "kernels") for file in sorted((ROOT / package).rglob("*")) if "__pycache__" not in file.parts)
+    library = (
+        file
+        for package in ("seqlab", "kernels")
+        for file in sorted((ROOT / package).rglob("*"))
+        if "__pycache__" not in file.parts
+    )
     for file in [path, chosen.claims, ROOT / "ci" / "execute.py", *library]:
         content.update(file.read_bytes() if file.is_file() else b"")
     return content.hexdigest()[:16]
@@ -106,7 +117,10 @@ class Runner:
         waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
         for job in jobs:
             waiting.put(job)
-        threads = [threading.Thread(target=self._work, args=(waiting,), daemon=True) for _ in range(min(self.chosen.jobs, len(jobs)))]
+        threads = [
+            threading.Thread(target=self._work, args=(waiting,), daemon=True)
+            for _ in range(min(self.chosen.jobs, len(jobs)))
+        ]
         try:
             for thread in threads:
                 thread.start()
@@ -178,14 +192,26 @@ class Runner:
         at = events[0]
         if not stored.exists():
             if late.is_set():
-                self._failed(job, "time limit", f"the notebook ran longer than {self.chosen.total_timeout:g} s, at {at}", time.monotonic() - started)
+                self._failed(
+                    job,
+                    "time limit",
+                    f"the notebook ran longer than {self.chosen.total_timeout:g} s, at {at}",
+                    time.monotonic() - started,
+                )
             else:
-                self._failed(job, "runner", f"the process of this notebook ended with code {child.returncode}, at {at}: {''.join(errors)}")
+                self._failed(
+                    job,
+                    "runner",
+                    f"the process of this notebook ended with code {child.returncode}, at {at}: {''.join(errors)}",
+                )
         result = Result.read(stored)
         result.failures += [Failure("lint", complaint) for complaint in lint.lint(Path(job.source))]
         result.ok = not result.failures
         result.write(stored)
-        self._tell(job, f"{'ok' if result.ok else 'FAILED'}, {sum(c['ok'] for c in result.claims)}/{len(result.claims)} claims, {result.seconds:.1f} s")
+        self._tell(
+            job,
+            f"{'ok' if result.ok else 'FAILED'}, {sum(c['ok'] for c in result.claims)}/{len(result.claims)} claims, {result.seconds:.1f} s",
+        )
         return result
 
     def _follow(self, stream: TextIO, job: Job, started: float, events: deque) -> None:
@@ -251,7 +277,9 @@ def summary(results: list[Result]) -> str:
     lines = ["", f"{'lab':28} {'edition':8} {'mode':6} {'seconds':>8} {'claims':>8}  verdict"]
     for r in sorted(results, key=lambda r: (r.lab, r.edition)):
         good = sum(c["ok"] for c in r.claims)
-        lines.append(f"{r.lab:28} {r.edition:8} {r.mode:6} {r.seconds:8.1f} {good:>4}/{len(r.claims):<3}  {'ok' if r.ok else 'FAILED'}")
+        lines.append(
+            f"{r.lab:28} {r.edition:8} {r.mode:6} {r.seconds:8.1f} {good:>4}/{len(r.claims):<3}  {'ok' if r.ok else 'FAILED'}"
+        )
     for edition, mode in sorted({(r.edition, r.mode) for r in results}):
         lines.append(f"claims hash ({edition}, {mode}): {claims_hash(results, edition, mode)}")
     for r in results:
@@ -276,7 +304,9 @@ def main(argv: list[str] | None = None) -> int:
         runner.run(jobs)
     except KeyboardInterrupt:
         code = 130
-        print(f"\nInterrupted: {len(runner.results)} of {len(jobs)} had finished and are kept; --resume continues from there.")
+        print(
+            f"\nInterrupted: {len(runner.results)} of {len(jobs)} had finished and are kept; --resume continues from there."
+        )
     results = list(runner.results)
     stale = lint.stale()
     page = report.build(chosen.build)

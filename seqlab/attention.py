@@ -98,9 +98,13 @@ def average() -> Normalizer:
 
 
 @overload
-def attention(q: Tensor, k: Tensor, v: Tensor, *, return_weights: Literal[False] = ..., **options: object) -> Tensor: ...
+def attention(
+    q: Tensor, k: Tensor, v: Tensor, *, return_weights: Literal[False] = ..., **options: object
+) -> Tensor: ...
 @overload
-def attention(q: Tensor, k: Tensor, v: Tensor, *, return_weights: Literal[True], **options: object) -> tuple[Tensor, Tensor]: ...
+def attention(
+    q: Tensor, k: Tensor, v: Tensor, *, return_weights: Literal[True], **options: object
+) -> tuple[Tensor, Tensor]: ...
 def attention(
     q: Float[Tensor, "*batch query dim"],
     k: Float[Tensor, "*batch key dim"],
@@ -113,7 +117,9 @@ def attention(
     bias: Float[Tensor, "*bias query key"] | None = None,
     scale: float | None = None,
     return_weights: bool = False,
-) -> Float[Tensor, "*batch query value"] | tuple[Float[Tensor, "*batch query value"], Float[Tensor, "*batch query key"]]:
+) -> (
+    Float[Tensor, "*batch query value"] | tuple[Float[Tensor, "*batch query value"], Float[Tensor, "*batch query key"]]
+):
     """`normalizer(scale * q kᵀ + bias) v`, and the weights too with `return_weights=True`.
 
     pattern:      who may look at whom: boolean "query key" (true = may look), or an object whose `.at(n)` gives one
@@ -174,7 +180,9 @@ def _check_shapes(q: Tensor, k: Tensor, v: Tensor) -> None:
         if x.ndim < 2:
             raise ValueError(f"{name}: got shape {tuple(x.shape)}, wanted at least two axes, (…, token, dim)")
     if q.shape[-1] != k.shape[-1]:
-        raise ValueError(f"k: dim is {k.shape[-1]}, q has dim {q.shape[-1]}; a score is their inner product, so they must agree")
+        raise ValueError(
+            f"k: dim is {k.shape[-1]}, q has dim {q.shape[-1]}; a score is their inner product, so they must agree"
+        )
     if k.shape[-2] != v.shape[-2]:
         raise ValueError(f"v: {v.shape[-2]} tokens, k has {k.shape[-2]}; every key carries one value")
     if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2]:
@@ -186,7 +194,9 @@ def _check_shapes(q: Tensor, k: Tensor, v: Tensor) -> None:
 
 def _boolean(mask: Tensor, name: str) -> Tensor:
     if mask.dtype != torch.bool:
-        raise TypeError(f"{name}: got dtype {mask.dtype}, wanted bool (true = may look); an additive mask goes into bias=")
+        raise TypeError(
+            f"{name}: got dtype {mask.dtype}, wanted bool (true = may look); an additive mask goes into bias="
+        )
     return mask
 
 
@@ -194,5 +204,7 @@ def _broadcastable(x: Tensor, scores: Tensor, name: str) -> Tensor:
     try:
         torch.broadcast_to(x, scores.shape)
     except RuntimeError:
-        raise ValueError(f"{name}: got shape {tuple(x.shape)}, which does not broadcast to the scores' {tuple(scores.shape)}") from None
+        raise ValueError(
+            f"{name}: got shape {tuple(x.shape)}, which does not broadcast to the scores' {tuple(scores.shape)}"
+        ) from None
     return x

@@ -157,7 +157,9 @@ class _ByVector:
         return f"two vectors at distance {torch.dist(a, b).item():.3g}"
 
 
-def _flatten(names: Tensor | Sequence[Sequence[object]], sequences: Sequence[Sequence[Hashable]]) -> tuple[list | Tensor, list[Place]]:
+def _flatten(
+    names: Tensor | Sequence[Sequence[object]], sequences: Sequence[Sequence[Hashable]]
+) -> tuple[list | Tensor, list[Place]]:
     """All names in one list (numbers) or one tensor (vectors, float64), and the place of each."""
     if len(names) != len(sequences):
         raise ValueError(f"names: got names of {len(names)} sequences, wanted {len(sequences)}, as many as sequences")
@@ -179,7 +181,9 @@ def _flatten(names: Tensor | Sequence[Sequence[object]], sequences: Sequence[Seq
         finite = flat.isfinite().all(dim=-1)
         bad = None if finite.all() else (~finite).nonzero()[0].item()
     if bad is not None:
-        raise ValueError(f"names{list(places[bad])}: got {flat[bad]}, wanted finite names; look for an overflow or a division by zero")
+        raise ValueError(
+            f"names{list(places[bad])}: got {flat[bad]}, wanted finite names; look for an overflow or a division by zero"
+        )
     return flat, places
 
 

@@ -43,7 +43,9 @@ class Report(list):
         rows, groups = [], list(dict.fromkeys(finding.group for finding in self))
         for group in groups:
             lines = "".join(f"<div>{SIGNS[f.level]} {html.escape(f.text)}</div>" for f in self if f.group == group)
-            rows.append(f"<tr style='vertical-align:top'><th style='text-align:left'>{group}</th><td style='text-align:left'>{lines}</td></tr>")
+            rows.append(
+                f"<tr style='vertical-align:top'><th style='text-align:left'>{group}</th><td style='text-align:left'>{lines}</td></tr>"
+            )
         return f"<table aria-label='What this machine offers'>{''.join(rows)}</table>"
 
 
@@ -70,19 +72,41 @@ def _machine() -> list[Finding]:
         Finding("Machine", "note", "no CUDA GPU: every lab runs on the CPU, nothing in the labs so far needs one"),
     ]  # fmt: skip
     if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
-        lines.append(Finding("Machine", "note", "no Chromium: only the browser tests need it (apt-get install chromium)"))
+        lines.append(
+            Finding("Machine", "note", "no Chromium: only the browser tests need it (apt-get install chromium)")
+        )
     return lines
 
 
 def _triton() -> list[Finding]:
     version = _version("triton")
     if version is None:
-        return [Finding("Triton", "note", "not installed (it exists for Linux on x86-64): Triton cells say so, everything else works")]
-    lines = [Finding("Triton", "good", f"{version}; without a GPU it runs in its interpreter (TRITON_INTERPRET=1) or only compiles")]
+        return [
+            Finding(
+                "Triton",
+                "note",
+                "not installed (it exists for Linux on x86-64): Triton cells say so, everything else works",
+            )
+        ]
+    lines = [
+        Finding(
+            "Triton",
+            "good",
+            f"{version}; without a GPU it runs in its interpreter (TRITON_INTERPRET=1) or only compiles",
+        )
+    ]
     if (3, 4) <= _numbers(version) <= (3, 7, 0):
-        lines.append(Finding("Triton", "bad", f"{version}: versions 3.4 to 3.7.0 compute wrong gradients on Hopper GPUs; install the pinned version (make setup)"))
+        lines.append(
+            Finding(
+                "Triton",
+                "bad",
+                f"{version}: versions 3.4 to 3.7.0 compute wrong gradients on Hopper GPUs; install the pinned version (make setup)",
+            )
+        )
     if (3, 6) <= _numbers(version) < (3, 7):
-        lines.append(Finding("Triton", "bad", f"{version}: its interpreter fails on loops with a run-time bound under numpy 2.4"))
+        lines.append(
+            Finding("Triton", "bad", f"{version}: its interpreter fails on loops with a run-time bound under numpy 2.4")
+        )
     lines.append(Finding("Triton", "note", "bf16 in Triton's interpreter is silently wrong: use fp32 or fp16 there"))
     return lines
 

@@ -48,7 +48,13 @@ def check(
     if worst <= tolerance:
         return Verdict(True, tolerance - worst, None, statement, len(orders))
     order, token, gap = at
-    return Verdict(False, tolerance - worst, Witness(f"in the order {order}, output {token} differs by {gap:.3g}", at), statement, len(orders))
+    return Verdict(
+        False,
+        tolerance - worst,
+        Witness(f"in the order {order}, output {token} differs by {gap:.3g}", at),
+        statement,
+        len(orders),
+    )
 
 
 def _orders(n: int, trials: int) -> Iterable[Tensor]:

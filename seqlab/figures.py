@@ -37,7 +37,11 @@ def figure(title: str, x: str, y: str, alt: str, *traces: object, height: int = 
 def show(picture: go.Figure) -> None:
     """Display a figure with its alt text as a caption."""
     display(picture)
-    display(HTML(f"<p style='max-width:60em;opacity:.75;font-size:90%;margin:0'>{html.escape(picture.layout.meta['alt'])}</p>"))
+    display(
+        HTML(
+            f"<p style='max-width:60em;opacity:.75;font-size:90%;margin:0'>{html.escape(picture.layout.meta['alt'])}</p>"
+        )
+    )
 
 
 def head_scores(right: Float[Tensor, "layer head"], total: int) -> go.Figure:
@@ -77,11 +81,17 @@ def atom_arcs(tokens: Sequence[str], mapping: dict[int, int], known: dict[int, s
         shown = {"[CLS]": "▸", "[SEP]": "◂"}.get(token, token)
         weight = "bold" if at in mapping or at in mapping.values() else "normal"
         size = 13 if len(shown) < 4 else 8
-        parts.append(f'<text x="{x[at]}" y="{base}" text-anchor="middle" font-size="{size}" font-weight="{weight}" fill="currentColor">{html.escape(shown)}</text>')
+        parts.append(
+            f'<text x="{x[at]}" y="{base}" text-anchor="middle" font-size="{size}" font-weight="{weight}" fill="currentColor">{html.escape(shown)}</text>'
+        )
     arrow = tokens.index(">>")
     for left, right_end, word in ((1, arrow - 1, "reactants, solvent, base"), (arrow + 1, len(tokens) - 2, "product")):
-        parts.append(f'<line x1="{x[left] - 6}" x2="{x[right_end] + 6}" y1="{base + 9}" y2="{base + 9}" stroke="currentColor" opacity=".4"/>')
-        parts.append(f'<text x="{(x[left] + x[right_end]) / 2:.0f}" y="{base + 25}" text-anchor="middle" font-size="12" fill="currentColor">{word}</text>')
+        parts.append(
+            f'<line x1="{x[left] - 6}" x2="{x[right_end] + 6}" y1="{base + 9}" y2="{base + 9}" stroke="currentColor" opacity=".4"/>'
+        )
+        parts.append(
+            f'<text x="{(x[left] + x[right_end]) / 2:.0f}" y="{base + 25}" text-anchor="middle" font-size="12" fill="currentColor">{word}</text>'
+        )
     good = sum(reactant in known.get(product, ()) for product, reactant in mapping.items())
     alt = f"{len(mapping)} arcs from product atoms to reactant atoms; {good} are right (solid), {len(mapping) - good} wrong (dashed)."
     width = x[-1] + 12
@@ -118,8 +128,25 @@ def layer_distances(distances: Float[Tensor, "layer pair"], letter: str) -> go.F
         f"Distance between the names of “{letter}” in different contexts. After the embedding it is {median[0]:.2g}; "
         f"the medians after the layers are {', '.join(f'{m:.2g}' for m in median[1:])}."
     )
-    box = go.Box(x=layers, lowerfence=low, q1=q1, median=median, q3=q3, upperfence=high, marker_color=BLUE, fillcolor=SKY, line={"color": BLUE})
-    return figure(f"One letter, many names: “{letter}” in different contexts", "after", "distance / typical length of a name", alt, box, showlegend=False)
+    box = go.Box(
+        x=layers,
+        lowerfence=low,
+        q1=q1,
+        median=median,
+        q3=q3,
+        upperfence=high,
+        marker_color=BLUE,
+        fillcolor=SKY,
+        line={"color": BLUE},
+    )
+    return figure(
+        f"One letter, many names: “{letter}” in different contexts",
+        "after",
+        "distance / typical length of a name",
+        alt,
+        box,
+        showlegend=False,
+    )
 
 
 def loss_curve(history: History, *, reference: float | None = None, steps: int | None = None) -> go.Figure:
@@ -127,14 +154,20 @@ def loss_curve(history: History, *, reference: float | None = None, steps: int |
     stride = max(1, len(history.loss) // 300)
     x, y = history.step[::stride], history.loss[::stride]
     last = history.loss[-1] if history.loss else float("nan")
-    alt = f"Training loss falls from {history.loss[0]:.2f} to {last:.2f} nats a character in {history.steps} steps." if history.loss else "No step yet."
+    alt = (
+        f"Training loss falls from {history.loss[0]:.2f} to {last:.2f} nats a character in {history.steps} steps."
+        if history.loss
+        else "No step yet."
+    )
     picture = figure(
         "Training loss", "step", "nats per character", alt,
         go.Scatter(x=x, y=y, mode="lines", line={"color": BLUE}, name="this run"),
         height=300, xaxis={"range": [0, steps or history.steps or 1]},
     )  # fmt: skip
     if reference is not None:
-        picture.add_hline(y=reference, line={"dash": "dash", "color": RED}, annotation_text="the checkpoint, on text it never saw")
+        picture.add_hline(
+            y=reference, line={"dash": "dash", "color": RED}, annotation_text="the checkpoint, on text it never saw"
+        )
     return picture
 
 
@@ -175,13 +208,19 @@ def number_line(names: Sequence[float], labels: Sequence[str], groups: Sequence[
         for at in members:
             y, colour = 18 + 26 * groups[at], PALETTE[groups[at] % len(PALETTE)]
             tip = f"<title>{html.escape(labels[at])}: {name:.15g}{f' (shared by {len(members)})' if len(members) > 1 else ''}</title>"
-            ring = f'<circle cx="{x:.1f}" cy="{y}" r="9" fill="none" stroke="{RED}" stroke-width="2"/>' if len(members) > 1 else ""
+            ring = (
+                f'<circle cx="{x:.1f}" cy="{y}" r="9" fill="none" stroke="{RED}" stroke-width="2"/>'
+                if len(members) > 1
+                else ""
+            )
             marks.append(f'<g>{ring}<circle cx="{x:.1f}" cy="{y}" r="5" fill="{colour}"/>{tip}</g>')
     for row in range(rows):
         marks.append(f'<text x="4" y="{22 + 26 * row}" font-size="12" fill="currentColor">token {row + 1}</text>')
     for share in (0, 0.25, 0.5, 0.75, 1):
         x, value = 60 + (width - 70) * share, low + span * share
-        marks.append(f'<text x="{x:.0f}" y="{height - 20}" font-size="11" text-anchor="middle" fill="currentColor">{value:.3g}</text>')
+        marks.append(
+            f'<text x="{x:.0f}" y="{height - 20}" font-size="11" text-anchor="middle" fill="currentColor">{value:.3g}</text>'
+        )
     shared = sum(len(members) for members in places.values() if len(members) > 1)
     alt = f"{len(names)} names on a line from {min(names):.3g} to {max(names):.3g}; {shared} of them share their place with another."
     axis = f'<text x="{width / 2:.0f}" y="{height - 4}" font-size="12" text-anchor="middle" fill="currentColor">name (what attention returns for the token)</text>'
@@ -204,7 +243,10 @@ def lab_map() -> HTML:
         stops = [rows[choices.index(getattr(paper, axis))] + 5 * (at - 2.5) for axis, (_, choices) in AXES.items()]
         y = 75 + 40 * at
         path = f"M{left} {y} C{left + 60} {y} {columns[0] - 60} {stops[0]:.1f} {columns[0]} {stops[0]:.1f}"
-        path += "".join(f" C{a + 90} {u:.1f} {b - 90} {v:.1f} {b} {v:.1f}" for a, b, u, v in zip(columns, columns[1:], stops, stops[1:]))
+        path += "".join(
+            f" C{a + 90} {u:.1f} {b - 90} {v:.1f} {b} {v:.1f}"
+            for a, b, u, v in zip(columns, columns[1:], stops, stops[1:])
+        )
         dots = "".join(f'<circle cx="{x}" cy="{stop:.1f}" r="5"/>' for x, stop in zip(columns, stops))
         tip = html.escape(f"{paper.title}. {paper.sentence}")
         parts.append(
@@ -239,6 +281,7 @@ def _text(x: float, y: float, text: str, style: str = "") -> str:
 
 def _open_labs() -> str:
     items = "".join(
-        f'<li><a href="{lab.slug}.ipynb">{lab.number} {html.escape(lab.title)}</a>: about {lab.minutes} minutes, {lab.difficulty}</li>' for lab in LABS
+        f'<li><a href="{lab.slug}.ipynb">{lab.number} {html.escape(lab.title)}</a>: about {lab.minutes} minutes, {lab.difficulty}</li>'
+        for lab in LABS
     )
     return f"<p style='margin:.5em 0 0'>Open so far:</p><ul style='margin:0'>{items}</ul>"

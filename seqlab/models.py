@@ -50,7 +50,7 @@ class CharModel(nn.Module):
         for embedding in (self.embed, self.position):
             nn.init.normal_(embedding.weight, std=0.02)
 
-    def encode(self, text: str) -> Int[Tensor, "token"]:
+    def encode(self, text: str) -> Int[Tensor, token]:
         """Ids of the characters of `text`; ValueError names the first one that the alphabet lacks."""
         ids = {character: at for at, character in enumerate(self.config.alphabet)}
         unknown = next((character for character in text if character not in ids), None)
@@ -58,7 +58,7 @@ class CharModel(nn.Module):
             raise ValueError(f"text: the character {unknown!r} is not in the model's alphabet {self.config.alphabet!r}")
         return torch.tensor([ids[character] for character in text], dtype=torch.long)
 
-    def decode(self, ids: Int[Tensor, "token"]) -> str:
+    def decode(self, ids: Int[Tensor, token]) -> str:
         """The characters of `ids`."""
         return "".join(self.config.alphabet[i] for i in ids.tolist())
 
@@ -81,11 +81,14 @@ class CharModel(nn.Module):
         """Mean negative log-likelihood per character, in nats, of ids[:, 1:] given what came before."""
         logits = self(ids[:, :-1])
         return nn.functional.cross_entropy(
-            rearrange(logits, "batch token alphabet -> (batch token) alphabet"), rearrange(ids[:, 1:], "batch token -> (batch token)")
+            rearrange(logits, "batch token alphabet -> (batch token) alphabet"),
+            rearrange(ids[:, 1:], "batch token -> (batch token)"),
         )
 
     @torch.no_grad()
-    def write(self, start: str, length: int, *, temperature: float = 0.8, generator: torch.Generator | None = None) -> str:
+    def write(
+        self, start: str, length: int, *, temperature: float = 0.8, generator: torch.Generator | None = None
+    ) -> str:
         """Continue `start` by `length` sampled characters."""
         ids = self.encode(start)[None]
         for _ in range(length):
@@ -116,11 +119,15 @@ def load(path: Path | str = DATA / "austen.pt") -> CharModel:
     """Read a model written by `save`; FileNotFoundError or ValueError say what is wrong with the file."""
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path}: no checkpoint there; train one first, or take the default, which comes with seqlab")
+        raise FileNotFoundError(
+            f"{path}: no checkpoint there; train one first, or take the default, which comes with seqlab"
+        )
     try:
         stored = torch.load(path, weights_only=True, map_location="cpu")
         model = CharModel(CharConfig(**stored["config"]))
         model.load_state_dict({name: value.float() for name, value in stored["state"].items()})
     except Exception as error:
-        raise ValueError(f"{path}: not a checkpoint of seqlab's character model ({type(error).__name__}: {error})") from error
+        raise ValueError(
+            f"{path}: not a checkpoint of seqlab's character model ({type(error).__name__}: {error})"
+        ) from error
     return model.eval()

@@ -19,11 +19,13 @@ def ramp(length: int, dim: int) -> Float[Tensor, "length dim"]:
 
     Yun et al. 2019, Theorem 3: with tokens in [0, 1)^d all n shifted tokens are different, which is all the proof needs.
     """
-    return torch.arange(_positive(length, "length"), dtype=torch.get_default_dtype())[:, None].expand(length, dim).clone()
+    return (
+        torch.arange(_positive(length, "length"), dtype=torch.get_default_dtype())[:, None].expand(length, dim).clone()
+    )
 
 
 def rotary(
-    x: Float[Tensor, "*batch token dim"], positions: Int[Tensor, "token"] | None = None, *, base: float = 10_000.0
+    x: Float[Tensor, "*batch token dim"], positions: Int[Tensor, token] | None = None, *, base: float = 10_000.0
 ) -> Float[Tensor, "*batch token dim"]:
     """RoPE: turn each pair of coordinates by an angle that grows with the position (Su et al. 2021).
 
@@ -37,12 +39,12 @@ def rotary(
     return rearrange(turned, "... token half two -> ... token (half two)")
 
 
-def alibi_slopes(heads: int) -> Float[Tensor, "head"]:
+def alibi_slopes(heads: int) -> Float[Tensor, head]:
     """One slope per head, `2^(-8 h / heads)` for h = 1 … heads (Press et al. 2022; heads a power of two in the paper)."""
     return torch.pow(2.0, -8.0 * torch.arange(1, _positive(heads, "heads") + 1) / heads)
 
 
-def alibi(slopes: Float[Tensor, "head"], n_query: int, n_key: int) -> Float[Tensor, "head query key"]:
+def alibi(slopes: Float[Tensor, head], n_query: int, n_key: int) -> Float[Tensor, "head query key"]:
     """The bias `-slope * |i - j|`, positions aligned at the last key."""
     query = torch.arange(n_query) + n_key - n_query
     distance = (query[:, None] - torch.arange(n_key)[None, :]).abs()

@@ -68,7 +68,9 @@ class ReactionModel:
         tokens = _TOKEN.findall(reaction)
         if "".join(tokens) != reaction:
             at = next(i for i in range(len(reaction) + 1) if not "".join(_TOKEN.findall(reaction[:i])) == reaction[:i])
-            raise ValueError(f"reaction: character {at} ({reaction[at - 1]!r}) is not SMILES; wanted reactants>>product without spaces")
+            raise ValueError(
+                f"reaction: character {at} ({reaction[at - 1]!r}) is not SMILES; wanted reactants>>product without spaces"
+            )
         return ["[CLS]", *tokens, "[SEP]"]
 
     @torch.no_grad()
@@ -76,7 +78,9 @@ class ReactionModel:
         """Run the model on a reaction (or on its tokens, some of them "[MASK]") and keep all attention weights."""
         tokens = self.tokenize(reaction)
         if len(tokens) > self.config["max_position_embeddings"]:
-            raise ValueError(f"reaction: got {len(tokens)} tokens, the model reads at most {self.config['max_position_embeddings']}")
+            raise ValueError(
+                f"reaction: got {len(tokens)} tokens, the model reads at most {self.config['max_position_embeddings']}"
+            )
         ids = torch.tensor([self.ids.get(token, self.ids["[UNK]"]) for token in tokens])
         x, maps = self._embed(ids), []
         for _ in range(self.config["num_hidden_layers"]):  # the same weights every time
@@ -93,7 +97,7 @@ class ReactionModel:
             pairs.append((tokens[at], self.vocabulary[self.trace(masked).logits[at].argmax()]))
         return pairs
 
-    def _embed(self, ids: Int[Tensor, "token"]) -> Float[Tensor, "token dim"]:
+    def _embed(self, ids: Int[Tensor, token]) -> Float[Tensor, "token dim"]:
         w, e = self.weights, "albert.embeddings."
         positions = w[e + "position_embeddings.weight"][: len(ids)]
         x = w[e + "word_embeddings.weight"][ids] + positions + w[e + "token_type_embeddings.weight"][0]
@@ -102,7 +106,8 @@ class ReactionModel:
     def _layer(self, x: Float[Tensor, "token dim"]) -> tuple[Tensor, Tensor]:
         part, heads = _LAYER + "attention.", self.config["num_attention_heads"]
         q, k, v = (
-            rearrange(self._linear(x, part + name), "token (head dim) -> head token dim", head=heads) for name in ("query", "key", "value")
+            rearrange(self._linear(x, part + name), "token (head dim) -> head token dim", head=heads)
+            for name in ("query", "key", "value")
         )
         mixed, weights = attention(q, k, v, return_weights=True)
         mixed = self._linear(rearrange(mixed, "head token dim -> token (head dim)"), part + "dense")
@@ -118,7 +123,9 @@ class ReactionModel:
         return F.linear(x, self.weights[name + ".weight"], self.weights[name + ".bias"])
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
-        return F.layer_norm(x, x.shape[-1:], self.weights[name + ".weight"], self.weights[name + ".bias"], self.config["layer_norm_eps"])
+        return F.layer_norm(
+            x, x.shape[-1:], self.weights[name + ".weight"], self.weights[name + ".bias"], self.config["layer_norm_eps"]
+        )
 
 
 def atom_map(trace: ReactionTrace, layer: int = 10, head: int = 5) -> dict[int, int]:
@@ -127,7 +134,11 @@ def atom_map(trace: ReactionTrace, layer: int = 10, head: int = 5) -> dict[int, 
     The head is the one that the authors found to carry the map: layer 10, head 5, counted from 0.
     """
     arrow = trace.tokens.index(">>")
-    atoms = [at for at, token in enumerate(trace.tokens) if _ATOM.fullmatch(token) and token[1:-1] not in ("CLS", "SEP", "MASK", "UNK")]
+    atoms = [
+        at
+        for at, token in enumerate(trace.tokens)
+        if _ATOM.fullmatch(token) and token[1:-1] not in ("CLS", "SEP", "MASK", "UNK")
+    ]
     reactant = [at for at in atoms if at < arrow]
     weights = trace.weights[layer, head]
     return {product: reactant[int(weights[product, reactant].argmax())] for product in atoms if product > arrow}

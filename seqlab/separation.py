@@ -38,7 +38,9 @@ def names(x: Float[Tensor, "set token"], beta: float) -> Float[Tensor, "set toke
     return names_and_weights(x, beta)[0]
 
 
-def names_and_weights(x: Float[Tensor, "set token"], beta: float) -> tuple[Float[Tensor, "set token"], Float[Tensor, "set query key"]]:
+def names_and_weights(
+    x: Float[Tensor, "set token"], beta: float
+) -> tuple[Float[Tensor, "set token"], Float[Tensor, "set query key"]]:
     """The names, and the attention weights behind them."""
     tokens = x.unsqueeze(-1)
     normalizer = hardmax() if math.isinf(beta) else softmax(beta)

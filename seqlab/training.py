@@ -67,7 +67,9 @@ def fit(
         for step in range(1, steps + 1):
             loss = model.loss(next(batches))
             if not torch.isfinite(loss):
-                raise FloatingPointError(f"loss is {loss.item()} at step {step}; lower lr (now {lr}), or look for infinite inputs")
+                raise FloatingPointError(
+                    f"loss is {loss.item()} at step {step}; lower lr (now {lr}), or look for infinite inputs"
+                )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -91,7 +93,7 @@ def fit(
     return history
 
 
-def windows(ids: Int[Tensor, "token"], *, batch: int, length: int, seed: int) -> Iterator[Int[Tensor, "batch length"]]:
+def windows(ids: Int[Tensor, token], *, batch: int, length: int, seed: int) -> Iterator[Int[Tensor, "batch length"]]:
     """Endless random windows of `length` tokens, the same ones for the same seed."""
     if len(ids) < length:
         raise ValueError(f"ids: got {len(ids)} tokens, wanted at least one window of {length}")

@@ -39,7 +39,9 @@ def test_agrees_with_brute_force(equivalence, seed):
     verdict = contextual_mapping(names, sequences, equivalence, margin)
     assert verdict.holds == (want is None)
     assert (verdict.witness.objects if verdict.witness else None) == want
-    vectors = contextual_mapping([[torch.tensor([float(n), 0.0]) for n in row] for row in names], sequences, equivalence, margin)
+    vectors = contextual_mapping(
+        [[torch.tensor([float(n), 0.0]) for n in row] for row in names], sequences, equivalence, margin
+    )
     assert (vectors.witness.objects if vectors.witness else None) == want
 
 

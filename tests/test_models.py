@@ -160,7 +160,18 @@ def test_the_package_itself_is_never_imported(reaction_model):
 
 
 def test_smiles_tokens(reaction_model):
-    assert reaction_model.tokenize("[K+].BrC>>C%10Cl") == ["[CLS]", "[K+]", ".", "Br", "C", ">>", "C", "%10", "Cl", "[SEP]"]
+    assert reaction_model.tokenize("[K+].BrC>>C%10Cl") == [
+        "[CLS]",
+        "[K+]",
+        ".",
+        "Br",
+        "C",
+        ">>",
+        "C",
+        "%10",
+        "Cl",
+        "[SEP]",
+    ]
     with pytest.raises(ValueError, match="character 3 .*' '"):
         reaction_model.tokenize("CC O")
 

@@ -17,7 +17,10 @@ from tests.places import ROOT
 
 def pins(name="requirements.lock"):
     lines = (ROOT / name).read_text().splitlines()
-    return {r.name.lower().replace("_", "-"): r for r in (Requirement(line) for line in lines if line and not line.startswith("#"))}
+    return {
+        r.name.lower().replace("_", "-"): r
+        for r in (Requirement(line) for line in lines if line and not line.startswith("#"))
+    }
 
 
 def test_every_line_of_the_lock_is_one_exact_pin():
@@ -34,7 +37,9 @@ def test_pyproject_asks_for_what_the_lock_pins():
         name = wanted.name.lower().replace("_", "-")
         assert name in locked, f"{name} is not in requirements.lock: python -m ci.lock"
         assert wanted.specifier == locked[name].specifier
-        assert (wanted.marker and wanted.marker.evaluate({"sys_platform": "darwin"})) == (locked[name].marker and locked[name].marker.evaluate({"sys_platform": "darwin"}))
+        assert (wanted.marker and wanted.marker.evaluate({"sys_platform": "darwin"})) == (
+            locked[name].marker and locked[name].marker.evaluate({"sys_platform": "darwin"})
+        )
 
 
 def test_environment_yml_installs_the_lock_and_nothing_else():
@@ -48,7 +53,9 @@ def test_environment_yml_installs_the_lock_and_nothing_else():
 
 def test_the_lock_is_complete_for_this_environment():
     """Whatever is installed here comes from the lock, in the locked version."""
-    frozen = subprocess.run([sys.executable, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=True).stdout
+    frozen = subprocess.run(
+        [sys.executable, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=True
+    ).stdout
     locked = pins() | pins("requirements-models.lock")
     for line in frozen.split():
         name, version = line.split("==")
@@ -73,7 +80,10 @@ def test_the_doctor_reports_every_lab():
     assert "torch 2.13.0" in text and "bf16" in text and "01 Attention names things" in text
 
 
-@pytest.mark.parametrize("version, bad", [("3.4.0", True), ("3.6.0", True), ("3.7.0", True), ("3.7.1", False), ("3.3.1", False), (None, False)])
+@pytest.mark.parametrize(
+    "version, bad",
+    [("3.4.0", True), ("3.6.0", True), ("3.7.0", True), ("3.7.1", False), ("3.3.1", False), (None, False)],
+)
 def test_the_doctor_names_bad_tritons(monkeypatch, version, bad):
     monkeypatch.setattr(doctor, "_version", lambda name: version)
     assert any("Hopper" in finding.text for finding in doctor._triton()) == bad
@@ -97,12 +107,23 @@ def test_jupyter_keeps_its_token_and_stays_local():
 
 
 def bootstrap(code):
-    return subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, 'ci'); import bootstrap\n{code}"], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, 'ci'); import bootstrap\n{code}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_an_old_python_is_one_sentence():
-    done = bootstrap("bootstrap.OLDEST = (9, 9); bootstrap.shutil.which = lambda name: None; bootstrap.use_a_new_enough_python()")
-    assert done.returncode == 1 and done.stderr.startswith("seqlab needs Python 9.9 or newer") and done.stderr.count("\n") == 1
+    done = bootstrap(
+        "bootstrap.OLDEST = (9, 9); bootstrap.shutil.which = lambda name: None; bootstrap.use_a_new_enough_python()"
+    )
+    assert (
+        done.returncode == 1
+        and done.stderr.startswith("seqlab needs Python 9.9 or newer")
+        and done.stderr.count("\n") == 1
+    )
 
 
 def test_a_full_disk_is_one_sentence():

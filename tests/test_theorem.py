@@ -16,7 +16,9 @@ def test_a_failing_verdict_needs_a_witness():
 
 
 def test_verdicts_read_well():
-    statement = Statement("lemma", "A Paper, Lemma 1", "It is so.", (Hypothesis("small", "x is small"),)).under(small=False)
+    statement = Statement("lemma", "A Paper, Lemma 1", "It is so.", (Hypothesis("small", "x is small"),)).under(
+        small=False
+    )
     verdict = Verdict(False, -0.5, Witness("x = 3"), statement, 10, "units")
     assert not verdict
     assert str(verdict) == "lemma: fails · margin -0.5 units · 10 checked · broken: x is small · witness: x = 3"

@@ -35,7 +35,10 @@ class Lab:
 
 AXES = {
     "pattern": ("Who may look at whom?", ("everyone", "a sparse chain", "window + star + random")),
-    "normalizer": ("How do scores become weights?", ("softmax, sharpened to hardmax", "softmax as it is (Boltzmann)", "sigmoid")),
+    "normalizer": (
+        "How do scores become weights?",
+        ("softmax, sharpened to hardmax", "softmax as it is (Boltzmann)", "sigmoid"),
+    ),
     "depth": ("How often is a layer applied?", ("a deep stack", "once", "in a loop, told the time")),
 }
 

@@ -78,7 +78,13 @@ def is_stub(function: Callable) -> bool:
 def judge(exercise: Exercise, function: Callable) -> Judgement:
     """Run `function` on the cases, smallest first, and stop at the first that fails."""
     if not callable(function):
-        return Judgement(False, Diagnosis("is a function", f"got {type(function).__name__}, wanted a function: put @exercise on the line above def."))
+        return Judgement(
+            False,
+            Diagnosis(
+                "is a function",
+                f"got {type(function).__name__}, wanted a function: put @exercise on the line above def.",
+            ),
+        )
     noisy = 0
     for arguments in exercise.cases():
         done = call(function, arguments)
@@ -87,7 +93,9 @@ def judge(exercise: Exercise, function: Callable) -> Judgement:
         if problem:
             violated, message = problem
             known = "" if done.problem else _recognize(exercise, function)
-            return Judgement(False, Diagnosis(violated, message, _show(exercise, arguments, done), known), _about_output(noisy))
+            return Judgement(
+                False, Diagnosis(violated, message, _show(exercise, arguments, done), known), _about_output(noisy)
+            )
     return Judgement(True, None, _about_output(noisy))
 
 
@@ -119,7 +127,10 @@ def compare_form(got: object, want: object) -> tuple[str, str] | None:
         if got.dtype != want.dtype:
             return "has the right dtype", f"it returned {got.dtype}; wanted {want.dtype}, the dtype of the input."
         if got.isnan().any() and not want.isnan().any():
-            return "is never NaN", f"{int(got.isnan().sum())} of {got.numel()} entries are NaN; look for 0/0, ∞ - ∞ or an exp that overflows."
+            return (
+                "is never NaN",
+                f"{int(got.isnan().sum())} of {got.numel()} entries are NaN; look for 0/0, ∞ - ∞ or an exp that overflows.",
+            )
     elif isinstance(want, numbers.Real) and not isinstance(want, bool):
         if isinstance(got, bool) or not isinstance(got, numbers.Real) and not _is_scalar(got):
             return "returns a number", f"it returned {_kind(got)}; wanted one number."
@@ -136,9 +147,15 @@ def compare_form(got: object, want: object) -> tuple[str, str] | None:
 def close(got: object, want: object, tolerance: float) -> bool:
     """Whether two results agree: tensors and numbers within `tolerance`, everything else exactly."""
     if isinstance(want, Tensor):
-        return isinstance(got, Tensor) and got.shape == want.shape and bool(np.allclose(_array(got), _array(want), rtol=tolerance, atol=tolerance, equal_nan=True))
+        return (
+            isinstance(got, Tensor)
+            and got.shape == want.shape
+            and bool(np.allclose(_array(got), _array(want), rtol=tolerance, atol=tolerance, equal_nan=True))
+        )
     if isinstance(want, numbers.Real) and not isinstance(want, bool):
-        return (isinstance(got, numbers.Real) or _is_scalar(got)) and math.isclose(float(got), float(want), rel_tol=tolerance, abs_tol=tolerance)
+        return (isinstance(got, numbers.Real) or _is_scalar(got)) and math.isclose(
+            float(got), float(want), rel_tol=tolerance, abs_tol=tolerance
+        )
     return bool(got == want)
 
 
@@ -175,7 +192,11 @@ def _text(value: object) -> str:
 
 
 def _about_output(characters: int) -> str:
-    return f"It printed {characters:,} characters in one call; that is kept out of the notebook." if characters >= NOISY else ""
+    return (
+        f"It printed {characters:,} characters in one call; that is kept out of the notebook."
+        if characters >= NOISY
+        else ""
+    )
 
 
 def _kind(value: object) -> str:

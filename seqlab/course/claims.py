@@ -139,7 +139,9 @@ def plain(value: object, id: str = "value") -> int | float | bool:
 
 def fingerprint(values: Mapping[str, float | int | bool] | Iterable[tuple[str, float | int | bool]]) -> str:
     """A short hash of (id, value) pairs, independent of their order; floats count to six significant digits."""
-    lines = sorted(f"{id}={value if isinstance(value, bool | int) else format(value, '.6g')}" for id, value in dict(values).items())
+    lines = sorted(
+        f"{id}={value if isinstance(value, bool | int) else format(value, '.6g')}" for id, value in dict(values).items()
+    )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

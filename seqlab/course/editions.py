@@ -29,7 +29,9 @@ def fill(source: str) -> str:
     for id, function in reversed(list(stubs(source))):
         reference = _function(textwrap.dedent(inspect.getsource(find(id).reference)))
         if ast.dump(function.args) != ast.dump(reference.args):
-            raise ValueError(f"exercise {id!r}: the stub takes ({ast.unparse(function.args)}), the reference ({ast.unparse(reference.args)})")
+            raise ValueError(
+                f"exercise {id!r}: the stub takes ({ast.unparse(function.args)}), the reference ({ast.unparse(reference.args)})"
+            )
         first, last = _body_span(function)
         lines[first - 1 : last] = _body_lines(id)
     return "\n".join(lines)

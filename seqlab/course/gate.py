@@ -1,8 +1,8 @@
 """The gate: `@exercise("id")` above a learner's function, `hint("id")`, `solution("id")`.
 
-    open    the body is still `...`: one quiet line, and the reference takes the function's place
-    wrong   the violated property, the smallest case that shows it; again the reference stands in, so the lab goes on
-    right   a tick, recorded; from here on the learner's own function is used
+open    the body is still `...`: one quiet line, and the reference takes the function's place
+wrong   the violated property, the smallest case that shows it; again the reference stands in, so the lab goes on
+right   a tick, recorded; from here on the learner's own function is used
 """
 
 from __future__ import annotations
@@ -45,7 +45,17 @@ def exercise(id: str) -> Callable[[Callable], Callable]:
             return function
         diagnosis = judgement.diagnosis
         violated = f"Violated: it {diagnosis.violated}. {diagnosis.message[:1].upper()}{diagnosis.message[1:]}"
-        say(card(ORANGE, f"✗ {id}: not yet", violated, diagnosis.known, note, "The reference stands in below.", code=diagnosis.case))
+        say(
+            card(
+                ORANGE,
+                f"✗ {id}: not yet",
+                violated,
+                diagnosis.known,
+                note,
+                "The reference stands in below.",
+                code=diagnosis.case,
+            )
+        )
         _offer(id)
         return task.reference
 
@@ -66,7 +76,11 @@ def next_hint(id: str) -> tuple[str, str]:
     """(HTML, text) of the next level; recorded as used."""
     task = find(id)
     level = min(progress.update(id, lambda old: {**old, "hints": old.get("hints", 0) + 1})["hints"], len(task.hints))
-    more = "Ask again for the next one." if level < len(task.hints) else f'That was the last; solution("{id}") shows the reference.'
+    more = (
+        "Ask again for the next one."
+        if level < len(task.hints)
+        else f'That was the last; solution("{id}") shows the reference.'
+    )
     return card(BLUE, f"Hint {level} of {len(task.hints)}", task.hints[level - 1], more)
 
 
@@ -74,7 +88,12 @@ def show_solution(id: str) -> tuple[str, str]:
     """(HTML, text) of the reference's source; recorded as seen."""
     task = find(id)
     progress.update(id, lambda old: {**old, "solution": True})
-    return card(BLUE, f"The reference of {id}", "One way to write it, not the only one.", code=textwrap.dedent(inspect.getsource(task.reference)))
+    return card(
+        BLUE,
+        f"The reference of {id}",
+        "One way to write it, not the only one.",
+        code=textwrap.dedent(inspect.getsource(task.reference)),
+    )
 
 
 def _recorded(old: dict, judgement: Judgement) -> dict:

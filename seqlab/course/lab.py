@@ -46,7 +46,9 @@ def begin(lab: str, mode: str, seed: int) -> None:
 def choose(**by_mode: object) -> object:
     """The value for the mode that runs: `steps = choose(smoke=5, lab=200, full=2000)`."""
     if set(by_mode) != set(claims.MODES):
-        raise ValueError(f"choose: got values for {', '.join(by_mode)}, wanted one for each of {', '.join(claims.MODES)}")
+        raise ValueError(
+            f"choose: got values for {', '.join(by_mode)}, wanted one for each of {', '.join(claims.MODES)}"
+        )
     return by_mode[_session.mode]
 
 

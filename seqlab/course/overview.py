@@ -24,7 +24,9 @@ class Panel:
             for id in lab.exercises:
                 record = self.records.get(id, {})
                 sign, word, colour = SIGNS[record.get("state", "open")]
-                cells.append(f"<div><b style='color:{colour}'>{sign}</b> <code>{html.escape(id)}</code> {word}{_effort(record)}</div>")
+                cells.append(
+                    f"<div><b style='color:{colour}'>{sign}</b> <code>{html.escape(id)}</code> {word}{_effort(record)}</div>"
+                )
             rows.append(
                 "<tr style='vertical-align:top'>"
                 f"<td style='text-align:left'><a href='{lab.slug}.ipynb'>{lab.number} · {html.escape(lab.title)}</a></td>"
@@ -54,7 +56,11 @@ def panel() -> Panel:
 
 
 def _effort(record: dict) -> str:
-    parts = [f"{n} {word if n > 1 else word.rstrip('s')}" for word, n in (("tries", record.get("tries", 0)), ("hints", record.get("hints", 0))) if n]
+    parts = [
+        f"{n} {word if n > 1 else word.rstrip('s')}"
+        for word, n in (("tries", record.get("tries", 0)), ("hints", record.get("hints", 0)))
+        if n
+    ]
     parts = [part.replace("1 trie", "1 try") for part in parts]
     parts += ["solution seen"] if record.get("solution") else []
     return f" ({', '.join(parts)})" if parts else ""

@@ -12,7 +12,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -54,7 +54,10 @@ def update(id: str, change: Callable[[dict], dict]) -> dict:
     try:
         with FileLock(str(file) + ".lock", timeout=5):
             exercises = read()
-            exercises[id] = {**change(dict(exercises.get(id, {}))), "at": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+            exercises[id] = {
+                **change(dict(exercises.get(id, {}))),
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
             _write(file, {"version": VERSION, "exercises": exercises})
             return exercises[id]
     except (OSError, Timeout) as error:
@@ -66,7 +69,11 @@ def _clean(exercises: object) -> dict:
     """Only well-formed records; a bare state, as version 0 had them, becomes a record."""
     if not isinstance(exercises, dict):
         raise TypeError("it holds no table of exercises")
-    records = {id: record if isinstance(record, dict) else {"state": record} for id, record in exercises.items() if id != "version"}
+    records = {
+        id: record if isinstance(record, dict) else {"state": record}
+        for id, record in exercises.items()
+        if id != "version"
+    }
     return {id: record for id, record in records.items() if record.get("state", "open") in STATES}
 
 

@@ -82,11 +82,18 @@ def call(function: Callable, arguments: tuple, *, seconds: float | None = None) 
             if not done.is_set():
                 _stop(thread, done)
     if not finished:
-        late = "" if done.is_set() else " It would not be stopped and still runs in the background: restart the kernel when you can."
+        late = (
+            ""
+            if done.is_set()
+            else " It would not be stopped and still runs in the background: restart the kernel when you can."
+        )
         result = Call(problem="endless", detail=f"It was still running after {seconds:g} s.{late}")
     result.printed, result.characters = out.kept, out.count
     if result.problem is None and (changed := _changed(arguments, given)) is not None:
-        result.problem, result.detail = "mutated", f"Argument {changed + 1} was changed in place; work on a copy (x = x.clone())."
+        result.problem, result.detail = (
+            "mutated",
+            f"Argument {changed + 1} was changed in place; work on a copy (x = x.clone()).",
+        )
     return result
 
 
@@ -106,7 +113,12 @@ def _changed(before: tuple, after: tuple) -> int | None:
 def same(a: object, b: object) -> bool:
     """Equality that understands tensors and arrays (NaN equals NaN)."""
     if isinstance(a, Tensor):
-        return isinstance(b, Tensor) and a.shape == b.shape and a.dtype == b.dtype and bool(torch.all((a == b) | ((a != a) & (b != b))))
+        return (
+            isinstance(b, Tensor)
+            and a.shape == b.shape
+            and a.dtype == b.dtype
+            and bool(torch.all((a == b) | ((a != a) & (b != b))))
+        )
     if isinstance(a, np.ndarray):
         return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     if isinstance(a, list | tuple):

@@ -12,7 +12,11 @@ def card(colour: str, head: str, *lines: str, code: str = "") -> Message:
     """A head line, some sentences, and perhaps a block of code or data."""
     lines = tuple(filter(None, lines))
     body = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
-    block = f"<pre style='margin:.3em 0;padding:.4em .6em;overflow-x:auto;font-size:90%'>{html.escape(code)}</pre>" if code else ""
+    block = (
+        f"<pre style='margin:.3em 0;padding:.4em .6em;overflow-x:auto;font-size:90%'>{html.escape(code)}</pre>"
+        if code
+        else ""
+    )
     page = (
         f"<div role='status' style='border-left:4px solid {colour};padding:.1em .8em;margin:.3em 0'>"
         f"<b style='color:{colour}'>{html.escape(head)}</b>{body}{block}</div>"

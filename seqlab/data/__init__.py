@@ -27,6 +27,8 @@ def _read(name: str) -> str:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             return file.read()
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: missing; it belongs to the installation, so install seqlab anew (make setup)") from None
+        raise FileNotFoundError(
+            f"{path}: missing; it belongs to the installation, so install seqlab anew (make setup)"
+        ) from None
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: damaged ({error}); restore it with git checkout, or install seqlab anew") from error

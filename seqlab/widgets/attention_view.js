@@ -287,7 +287,6 @@ function render({ model, el, signal }) {
     const [queries, keys] = size();
     if (cell && (cell.query >= queries || cell.key >= keys)) cell = null;
     colour();
-    paint(); // at once, not with the next animation frame: the screen gets it one frame earlier
   });
   for (const name of ["shape", "query_tokens", "key_tokens"]) model.on(`change:${name}`, layout);
   for (const name of ["title", "layer", "head", "layer_names", "head_names", "scale"]) model.on(`change:${name}`, describe);

@@ -39,8 +39,12 @@ class AttentionView(anywidget.AnyWidget):
     head = traitlets.Int(0).tag(sync=True, echo_update=False)
     scale = traitlets.Enum(("picture", "one"), "picture").tag(sync=True, echo_update=False)
     shape = traitlets.List([1, 1, 1, 1], help="layer, head, query, key").tag(sync=True)
-    window = traitlets.List([0, 1, 0, 1], help="first and last query, first and last key").tag(sync=True, echo_update=False)
-    pixels = traitlets.List([512, 512], help="device pixels of the map: height, width").tag(sync=True, echo_update=False)
+    window = traitlets.List([0, 1, 0, 1], help="first and last query, first and last key").tag(
+        sync=True, echo_update=False
+    )
+    pixels = traitlets.List([512, 512], help="device pixels of the map: height, width").tag(
+        sync=True, echo_update=False
+    )
     query_tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
     key_tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
     layer_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -49,8 +53,19 @@ class AttentionView(anywidget.AnyWidget):
     frame = traitlets.Bytes(b"", help="levels 0..255, row by row").tag(sync=True)
     info = traitlets.Dict(help="what the frame shows").tag(sync=True)
 
-    def __init__(self, weights, tokens=None, *, key_tokens=None, title="Attention", layer=0, head=0,
-                 layer_names=None, head_names=None, scale="picture"):
+    def __init__(
+        self,
+        weights,
+        tokens=None,
+        *,
+        key_tokens=None,
+        title="Attention",
+        layer=0,
+        head=0,
+        layer_names=None,
+        head_names=None,
+        scale="picture",
+    ):
         if scale not in ("picture", "one"):
             raise ValueError(f'scale: got {scale!r}, wanted "picture" (up to the largest weight) or "one" (0 to 1)')
         self._weights, self._version, self._peaks, self._quiet = None, 0, {}, True
@@ -70,7 +85,7 @@ class AttentionView(anywidget.AnyWidget):
     @property
     def weights(self) -> np.ndarray:
         """The weights, with as many axes as were given: (query, key), (head, query, key) or (layer, head, query, key)."""
-        return self._weights.reshape(self._weights.shape[4 - self._axes:])
+        return self._weights.reshape(self._weights.shape[4 - self._axes :])
 
     @weights.setter
     def weights(self, new) -> None:
@@ -155,16 +170,22 @@ class AttentionView(anywidget.AnyWidget):
         query_factor, key_factor = pool_factor(last - first, height), pool_factor(right - left, width)
         top = int(first) // query_factor * query_factor  # whole blocks, so that panning does not flicker
         edge = int(left) // key_factor * key_factor
-        cut = self.map[top:int(np.ceil(last)), edge:int(np.ceil(right))]
+        cut = self.map[top : int(np.ceil(last)), edge : int(np.ceil(right))]
         largest = self._largest()
         peak = 1.0 if self.scale == "one" else largest
         levels = quantise(max_pool(cut, query_factor, key_factor), peak)
         with self.hold_sync():
             self.frame = levels.tobytes()
             self.info = {
-                "frame": self.info.get("frame", 0) + 1, "version": self._version, "layer": self.layer,
-                "head": self.head, "origin": [top, edge], "cells": list(levels.shape),
-                "factors": [query_factor, key_factor], "peak": peak, "largest": largest,
+                "frame": self.info.get("frame", 0) + 1,
+                "version": self._version,
+                "layer": self.layer,
+                "head": self.head,
+                "origin": [top, edge],
+                "cells": list(levels.shape),
+                "factors": [query_factor, key_factor],
+                "peak": peak,
+                "largest": largest,
             }
 
     def _answer(self, _, content, buffers) -> None:
@@ -172,7 +193,9 @@ class AttentionView(anywidget.AnyWidget):
         query = content.get("query")
         if content.get("ask") == "row" and isinstance(query, int) and 0 <= query < self.shape[2]:
             row = self.map[query].astype(np.float64)
-            self.send({"query": query, "version": self._version, "layer": self.layer, "head": self.head}, [row.tobytes()])
+            self.send(
+                {"query": query, "version": self._version, "layer": self.layer, "head": self.head}, [row.tobytes()]
+            )
 
 
 def _checked(weights) -> tuple[np.ndarray, float]:
@@ -184,30 +207,40 @@ def _checked(weights) -> tuple[np.ndarray, float]:
     try:
         array = np.asarray(weights)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"weights: got {type(weights).__name__}, wanted a tensor, an array or a nested list with rows "
-                        f"of equal length ({error})") from None
+        raise TypeError(
+            f"weights: got {type(weights).__name__}, wanted a tensor, an array or a nested list with rows "
+            f"of equal length ({error})"
+        ) from None
     if array.dtype.kind not in "fiub":
         cause = "take the real part or the modulus first" if array.dtype.kind == "c" else "are all entries numbers?"
         raise TypeError(f"weights: got {array.dtype} values, wanted real numbers; {cause}")
     if not 2 <= array.ndim <= 4:
-        raise ValueError(f'weights: got shape {array.shape}, wanted "query key", "head query key" or "layer head query '
-                         f'key"; of a batch, choose one sequence first')
+        raise ValueError(
+            f'weights: got shape {array.shape}, wanted "query key", "head query key" or "layer head query '
+            f'key"; of a batch, choose one sequence first'
+        )
     if 0 in array.shape:
         raise ValueError(f"weights: got shape {array.shape}, wanted at least one entry along each axis")
     if max(array.shape[-2:]) > LARGEST:
-        raise ValueError(f"weights: got {array.shape[-2]} queries and {array.shape[-1]} keys, wanted at most {LARGEST} of "
-                         f"each; show a slice, e.g. weights[..., :{LARGEST}, :{LARGEST}]")
+        raise ValueError(
+            f"weights: got {array.shape[-2]} queries and {array.shape[-1]} keys, wanted at most {LARGEST} of "
+            f"each; show a slice, e.g. weights[..., :{LARGEST}, :{LARGEST}]"
+        )
     if array.dtype.kind != "f" or array.dtype.itemsize < 4:
         array = array.astype(np.float32)
     smallest, largest = float(array.min()), float(array.max())  # both are NaN where any entry is
     if not np.isfinite(largest) or smallest == -np.inf:
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"weights: got {array[place]} at {place}, wanted finite values; a softmax gives NaN for a query "
-                         f"that may look at no key, and scores masked with -inf still need their normalizer")
+        raise ValueError(
+            f"weights: got {array[place]} at {place}, wanted finite values; a softmax gives NaN for a query "
+            f"that may look at no key, and scores masked with -inf still need their normalizer"
+        )
     if smallest < 0:
         place = tuple(int(i) for i in np.unravel_index(array.argmin(), array.shape))
-        raise ValueError(f"weights: got {smallest:.4g} at {place}, wanted no negative value; these look like scores, which "
-                         f"can be negative: apply the normalizer first")
+        raise ValueError(
+            f"weights: got {smallest:.4g} at {place}, wanted no negative value; these look like scores, which "
+            f"can be negative: apply the normalizer first"
+        )
     return array, largest
 
 

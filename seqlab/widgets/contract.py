@@ -27,8 +27,13 @@ class ContractError(AssertionError):
 
 def controls() -> list[ipywidgets.Widget]:
     """All live controls of this process, in the order in which they were made; disabled ones are left out."""
-    return [widget for widget in list(_instances.values())
-            if isinstance(widget, CONTROLS) and not isinstance(widget, SHOWN_ONLY) and not getattr(widget, "disabled", False)]
+    return [
+        widget
+        for widget in list(_instances.values())
+        if isinstance(widget, CONTROLS)
+        and not isinstance(widget, SHOWN_ONLY)
+        and not getattr(widget, "disabled", False)
+    ]
 
 
 def sweep() -> list[str]:
@@ -75,14 +80,20 @@ def _moves(control: ipywidgets.Widget) -> Iterator[Callable]:
 
 def _values(control: ipywidgets.Widget) -> list[tuple[str, list]]:
     if isinstance(control, AttentionView):
-        return [(name, sorted({0, count // 2, count - 1})) for name, count in zip(("layer", "head"), control.shape) if count > 1]
+        return [
+            (name, sorted({0, count // 2, count - 1}))
+            for name, count in zip(("layer", "head"), control.shape)
+            if count > 1
+        ]
     if isinstance(control, ipywidgets.FloatLogSlider):
         low, high = control.min, control.max
         return [("value", [control.base**low, control.base ** ((low + high) / 2), control.base**high])]
     if isinstance(control, (*NUMBERS, *RANGES)):
         low, high = control.min, control.max
         middle = low + (high - low) // 2 if isinstance(low, int) and isinstance(high, int) else (low + high) / 2
-        return [("value", [(low, low), (low, high), (high, high)] if isinstance(control, RANGES) else [low, middle, high])]
+        return [
+            ("value", [(low, low), (low, high), (high, high)] if isinstance(control, RANGES) else [low, middle, high])
+        ]
     if isinstance(control, widget_selection._MultipleSelection):
         everything = tuple(range(len(control._options_full)))
         return [("index", [(), everything, *((index,) for index in everything)])]

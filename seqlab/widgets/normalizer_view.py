@@ -17,10 +17,18 @@ CHOICES = ("softmax", "hardmax", "sigmoid", "average")
 class NormalizerView(ipywidgets.VBox):
     """A choice of normalizers and an inverse temperature beta above the weights that they make of `scores`."""
 
-    def __init__(self, scores: Float[Tensor, "query key"], tokens: Sequence[str] | None = None, *, key_tokens: Sequence[str] | None = None):
+    def __init__(
+        self,
+        scores: Float[Tensor, "query key"],
+        tokens: Sequence[str] | None = None,
+        *,
+        key_tokens: Sequence[str] | None = None,
+    ):
         self.scores = scores
         self.choice = ipywidgets.ToggleButtons(options=CHOICES, description="weights by", style={"button_width": "6em"})
-        self.beta = ipywidgets.FloatSlider(value=1.0, min=0.0, max=10.0, step=0.1, description="beta", layout={"width": "34em"})
+        self.beta = ipywidgets.FloatSlider(
+            value=1.0, min=0.0, max=10.0, step=0.1, description="beta", layout={"width": "34em"}
+        )
         self.view = AttentionView(self._weights(), tokens, key_tokens=key_tokens, title="Weights", scale="one")
         self.choice.observe(self._draw, "value")
         self.beta.observe(self._draw, "value")
@@ -31,7 +39,12 @@ class NormalizerView(ipywidgets.VBox):
         return self._normalizer()(self.scores * self.beta.value if self.choice.value == "sigmoid" else self.scores)
 
     def _normalizer(self) -> Normalizer:
-        makers = {"softmax": lambda: softmax(self.beta.value), "hardmax": hardmax, "sigmoid": sigmoid, "average": average}
+        makers = {
+            "softmax": lambda: softmax(self.beta.value),
+            "hardmax": hardmax,
+            "sigmoid": sigmoid,
+            "average": average,
+        }
         return makers[self.choice.value]()
 
     def _draw(self, _: object = None) -> None:

@@ -19,7 +19,9 @@ def palette() -> UInt8[np.ndarray, "256 3"]:
     return np.stack(channels, axis=1).round().astype(np.uint8)
 
 
-def max_pool(weights: Real[np.ndarray, "query key"], query_factor: int, key_factor: int) -> Real[np.ndarray, "row column"]:
+def max_pool(
+    weights: Real[np.ndarray, "query key"], query_factor: int, key_factor: int
+) -> Real[np.ndarray, "row column"]:
     """The largest weight of each block of query_factor x key_factor; blocks at the end may be smaller.
 
     A maximum and not a mean, because a single large weight among zeros is what one looks for in a sparse map.
@@ -58,10 +60,12 @@ def png(levels: UInt8[np.ndarray, "row column"]) -> bytes:
 
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)  # 8 bits a pixel, indices into a palette
     scanlines = np.pad(levels, ((0, 0), (1, 0))).tobytes()  # each line starts with filter type 0
-    return b"".join((
-        b"\x89PNG\r\n\x1a\n",
-        chunk(b"IHDR", header),
-        chunk(b"PLTE", palette().tobytes()),
-        chunk(b"IDAT", zlib.compress(scanlines, 9)),
-        chunk(b"IEND", b""),
-    ))
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            chunk(b"PLTE", palette().tobytes()),
+            chunk(b"IDAT", zlib.compress(scanlines, 9)),
+            chunk(b"IEND", b""),
+        )
+    )

@@ -15,6 +15,7 @@ from seqlab.contextual import contextual_mapping
 from seqlab.separation import BETAS, names_and_weights, subsets
 from seqlab.widgets.attention_view import AttentionView
 
+
 class TemperatureView(ipywidgets.VBox):
     """A slider over the inverse temperature beta; the weights of one set, and the names of all sets on a line."""
 
@@ -24,10 +25,18 @@ class TemperatureView(ipywidgets.VBox):
         self.x = subsets(tokens, size)
         self.sets = [tuple(map(int, row)) for row in self.x.tolist()]
         self.slider = ipywidgets.SelectionSlider(
-            options=[(_word(b), b) for b in BETAS], value=beta, description="beta", layout={"width": "34em"}, continuous_update=True
+            options=[(_word(b), b) for b in BETAS],
+            value=beta,
+            description="beta",
+            layout={"width": "34em"},
+            continuous_update=True,
         )
-        self.which = ipywidgets.Dropdown(options=[(str(s), at) for at, s in enumerate(self.sets)], value=0, description="weights of")
-        self.view = AttentionView(torch.ones(size, size) / size, [str(t) for t in self.sets[0]], title="Weights", scale="one")
+        self.which = ipywidgets.Dropdown(
+            options=[(str(s), at) for at, s in enumerate(self.sets)], value=0, description="weights of"
+        )
+        self.view = AttentionView(
+            torch.ones(size, size) / size, [str(t) for t in self.sets[0]], title="Weights", scale="one"
+        )
         self.line = ipywidgets.HTML()
         self.slider.observe(self._draw, "value")
         self.which.observe(self._draw, "value")

@@ -18,7 +18,8 @@ class TheoremView(ipywidgets.VBox):
     def __init__(self, check: Callable[..., Verdict], switches: Mapping[str, str]):
         self.check = check
         self.boxes = {
-            name: ipywidgets.Checkbox(value=False, description=label, indent=False, layout={"width": "auto"}) for name, label in switches.items()
+            name: ipywidgets.Checkbox(value=False, description=label, indent=False, layout={"width": "auto"})
+            for name, label in switches.items()
         }
         self.shown = ipywidgets.HTML()
         for box in self.boxes.values():

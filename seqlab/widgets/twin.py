@@ -17,8 +17,10 @@ HEAVIEST = 26_000  # bytes of PNG, so that the figure stays below 40 kB as base6
 def place(view: "AttentionView") -> str:
     """Which layer and head, in words; empty for a single map."""
     parts = []
-    for name, index, count, names in (("layer", view.layer, view.shape[0], view.layer_names),
-                                      ("head", view.head, view.shape[1], view.head_names)):
+    for name, index, count, names in (
+        ("layer", view.layer, view.shape[0], view.layer_names),
+        ("head", view.head, view.shape[1], view.head_names),
+    ):
         if count > 1:
             parts.append(f"{name} {index} of 0 to {count - 1}" + (f" ({names[index]})" if names else ""))
     return ", ".join(parts)
@@ -29,9 +31,11 @@ def describe(view: "AttentionView") -> str:
     queries, keys = view.map.shape
     query, key = (int(i) for i in np.unravel_index(view.map.argmax(), view.map.shape))
     where = f", {place(view)}" if place(view) else ""
-    return (f"{view.title}: weights of {queries} queries over {keys} keys{where}; the largest is "
-            f"{view.map[query, key]:.4g}, from query {_named(query, view.query_tokens)} "
-            f"to key {_named(key, view.key_tokens)}.")
+    return (
+        f"{view.title}: weights of {queries} queries over {keys} keys{where}; the largest is "
+        f"{view.map[query, key]:.4g}, from query {_named(query, view.query_tokens)} "
+        f"to key {_named(key, view.key_tokens)}."
+    )
 
 
 def _named(index: int, tokens: list[str]) -> str:
@@ -61,7 +65,9 @@ def figure(view: "AttentionView") -> str:
     image, (query_factor, key_factor), (height, width) = picture(view)
     queries, keys = view.map.shape
     peak = 1.0 if view.scale == "one" else float(view.map.max())
-    pooled = f"; each pixel is the largest of {query_factor} × {key_factor} weights" if query_factor * key_factor > 1 else ""
+    pooled = (
+        f"; each pixel is the largest of {query_factor} × {key_factor} weights" if query_factor * key_factor > 1 else ""
+    )
     where = f" · {escape(place(view))}" if place(view) else ""
     colours = ", ".join(f"#{stop}" for stop in CIVIDIS)
     return (

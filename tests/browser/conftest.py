@@ -38,7 +38,9 @@ def open_notebook(lab_server, running_browser, request):
 
     def open_one(source, name: str = "toy", theme: str | None = None) -> Notebook:
         if isinstance(source, list):
-            source = nbformat.v4.new_notebook(metadata=KERNEL, cells=[nbformat.v4.new_code_cell(cell) for cell in source])
+            source = nbformat.v4.new_notebook(
+                metadata=KERNEL, cells=[nbformat.v4.new_code_cell(cell) for cell in source]
+            )
         folder = Path(lab_server.root) / "labs"
         shutil.rmtree(folder, ignore_errors=True)  # nobody else's progress.json
         folder.mkdir()

@@ -45,13 +45,16 @@ def press(notebook, *keys: str) -> None:
 
 def python(notebook, expression: str) -> str:
     """What the kernel says that an expression is."""
-    return notebook.page.evaluate("""async (code) => {
+    return notebook.page.evaluate(
+        """async (code) => {
         const future = jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code });
         let text = '';
         future.onIOPub = (message) => { text += message.content.text ?? message.content.evalue ?? ''; };
         await future.done;
         return text.trim();
-    }""", f"print({expression})")
+    }""",
+        f"print({expression})",
+    )
 
 
 def test_arrow_keys_move_and_the_readout_is_exact(notebook):
@@ -131,7 +134,11 @@ def test_legend_switches_the_scale(notebook):
     assert abs(top - float(python(notebook, "float(view.map.max())"))) < 1e-3
     legend.focus()
     press(notebook, "Enter")
-    assert digest(notebook) != first and legend.inner_text().split() == ["0", "1"] and python(notebook, "view.scale") == "one"
+    assert (
+        digest(notebook) != first
+        and legend.inner_text().split() == ["0", "1"]
+        and python(notebook, "view.scale") == "one"
+    )
 
 
 def test_new_weights_repaint_two_displays_of_one_view(open_notebook):

@@ -31,7 +31,10 @@ def note(stem, seconds: float, pictures: dict[int, float]) -> None:
     if not stem.is_relative_to(ROOT):
         return
     stored = json.loads(TIMES.read_text()) if TIMES.exists() else {}
-    stored[f"{stem.name} ({stem.parent.name})"] = {"run_all_s": round(seconds, 1), "slowest_first_picture_s": round(max(pictures.values(), default=0), 1)}
+    stored[f"{stem.name} ({stem.parent.name})"] = {
+        "run_all_s": round(seconds, 1),
+        "slowest_first_picture_s": round(max(pictures.values(), default=0), 1),
+    }
     write_text(TIMES, json.dumps(stored, indent=1) + "\n")
 
 
@@ -77,4 +80,6 @@ def test_controls_that_change_nothing_fail_by_name(open_notebook, tmp_path):
 
 def test_an_error_in_a_cell_or_a_callback_is_found(open_notebook, tmp_path):
     assert any("ZeroDivisionError" in text for text in check(open_notebook([BROKEN]), tmp_path / "shot"))
-    assert check(open_notebook(["1 + 1", "1 / 0", "2"]), tmp_path / "shot")[-1:] == ["cell 1: ZeroDivisionError: division by zero"]
+    assert check(open_notebook(["1 + 1", "1 / 0", "2"]), tmp_path / "shot")[-1:] == [
+        "cell 1: ZeroDivisionError: division by zero"
+    ]

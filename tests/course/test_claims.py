@@ -41,7 +41,14 @@ def test_a_mode_may_have_its_own_bounds(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "bounds, words", [("", "no bound"), ("at_last = 1", "at_last"), ("equals = 'x'", "number"), ("at_least = true", "number"), ("modes.fast.equals = 1\nequals = 1", "modes")]
+    "bounds, words",
+    [
+        ("", "no bound"),
+        ("at_last = 1", "at_last"),
+        ("equals = 'x'", "number"),
+        ("at_least = true", "number"),
+        ("modes.fast.equals = 1\nequals = 1", "modes"),
+    ],
 )
 def test_malformed_entries_name_the_claim(tmp_path, bounds, words):
     with pytest.raises(ValueError, match=rf"a\.b.*{words}"):
@@ -54,7 +61,9 @@ def test_fingerprint_ignores_order_and_noise_but_not_values():
     assert a != claims.fingerprint({"x": 1.001, "y": True}) and a != claims.fingerprint({"x": 1.0, "y": False})
 
 
-@pytest.mark.parametrize("value, want", [(torch.tensor([2.5]), 2.5), (torch.tensor(3), 3), (Fraction(4, 2), 2), (torch.tensor(True), True)])
+@pytest.mark.parametrize(
+    "value, want", [(torch.tensor([2.5]), 2.5), (torch.tensor(3), 3), (Fraction(4, 2), 2), (torch.tensor(True), True)]
+)
 def test_plain_numbers(value, want):
     got = claims.plain(value)
     assert got == want and type(got) is type(want)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from seqlab.course import editions
+from seqlab.course.catalogue import LABS
 from seqlab.course.check import is_stub, judge
 from seqlab.course.exercises import EXERCISES
-from seqlab.course.catalogue import LABS
 from tests.places import LAB_FILES
 
 MUTANTS = [(exercise, at) for exercise in EXERCISES.values() for at in range(len(exercise.mutants))]
@@ -37,7 +37,12 @@ def test_every_exercise_has_enough_to_teach_with(exercise):
     assert len(exercise.mutants) >= 3 and len(exercise.hints) == 3
     messages = [mutant.message for mutant in exercise.mutants]
     assert len(set(messages)) == len(messages)
-    names = {name for name, _ in exercise.properties} | {"equals the reference", "is never NaN", "has the right shape", "has the right dtype"}
+    names = {name for name, _ in exercise.properties} | {
+        "equals the reference",
+        "is never NaN",
+        "has the right shape",
+        "has the right dtype",
+    }
     assert {mutant.violates for mutant in exercise.mutants} <= names
 
 
@@ -66,7 +71,11 @@ def test_stubs_in_the_lab_are_those_of_the_catalogue(path):
             reference = EXERCISES[id].reference
             assert function.name == reference.__name__
             assert ast.get_docstring(function) == inspect.getdoc(reference)
-            body = [node for node in function.body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
+            body = [
+                node
+                for node in function.body
+                if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+            ]
             assert not body, f"{id} is not a stub in git"
     lab = next(lab for lab in LABS if lab.slug == path.stem)
     assert tuple(found) == lab.exercises
@@ -75,7 +84,12 @@ def test_stubs_in_the_lab_are_those_of_the_catalogue(path):
 def test_solved_edition_fills_bodies_and_keeps_the_rest():
     source = 'import math\n\n\n@exercise("names.hardmax")\ndef hardmax(scores):\n    """Mine."""\n    ...\n\n\nx = 1'
     filled = editions.fill(source)
-    assert "winners /" in filled and '"""Mine."""' in filled and filled.endswith("\n\n\nx = 1") and "..." not in filled.replace('"""', "")
+    assert (
+        "winners /" in filled
+        and '"""Mine."""' in filled
+        and filled.endswith("\n\n\nx = 1")
+        and "..." not in filled.replace('"""', "")
+    )
     with pytest.raises(ValueError, match="the stub takes"):
         editions.fill('@exercise("names.hardmax")\ndef hardmax(x):\n    ...')
 

@@ -142,7 +142,10 @@ def test_unknown_ids_are_answered_with_the_known_ones():
         exercise("no.such")
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00", b"[1, 2]", b'"text"', b'{"version": 1}', b'{"version": "x", "exercises": {}}', b""])
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"\xff\xfe\x00", b"[1, 2]", b'"text"', b'{"version": 1}', b'{"version": "x", "exercises": {}}', b""],
+)
 def test_a_corrupt_file_is_kept_aside(content, capsys):
     progress.path().write_bytes(content)
     assert progress.read() == {}
@@ -185,7 +188,9 @@ def test_a_failing_write_leaves_the_file_whole(monkeypatch):
 def test_two_notebooks_do_not_lose_each_others_progress():
     import threading
 
-    threads = [threading.Thread(target=progress.update, args=(f"id{n}", lambda old: {"state": "right"})) for n in range(12)]
+    threads = [
+        threading.Thread(target=progress.update, args=(f"id{n}", lambda old: {"state": "right"})) for n in range(12)
+    ]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     assert len(progress.read()) == 12

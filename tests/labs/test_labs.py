@@ -12,7 +12,13 @@ from tests.places import LAB_FILES, ROOT
 
 
 def run(*words):
-    done = subprocess.run([sys.executable, "-m", "ci.run_labs", "--mode", "smoke", "--jobs", "2", *map(str, words)], cwd=ROOT, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(
+        [sys.executable, "-m", "ci.run_labs", "--mode", "smoke", "--jobs", "2", *map(str, words)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
     return done, dict(re.findall(r"claims hash \((\w+), smoke\): (\w+)", done.stdout))
 
 
@@ -35,12 +41,16 @@ def test_two_solved_runs_give_the_same_claims(published, tmp_path):
 def test_the_report_is_complete(published):
     report = ROOT / "build" / "report"
     entries = json.loads((report / "claims.json").read_text())
-    assert {(e["lab"], e["edition"]) for e in entries} >= {(path.stem, edition) for path in LAB_FILES for edition in ("open", "solved")}
+    assert {(e["lab"], e["edition"]) for e in entries} >= {
+        (path.stem, edition) for path in LAB_FILES for edition in ("open", "solved")
+    }
     for path in LAB_FILES:
         for edition in ("open-smoke", "solved-smoke"):
             page = (report / edition / f"{path.stem}.html").read_text()
             assert not re.search(r"<(?:script|link|img)\b[^>]*(?:src|href)=[\"'](?:https?:)?//", page)
-            assert "<math" in page and "$$" not in re.sub(r"<script.*?</script>|<pre.*?</pre>|<style.*?</style>", "", page, flags=re.S)
+            assert "<math" in page and "$$" not in re.sub(
+                r"<script.*?</script>|<pre.*?</pre>|<style.*?</style>", "", page, flags=re.S
+            )
 
 
 @pytest.mark.parametrize("path", LAB_FILES, ids=lambda p: p.stem)

@@ -28,6 +28,7 @@ def notebook():
 def put(key, value, *, cell=None):
     def change(nb):
         (nb if cell is None else nb["cells"][cell])[key] = value
+
     return change
 
 
@@ -40,7 +41,13 @@ CASES = {
     "count": (put("execution_count", 4, cell=3), "cell 3", "execution count"),
     "minor": (put("nbformat_minor", 4), "4.4", "4.5"),
     "invalid": (put("cells", "none"), "valid", ""),
-    "state": (lambda nb: nb["metadata"].update(widgets={"application/vnd.jupyter.widget-state+json": {"state": {}, "version_major": 2, "version_minor": 0}}), "widget", "clear"),
+    "state": (
+        lambda nb: nb["metadata"].update(
+            widgets={"application/vnd.jupyter.widget-state+json": {"state": {}, "version_major": 2, "version_minor": 0}}
+        ),
+        "widget",
+        "clear",
+    ),
     "kernel": (lambda nb: nb["metadata"]["kernelspec"].update(name="venv"), "venv", "python3"),
     "no kernel": (lambda nb: nb["metadata"].pop("kernelspec"), "kernelspec", "python3"),
     "twice": (put("id", "work", cell=4), "work", "id"),
@@ -66,7 +73,21 @@ CASES = {
     "html link": (put("source", "# T\n<a href='gone.md'>x</a>", cell=0), "cell 0", "gone.md"),
     "heading": (put("source", "# T\n[x](#No-such)", cell=0), "cell 0", "No-such"),
     "no title": (put("source", "Text first", cell=0), "title", ""),
-    "code first": (lambda nb: nb["cells"].insert(0, {"cell_type": "code", "id": "zero", "metadata": {}, "source": "# not a title", "outputs": [], "execution_count": None}), "title", ""),
+    "code first": (
+        lambda nb: nb["cells"].insert(
+            0,
+            {
+                "cell_type": "code",
+                "id": "zero",
+                "metadata": {},
+                "source": "# not a title",
+                "outputs": [],
+                "execution_count": None,
+            },
+        ),
+        "title",
+        "",
+    ),
 }
 
 
@@ -97,7 +118,9 @@ def test_rule(folder, name):
 
 def test_stale_outputs_in_git(folder):
     def git(*words):
-        subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@x", *words], cwd=folder, check=True, capture_output=True)
+        subprocess.run(
+            ["git", "-c", "user.name=x", "-c", "user.email=x@x", *words], cwd=folder, check=True, capture_output=True
+        )
 
     (folder / "other.ipynb").unlink()
     nb = notebook()

@@ -31,9 +31,13 @@ TINY = {  # name: cells after title and parameters
     "fine": [claim("fine.two", 2), "import ipywidgets\nipywidgets.IntSlider(description='calm')", "mode, seed"],
     "raising": ["x = 1", "1 / 0", "never = True"],
     "callback": ["import ipywidgets\nipywidgets.interact(lambda n: 1 / n, n=ipywidgets.IntSlider(value=0, max=0))"],
-    "sweep": ["import ipywidgets\ns = ipywidgets.IntSlider(min=0, max=9, description='touchy')\ns.observe(lambda c: 1 / (c['new'] - 9), 'value')\ns"],
+    "sweep": [
+        "import ipywidgets\ns = ipywidgets.IntSlider(min=0, max=9, description='touchy')\ns.observe(lambda c: 1 / (c['new'] - 9), 'value')\ns"
+    ],
     "dead": ["import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"],
-    "endless": ["import subprocess, time\nsubprocess.Popen(['sleep', '4242'], start_new_session=True)\nwhile True: time.sleep(0.1)"],
+    "endless": [
+        "import subprocess, time\nsubprocess.Popen(['sleep', '4242'], start_new_session=True)\nwhile True: time.sleep(0.1)"
+    ],
     "missing": ["x = 1"],
     "unlisted": [claim("nobody.knows", 1)],
     "bounds": [claim("bounds.small", 7.5)],
@@ -82,7 +86,11 @@ WANTED = {  # name: (kind, words of the failure, index of the cell to blame)
 
 def notebook(cells, title="# Tiny", parameters='mode = "lab"\nseed = 0'):
     made = new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
-    made.cells = [new_markdown_cell(title), new_code_cell(parameters, metadata={"tags": ["parameters"]}), *map(new_code_cell, cells)]
+    made.cells = [
+        new_markdown_cell(title),
+        new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+        *map(new_code_cell, cells),
+    ]
     return made
 
 
@@ -101,7 +109,9 @@ def claims_file(folder):
 
 
 def kernels():
-    return {p.pid for p in psutil.process_iter(["cmdline"]) if "ipykernel_launcher" in " ".join(p.info["cmdline"] or [])}
+    return {
+        p.pid for p in psutil.process_iter(["cmdline"]) if "ipykernel_launcher" in " ".join(p.info["cmdline"] or [])
+    }
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +123,21 @@ def tiny(tmp_path_factory):
     (folder / "claims.toml").write_text(CLAIMS)
     before = kernels()
     paths = sorted(folder.glob("*.ipynb"))
-    done = run(*paths, "--edition", "open", "--jobs", 2, "--claims", folder / "claims.toml", "--build", folder / "build", "--cell-timeout", 3, "--max-kb", 50)
+    done = run(
+        *paths,
+        "--edition",
+        "open",
+        "--jobs",
+        2,
+        "--claims",
+        folder / "claims.toml",
+        "--build",
+        folder / "build",
+        "--cell-timeout",
+        3,
+        "--max-kb",
+        50,
+    )
     return done, folder, folder / "build", kernels() - before
 
 
@@ -142,7 +166,9 @@ def test_every_broken_rule_is_caught(tiny, name):
 
 
 def test_one_mistake_is_one_failure(tiny):
-    assert {name: [f.kind for f in result(tiny, name).failures] for name in WANTED} == {name: [kind] for name, (kind, _, _) in WANTED.items()}
+    assert {name: [f.kind for f in result(tiny, name).failures] for name in WANTED} == {
+        name: [kind] for name, (kind, _, _) in WANTED.items()
+    }
 
 
 def test_no_kernel_and_no_child_of_one_is_left_behind(tiny):
@@ -155,7 +181,9 @@ def test_sources_are_untouched_and_outputs_hold_no_trace_of_the_runner(tiny):
     assert not any(cell.get("outputs") for cell in source.cells)
     executed = nbformat.read(tiny[2] / "labs" / "open-smoke" / "fine.ipynb", as_version=4)
     assert "widgets" not in executed.metadata
-    assert [c.source for c in executed.cells if "injected-parameters" not in c.metadata.get("tags", [])] == [c.source for c in source.cells]
+    assert [c.source for c in executed.cells if "injected-parameters" not in c.metadata.get("tags", [])] == [
+        c.source for c in source.cells
+    ]
     assert "('smoke', 0)" in json.dumps(executed.cells[-1].outputs)
 
 
@@ -179,7 +207,9 @@ def test_pages_need_no_network(tiny):
     pages = [tiny[2] / "report" / "index.html", *(tiny[2] / "report").glob("*/*.html")]
     assert len(pages) > 5
     for page in pages:
-        assert not re.search(r"<(?:script|link|img|iframe)\b[^>]*(?:src|href)=[\"'](?:https?:)?//", page.read_text(), re.I), page
+        assert not re.search(
+            r"<(?:script|link|img|iframe)\b[^>]*(?:src|href)=[\"'](?:https?:)?//", page.read_text(), re.I
+        ), page
 
 
 def test_the_index_names_what_fails(tiny):
@@ -190,17 +220,40 @@ def test_the_index_names_what_fails(tiny):
 def test_resume_skips_what_is_done_and_runs_what_changed(tmp_path):
     for name in ("one", "two"):
         nbformat.write(notebook(["x = 1"]), tmp_path / f"{name}.ipynb")
-    words = (tmp_path / "one.ipynb", tmp_path / "two.ipynb", "--edition", "open", "--claims", claims_file(tmp_path), "--build", tmp_path / "build")
+    words = (
+        tmp_path / "one.ipynb",
+        tmp_path / "two.ipynb",
+        "--edition",
+        "open",
+        "--claims",
+        claims_file(tmp_path),
+        "--build",
+        tmp_path / "build",
+    )
     assert run(*words).returncode == 0
     nbformat.write(notebook(["x = 2"]), tmp_path / "two.ipynb")
     again = run(*words, "--resume")
-    assert again.returncode == 0 and re.search(r"one +open +unchanged", again.stdout) and not re.search(r"two +open +unchanged", again.stdout)
+    assert (
+        again.returncode == 0
+        and re.search(r"one +open +unchanged", again.stdout)
+        and not re.search(r"two +open +unchanged", again.stdout)
+    )
 
 
 def test_the_limit_for_a_whole_notebook(tmp_path):
     nbformat.write(notebook(["import time; time.sleep(4)"] * 5), tmp_path / "slow.ipynb")
     before = kernels()
-    done = run(tmp_path / "slow.ipynb", "--edition", "open", "--total-timeout", 8, "--claims", claims_file(tmp_path), "--build", tmp_path / "build")
+    done = run(
+        tmp_path / "slow.ipynb",
+        "--edition",
+        "open",
+        "--total-timeout",
+        8,
+        "--claims",
+        claims_file(tmp_path),
+        "--build",
+        tmp_path / "build",
+    )
     assert done.returncode == 1 and "the notebook ran longer than 8 s, at cell" in done.stdout
     assert kernels() <= before
 
@@ -210,7 +263,18 @@ def test_an_interrupt_keeps_what_had_finished(tmp_path, sign):
     nbformat.write(notebook(["x = 1"]), tmp_path / "a_quick.ipynb")
     nbformat.write(notebook(["import time; time.sleep(600)"]), tmp_path / "b_slow.ipynb")
     before = kernels()
-    words = (tmp_path / "a_quick.ipynb", tmp_path / "b_slow.ipynb", "--edition", "open", "--jobs", 1, "--claims", claims_file(tmp_path), "--build", tmp_path / "build")
+    words = (
+        tmp_path / "a_quick.ipynb",
+        tmp_path / "b_slow.ipynb",
+        "--edition",
+        "open",
+        "--jobs",
+        1,
+        "--claims",
+        claims_file(tmp_path),
+        "--build",
+        tmp_path / "build",
+    )
     process = subprocess.Popen(command(*words), cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
     for line in process.stdout:
         if line.startswith("b_slow"):
@@ -235,12 +299,27 @@ def test_unknown_labs_and_wrong_usage_are_one_sentence():
 def test_a_file_that_is_no_notebook_fails_alone(tmp_path):
     (tmp_path / "a_broken.ipynb").write_text("{")
     nbformat.write(notebook(["x = 1"]), tmp_path / "b_fine.ipynb")
-    done = run(tmp_path / "a_broken.ipynb", tmp_path / "b_fine.ipynb", "--edition", "open", "--jobs", 1, "--claims", claims_file(tmp_path), "--build", tmp_path / "build")
-    assert done.returncode == 1 and "a_broken (open, smoke)" in done.stdout and re.search(r"b_fine +open +ok", done.stdout)
+    done = run(
+        tmp_path / "a_broken.ipynb",
+        tmp_path / "b_fine.ipynb",
+        "--edition",
+        "open",
+        "--jobs",
+        1,
+        "--claims",
+        claims_file(tmp_path),
+        "--build",
+        tmp_path / "build",
+    )
+    assert (
+        done.returncode == 1 and "a_broken (open, smoke)" in done.stdout and re.search(r"b_fine +open +ok", done.stdout)
+    )
 
 
 def test_a_lint_error_fails_the_run(tmp_path):
     made = notebook(["x = 1"], title="no title")
     nbformat.write(made, tmp_path / "bad.ipynb")
-    done = run(tmp_path / "bad.ipynb", "--edition", "open", "--claims", claims_file(tmp_path), "--build", tmp_path / "build")
+    done = run(
+        tmp_path / "bad.ipynb", "--edition", "open", "--claims", claims_file(tmp_path), "--build", tmp_path / "build"
+    )
     assert done.returncode == 1 and "lint: bad.ipynb: the first cell is no title" in done.stdout

@@ -27,15 +27,19 @@ def sent(view: AttentionView) -> np.ndarray:
 
 def naive_pool(weights: np.ndarray, query_factor: int, key_factor: int) -> np.ndarray:
     queries, keys = weights.shape
-    return np.array([[weights[i:i + query_factor, j:j + key_factor].max() for j in range(0, keys, key_factor)]
-                     for i in range(0, queries, query_factor)])
+    return np.array(
+        [
+            [weights[i : i + query_factor, j : j + key_factor].max() for j in range(0, keys, key_factor)]
+            for i in range(0, queries, query_factor)
+        ]
+    )
 
 
 def ask_row(view: AttentionView, query: int) -> np.ndarray:
     answers = []
     view.send = lambda content, buffers: answers.append((content, buffers))
     view._handle_custom_msg({"ask": "row", "query": query}, [])
-    (content, (row,)), = answers
+    ((content, (row,)),) = answers
     assert (content["query"], content["layer"], content["head"]) == (query, view.layer, view.head)
     return np.frombuffer(row, np.float64)
 
@@ -56,7 +60,9 @@ def test_frame_is_the_pooled_and_quantised_map(shape):
     weights = uniform(*shape)
     view = AttentionView(torch.from_numpy(weights))
     assert max(view.info["cells"]) <= 512
-    np.testing.assert_array_equal(sent(view), quantise(naive_pool(weights, *view.info["factors"]), float(weights.max())))
+    np.testing.assert_array_equal(
+        sent(view), quantise(naive_pool(weights, *view.info["factors"]), float(weights.max()))
+    )
 
 
 def test_one_weight_among_zeros_stays_visible_at_4096():
@@ -70,9 +76,13 @@ def test_window_shows_whole_blocks_around_what_is_visible():
     weights = uniform(1024, 1024)
     view = AttentionView(weights)
     view.window = [100.5, 140.25, 7.0, 1000.0]
-    (top, edge), (rows, columns), (query_factor, key_factor) = (view.info[name] for name in ("origin", "cells", "factors"))
+    (top, edge), (rows, columns), (query_factor, key_factor) = (
+        view.info[name] for name in ("origin", "cells", "factors")
+    )
     assert (top, edge, query_factor, key_factor) == (100, 6, 1, 2) and rows == 41 and edge + 2 * columns >= 1000
-    np.testing.assert_array_equal(sent(view), quantise(naive_pool(weights[100:141, 6:1000], 1, 2), float(weights.max())))
+    np.testing.assert_array_equal(
+        sent(view), quantise(naive_pool(weights[100:141, 6:1000], 1, 2), float(weights.max()))
+    )
     view.window = [-50, 9999, 3, 3]
     assert view.window == [0, 1024, 3, 4]
 
@@ -101,7 +111,9 @@ def test_scale_one_colours_from_zero_to_one():
     assert sent(view).tolist() == [[64, 128]] and view.info["peak"] == 1 and view.info["largest"] == 0.5
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.bool])
+@pytest.mark.parametrize(
+    "dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.bool]
+)
 def test_rows_are_exact(dtype):
     weights = (torch.rand(2, 3, 63, 111, dtype=torch.float64) * 2).to(dtype)
     view = AttentionView(weights, layer=1, head=2)
@@ -151,32 +163,42 @@ def test_layer_and_head_stay_inside():
     np.testing.assert_array_equal(view.map, view.weights[1, 0])
 
 
-@pytest.mark.parametrize("weights, error, words", [
-    (torch.randn(63, 63), ValueError, "negative.*apply the normalizer first"),
-    (np.array([[1.0, 2.0], [3.0, np.nan]]), ValueError, r"nan at \(1, 1\).*softmax gives NaN"),
-    (np.array([[0.0, np.inf]]), ValueError, r"inf at \(0, 1\)"),
-    (np.array([[0.0, -np.inf]]), ValueError, r"-inf at \(0, 1\)"),
-    (torch.ones(3, 3, dtype=torch.complex64), TypeError, "complex64.*modulus"),
-    ([["a", "b"]], TypeError, "real numbers"),
-    ([[1.0], [1.0, 2.0]], TypeError, "equal length"),
-    (None, TypeError, "weights: got object"),
-    (np.ones(3), ValueError, r"got shape \(3,\).*\"query key\""),
-    (np.ones((1, 1, 1, 2, 2)), ValueError, "of a batch"),
-    (np.ones((0, 3)), ValueError, "at least one entry"),
-    (np.ones((2, 4097), np.float16), ValueError, "4097 keys.*at most 4096"),
-])
+@pytest.mark.parametrize(
+    "weights, error, words",
+    [
+        (torch.randn(63, 63), ValueError, "negative.*apply the normalizer first"),
+        (np.array([[1.0, 2.0], [3.0, np.nan]]), ValueError, r"nan at \(1, 1\).*softmax gives NaN"),
+        (np.array([[0.0, np.inf]]), ValueError, r"inf at \(0, 1\)"),
+        (np.array([[0.0, -np.inf]]), ValueError, r"-inf at \(0, 1\)"),
+        (torch.ones(3, 3, dtype=torch.complex64), TypeError, "complex64.*modulus"),
+        ([["a", "b"]], TypeError, "real numbers"),
+        ([[1.0], [1.0, 2.0]], TypeError, "equal length"),
+        (None, TypeError, "weights: got object"),
+        (np.ones(3), ValueError, r"got shape \(3,\).*\"query key\""),
+        (np.ones((1, 1, 1, 2, 2)), ValueError, "of a batch"),
+        (np.ones((0, 3)), ValueError, "at least one entry"),
+        (np.ones((2, 4097), np.float16), ValueError, "4097 keys.*at most 4096"),
+    ],
+)
 def test_errors_teach(weights, error, words):
     with pytest.raises(error, match=words):
         AttentionView(weights)
 
 
-@pytest.mark.parametrize("options, error, words", [
-    ({"tokens": "ab"}, ValueError, "tokens: got 2 labels, wanted one for each of the 3 queries.*key_tokens"),
-    ({"tokens": "abc", "key_tokens": "ab"}, ValueError, "key_tokens: got 2 labels, wanted one for each of the 4 keys"),
-    ({"head_names": ["a", "b"]}, ValueError, "head_names: got 2 labels"),
-    ({"layer": 1}, IndexError, "layer: got 1, but the weights have 1"),
-    ({"scale": "log"}, ValueError, "scale: got 'log'"),
-])
+@pytest.mark.parametrize(
+    "options, error, words",
+    [
+        ({"tokens": "ab"}, ValueError, "tokens: got 2 labels, wanted one for each of the 3 queries.*key_tokens"),
+        (
+            {"tokens": "abc", "key_tokens": "ab"},
+            ValueError,
+            "key_tokens: got 2 labels, wanted one for each of the 4 keys",
+        ),
+        ({"head_names": ["a", "b"]}, ValueError, "head_names: got 2 labels"),
+        ({"layer": 1}, IndexError, "layer: got 1, but the weights have 1"),
+        ({"scale": "log"}, ValueError, "scale: got 'log'"),
+    ],
+)
 def test_errors_in_options_teach(options, error, words):
     with pytest.raises(error, match=words):
         AttentionView(uniform(3, 4), **options)
@@ -188,9 +210,9 @@ def decode(html: str) -> tuple[np.ndarray, np.ndarray]:
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     chunks, position = {}, 8
     while position < len(data):
-        length, name = struct.unpack(">I4s", data[position:position + 8])
-        body = data[position + 8:position + 8 + length]
-        assert struct.unpack(">I", data[position + 8 + length:position + 12 + length])[0] == zlib.crc32(name + body)
+        length, name = struct.unpack(">I4s", data[position : position + 8])
+        body = data[position + 8 : position + 8 + length]
+        assert struct.unpack(">I", data[position + 8 + length : position + 12 + length])[0] == zlib.crc32(name + body)
         chunks[name], position = body, position + 12 + length
     width, height = struct.unpack(">II", chunks[b"IHDR"][:8])
     lines = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, width + 1)
@@ -198,12 +220,16 @@ def decode(html: str) -> tuple[np.ndarray, np.ndarray]:
     return lines[:, 1:], np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)
 
 
-@pytest.mark.parametrize("shape, cells", [((1, 1), 256), ((4096, 1), 256), ((63, 111), 256), ((256, 256), 160), ((1025, 4096), 160)])
+@pytest.mark.parametrize(
+    "shape, cells", [((1, 1), 256), ((4096, 1), 256), ((63, 111), 256), ((256, 256), 160), ((1025, 4096), 160)]
+)
 def test_twin_is_a_small_png_with_the_right_pixels(shape, cells):
     weights = uniform(*shape)
     html = AttentionView(weights, title="A <map>").twin()
     pixels, colours = decode(html)
-    assert len(html.encode()) < 40_000 and 8 <= min(pixels.shape) and max(pixels.shape) <= 320 and "A &lt;map&gt;" in html
+    assert (
+        len(html.encode()) < 40_000 and 8 <= min(pixels.shape) and max(pixels.shape) <= 320 and "A &lt;map&gt;" in html
+    )
     factors = pool_factor(shape[0], cells), pool_factor(shape[1], cells)
     expected = quantise(naive_pool(weights, *factors), float(weights.max()))
     edges = [length // side for length, side in zip(pixels.shape, expected.shape)]
@@ -215,8 +241,10 @@ def test_alt_text_says_what_the_picture_shows():
     weights = np.zeros((2, 3, 4, 5))
     weights[1, 2, 3, 0] = 0.75
     view = AttentionView(weights, "abcd", key_tokens=["x", "y", "z", "ü", "w"], layer=1, head=2, title="Toy")
-    assert view.alt == ("Toy: weights of 4 queries over 5 keys, layer 1 of 0 to 1, head 2 of 0 to 2; "
-                        "the largest is 0.75, from query 3 “d” to key 0 “x”.")
+    assert view.alt == (
+        "Toy: weights of 4 queries over 5 keys, layer 1 of 0 to 1, head 2 of 0 to 2; "
+        "the largest is 0.75, from query 3 “d” to key 0 “x”."
+    )
     assert f'alt="{view.alt}"' in view.twin()
 
 

@@ -46,7 +46,9 @@ def test_moves_over_the_extremes_and_back(kind):
 
 def test_every_live_control_is_found():
     slider, box, button = ipywidgets.IntSlider(), ipywidgets.Checkbox(), ipywidgets.Button()
-    ipywidgets.VBox([slider, box, button, ipywidgets.IntProgress(), ipywidgets.HTML(), ipywidgets.IntSlider(disabled=True)])
+    ipywidgets.VBox(
+        [slider, box, button, ipywidgets.IntProgress(), ipywidgets.HTML(), ipywidgets.IntSlider(disabled=True)]
+    )
     assert controls() == [slider, box, button]
 
 
@@ -66,7 +68,9 @@ def test_a_failing_callback_names_its_control_and_where():
 
     slider.observe(explode, "value")
     seen = visited(fine)
-    with pytest.raises(ContractError, match="(?s)IntSlider “temperature”.*explode.*ZeroDivisionError: no room") as caught:
+    with pytest.raises(
+        ContractError, match="(?s)IntSlider “temperature”.*explode.*ZeroDivisionError: no room"
+    ) as caught:
         sweep()
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert slider.value == 5 and seen == [True, False]

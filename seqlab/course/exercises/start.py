@@ -28,7 +28,9 @@ def _follows_weights(arguments, result):
 
 
 def _transposed(weights, values):
-    return weights.T @ values if weights.shape[0] == weights.shape[1] else torch.zeros(weights.shape[0], values.shape[1])
+    return (
+        weights.T @ values if weights.shape[0] == weights.shape[1] else torch.zeros(weights.shape[0], values.shape[1])
+    )
 
 
 EXERCISES = (

@@ -7,6 +7,7 @@ colour says. `show(figure)` prints the alt text as a caption below, so that nobo
 from __future__ import annotations
 
 import html
+import json
 import time
 from collections.abc import Sequence
 
@@ -21,6 +22,7 @@ from seqlab.training import History
 BLUE, ORANGE, GREEN, SKY, RED, PURPLE, YELLOW, BLACK = (
     "#0072b2", "#e69f00", "#009e73", "#56b4e9", "#d55e00", "#cc79a7", "#f0e442", "#000000",
 )  # fmt: skip
+PLOTLY = "application/vnd.plotly.v1+json"
 PALETTE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 
 
@@ -36,7 +38,7 @@ def figure(title: str, x: str, y: str, alt: str, *traces: object, height: int = 
 
 def show(picture: go.Figure) -> None:
     """Display a figure with its alt text as a caption."""
-    display(picture)
+    display(_bundle(picture), raw=True)
     display(
         HTML(
             f"<p style='max-width:60em;opacity:.75;font-size:90%;margin:0'>{html.escape(picture.layout.meta['alt'])}</p>"
@@ -99,6 +101,11 @@ def atom_arcs(tokens: Sequence[str], mapping: dict[int, int], known: dict[int, s
         f'<svg role="img" aria-label="{alt}" viewBox="0 0 {width} {base + 32}" style="width:100%;max-width:{width}px;font-family:sans-serif">'
         f"{''.join(parts)}</svg><p style='opacity:.75;font-size:90%;margin:0'>{alt}</p>"
     )
+
+
+def _bundle(picture: go.Figure) -> dict:
+    """What JupyterLab draws, with the alt text beside it; plotly's own way would load nbformat, seconds on a slow disk."""
+    return {PLOTLY: json.loads(picture.to_json()), "text/plain": picture.layout.meta["alt"]}
 
 
 def separation_curve(betas: Sequence[float], float64: Sequence[float], exact: Sequence[float]) -> go.Figure:
@@ -181,12 +188,15 @@ class LiveLoss:
     def __call__(self, history: History) -> None:
         now = time.monotonic()
         if self.handle is None:
-            self.handle = display(loss_curve(history, reference=self.reference, steps=self.steps), display_id=True)
+            self.handle = display(self._drawn(history), raw=True, display_id=True)
         elif now - self.drawn > 0.5 or history.steps == self.steps:
-            self.handle.update(loss_curve(history, reference=self.reference, steps=self.steps))
+            self.handle.update(self._drawn(history), raw=True)
         else:
             return
         self.drawn = now
+
+    def _drawn(self, history: History) -> dict:
+        return _bundle(loss_curve(history, reference=self.reference, steps=self.steps))
 
 
 def number_line(names: Sequence[float], labels: Sequence[str], groups: Sequence[int], *, width: int = 640) -> str:

@@ -48,7 +48,7 @@ def names_and_weights(
     return named.squeeze(-1), weights
 
 
-def exact_names(sets: Sequence[Sequence[int]], beta: float, *, digits: int = 400) -> list[list[Fraction]]:
+def exact_names(sets: Sequence[Sequence[int]], beta: float, *, digits: int = 200) -> list[list[Fraction]]:
     """The same names with `digits` decimal digits, as Fractions: what float64 would show if it could."""
     if math.isinf(beta):
         return [[_hardmax_name(a, s) for a in s] for s in sets]

@@ -1,10 +1,14 @@
 """The promises of the set-up: pins agree everywhere, the package stays light, missing things get one clear sentence."""
 
+import contextlib
 import re
 import socket
 import subprocess
 import sys
+import time
 import tomllib
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 import pytest
 import yaml
@@ -45,7 +49,7 @@ def test_pyproject_asks_for_what_the_lock_pins():
 def test_environment_yml_installs_the_lock_and_nothing_else():
     table = yaml.safe_load((ROOT / "environment.yml").read_text())
     python, pip, through_pip = table["dependencies"]
-    assert through_pip == {"pip": ["-r requirements.lock"]} and pip == "pip"
+    assert through_pip == {"pip": ["-r requirements.lock", "-e ."]} and pip == "pip"
     with open(ROOT / "pyproject.toml", "rb") as file:
         oldest = tomllib.load(file)["project"]["requires-python"].removeprefix(">=")
     assert python == f"python={oldest}"
@@ -104,6 +108,33 @@ def test_jupyter_keeps_its_token_and_stays_local():
     line = serve.command(8899, ["--no-browser"])
     assert "--ServerApp.ip=127.0.0.1" in line and "--ServerApp.port=8899" in line and line[-1] == "--no-browser"
     assert not any("token" in word or "password" in word for word in line)
+
+
+def test_make_lab_serves_behind_its_token():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "ci.serve", "--port", str(port), "--", "--no-browser"]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        lines = iter(server.stdout.readline, "")
+        url = next(found[0] for line in lines if (found := re.search(r"http://127\.0\.0\.1\S+token=\w+", line)))
+        assert f":{port}/lab/tree/labs/00_start_here.ipynb?token=" in url
+        for _ in range(100):  # the address is told a moment before it answers
+            with contextlib.suppress(URLError):
+                urlopen(f"http://127.0.0.1:{port}/api", timeout=20).close()
+                break
+            time.sleep(0.1)
+        with urlopen(url, timeout=20) as page:
+            assert page.status == 200 and "JupyterLab" in page.read().decode()
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"http://127.0.0.1:{port}/api/contents", timeout=20)
+        assert refused.value.code == 403
+        refused.value.close()
+    finally:
+        server.terminate()
+        server.wait(20)
+        server.stdout.close()
 
 
 def bootstrap(code):

@@ -47,7 +47,7 @@ def fit(
 ) -> History:
     """Train `model` for `steps` batches with AdamW, warm-up and cosine decay; `model.loss(batch)` is what falls.
 
-    watch:       called with the History about every `every` steps and at the end, e.g. a live plot
+    watch:       called with the History after the first step, then every `every` steps and at the end, e.g. a live plot
     checkpoint:  written with `save(model, path)` at the end, also after an interrupt
 
     Interrupting (the ■ button, Ctrl-C) stops after the current step and keeps everything learned so far.
@@ -79,7 +79,7 @@ def fit(
             history.loss.append(loss.item())
             bar.set_postfix(loss=f"{history.loss[-1]:.3f}", refresh=False)
             bar.update()
-            if watch and (step % every == 0 or step == steps):
+            if watch and (step == 1 or step % every == 0 or step == steps):
                 watch(history)
     except KeyboardInterrupt:
         history.interrupted = True

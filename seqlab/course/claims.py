@@ -62,16 +62,16 @@ class Expectation:
             words.append("yes" if bounds["equals"] else "no")
         elif "equals" in bounds:
             tolerance = bounds.get("tolerance", 0)
-            words.append(f"= {bounds['equals']:g}" + (f" ± {tolerance:g}" if tolerance else ""))
+            words.append(f"= {_shown(bounds['equals'])}" + (f" ± {_shown(tolerance)}" if tolerance else ""))
         if "at_least" in bounds:
-            words.append(f"≥ {bounds['at_least']:g}")
+            words.append(f"≥ {_shown(bounds['at_least'])}")
         if "at_most" in bounds:
-            words.append(f"≤ {bounds['at_most']:g}")
+            words.append(f"≤ {_shown(bounds['at_most'])}")
         return " and ".join(words)
 
     def judge(self, value: float | int | bool, mode: str = "lab") -> Judgement:
         """Compare `value` with the bounds of `mode`. NaN never passes."""
-        bounds, value = self.bounds_in(mode), float(value)
+        bounds, value = self.bounds_in(mode), _float(value)
         if math.isnan(value):
             return Judgement(False, -math.inf)
         margins = []
@@ -82,6 +82,18 @@ class Expectation:
         if "at_most" in bounds:
             margins.append(bounds["at_most"] - value)
         return Judgement(min(margins) >= 0, min(margins))
+
+
+def _float(value: float | int | bool) -> float:
+    """As a float; an integer beyond its range counts as infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _shown(bound: float | int) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def load_expectations(path: Path | str = CLAIMS_FILE) -> dict[str, Expectation]:

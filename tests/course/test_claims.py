@@ -27,6 +27,7 @@ def write(tmp_path, text):
         ("at_least = 1\nat_most = 2", 1.75, True, 0.25),
         ("at_most = 2", math.inf, False, -math.inf),
         ("at_least = 1", math.nan, False, -math.inf),
+        ("at_most = 1", 10**400, False, -math.inf),
     ],
 )
 def test_judge(tmp_path, bounds, value, ok, margin):

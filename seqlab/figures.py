@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 from IPython.display import HTML, display
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqlab.course.catalogue import AXES, LABS, PAPERS
@@ -46,7 +46,7 @@ def show(picture: go.Figure) -> None:
     )
 
 
-def head_scores(right: Float[Tensor, "layer head"], total: int) -> go.Figure:
+def head_scores(right: Int[Tensor, "layer head"], total: int) -> go.Figure:
     """How many product atoms each head of each layer traces to the right reactant atom."""
     layer, head = divmod(int(right.argmax()), right.shape[1])
     others = right.clone()
@@ -179,24 +179,48 @@ def loss_curve(history: History, *, reference: float | None = None, steps: int |
 
 
 class LiveLoss:
-    """A watcher for `training.fit`: the loss curve, redrawn in place at most twice a second."""
+    """A watcher for `training.fit`: the loss as it falls, redrawn in place at most twice a second.
+
+    While it runs the picture is a plain SVG, because JupyterLab does not redraw a plotly figure that is updated; the
+    last update puts the plotly figure in its place.
+    """
 
     def __init__(self, steps: int, reference: float | None = None):
         self.steps, self.reference = steps, reference
         self.handle, self.drawn = None, 0.0
 
     def __call__(self, history: History) -> None:
-        now = time.monotonic()
-        if self.handle is None:
-            self.handle = display(self._drawn(history), raw=True, display_id=True)
-        elif now - self.drawn > 0.5 or history.steps == self.steps:
-            self.handle.update(self._drawn(history), raw=True)
-        else:
+        now, done = time.monotonic(), history.steps == self.steps
+        if self.handle is not None and not done and now - self.drawn < 0.5:
             return
         self.drawn = now
+        bundle = (
+            _bundle(loss_curve(history, reference=self.reference, steps=self.steps)) if done else self._sketch(history)
+        )
+        if self.handle is None:
+            self.handle = display(bundle, raw=True, display_id=True)
+        else:
+            self.handle.update(bundle, raw=True)
 
-    def _drawn(self, history: History) -> dict:
-        return _bundle(loss_curve(history, reference=self.reference, steps=self.steps))
+    def _sketch(self, history: History) -> dict:
+        width, height, left = 640, 200, 46
+        top = max(history.loss)
+        low = min(history.loss + [self.reference or 0.0])
+        span = (top - low) or 1.0
+        points = [
+            (left + (width - left) * step / self.steps, 10 + (height - 40) * (top - loss) / span)
+            for step, loss in zip(history.step, history.loss)
+        ]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        alt = f"Step {history.steps} of {self.steps}: {history.loss[-1]:.2f} nats per character."
+        return {
+            "text/html": f'<svg role="img" aria-label="{alt}" viewBox="0 0 {width} {height}" style="width:100%;max-width:{width}px;'
+            f'font:12px sans-serif"><polyline points="{line}" fill="none" stroke="{BLUE}" stroke-width="2"/>'
+            f'<circle cx="{points[-1][0]:.1f}" cy="{points[-1][1]:.1f}" r="4" fill="{BLUE}"/>'
+            f'<text x="0" y="14" fill="currentColor">{top:.2f}</text><text x="0" y="{height - 28}" fill="currentColor">{low:.2f}</text>'
+            f'<text x="{left}" y="{height - 6}" fill="currentColor">{alt}</text></svg>',
+            "text/plain": alt,
+        }
 
 
 def number_line(names: Sequence[float], labels: Sequence[str], groups: Sequence[int], *, width: int = 640) -> str:

@@ -83,3 +83,23 @@ def test_an_error_in_a_cell_or_a_callback_is_found(open_notebook, tmp_path):
     assert check(open_notebook(["1 + 1", "1 / 0", "2"]), tmp_path / "shot")[-1:] == [
         "cell 1: ZeroDivisionError: division by zero"
     ]
+
+
+LIVE = """
+from seqlab.figures import LiveLoss
+from seqlab.training import History
+import time
+history, watch = History(), LiveLoss(30)
+for step in range(1, 31):
+    history.step.append(step); history.loss.append(4 / step)
+    time.sleep(0.05)
+    watch(history)
+"""
+
+
+def test_a_live_loss_ends_with_all_its_points(open_notebook):
+    notebook = open_notebook([LIVE])
+    notebook.run_all()
+    notebook.page.wait_for_selector(".js-plotly-plot .main-svg")
+    assert notebook.page.evaluate("document.querySelector('.js-plotly-plot').data[0].x.length") == 30
+    assert notebook.errors() == [] == notebook.console

@@ -75,7 +75,7 @@ def solution(id: str) -> None:
 def next_hint(id: str) -> tuple[str, str]:
     """(HTML, text) of the next level; recorded as used."""
     task = find(id)
-    level = min(progress.update(id, lambda old: {**old, "hints": old.get("hints", 0) + 1})["hints"], len(task.hints))
+    level = progress.update(id, lambda old: {**old, "hints": min(old.get("hints", 0) + 1, len(task.hints))})["hints"]
     more = (
         "Ask again for the next one."
         if level < len(task.hints)

@@ -50,10 +50,13 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--claims", type=Path, default=CLAIMS_FILE)
     parser.add_argument("--build", type=Path, default=ROOT / "build")
-    parser.add_argument("--cell-timeout", type=float, default=300, metavar="S")
-    parser.add_argument("--total-timeout", type=float, default=900, metavar="S")
+    parser.add_argument("--cell-timeout", type=float, metavar="S", help="per cell; 300, in full mode 3600")
+    parser.add_argument("--total-timeout", type=float, metavar="S", help="per notebook; 900, in full mode 10800")
     parser.add_argument("--max-kb", type=float, default=400)
     chosen = parser.parse_args(argv)
+    slow = chosen.mode == "full"
+    chosen.cell_timeout = chosen.cell_timeout or (3600 if slow else 300)
+    chosen.total_timeout = chosen.total_timeout or (10800 if slow else 900)
     if chosen.jobs < 1:
         parser.error(f"--jobs: got {chosen.jobs}, wanted at least 1")
     try:

@@ -94,7 +94,7 @@ class Verdict:
         facts = [f"margin {self.margin:.3g}{' ' + escape(self.unit) if self.unit else ''}"]
         if self.checked:
             facts.append(f"{self.checked:,} cases checked")
-        rows.append(f"<div><b style='color:{colour}'>{sign} {word}</b> · {' · '.join(facts)}</div>")
+        rows.append(f"<div><b><span style='color:{colour}'>{sign}</span> {word}</b> · {' · '.join(facts)}</div>")
         if self.witness:
             rows.append(f"<div><b>Witness</b> {escape(str(self.witness))}</div>")
         rows += [f"<div><small>{escape(note)}</small></div>" for note in self.notes]

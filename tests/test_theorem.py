@@ -23,7 +23,7 @@ def test_verdicts_read_well():
     assert not verdict
     assert str(verdict) == "lemma: fails · margin -0.5 units · 10 checked · broken: x is small · witness: x = 3"
     page = verdict._repr_html_()
-    assert "✗ fails" in page and "x = 3" in page and "✗ broken:" in page
+    assert "✗</span> fails" in page and "x = 3" in page and "✗ broken:" in page
     with pytest.raises(ValueError, match="no hypothesis"):
         statement.under(large=True)
 

@@ -70,7 +70,7 @@ def claim(id: str, value: object) -> None:
         head = f"{expectation.statement}{source} · expected {expectation.expected(_session.mode)}"
     text = f"{sign} {shown}  {id}  {head}".rstrip()
     page = (
-        f"<div style='padding:.1em .8em;border-left:4px solid {colour}'><b style='color:{colour}'>{sign} {html.escape(shown)}</b> "
+        f"<div style='padding:.1em .8em;border-left:4px solid {colour}'><b><span style='color:{colour}'>{sign}</span> {html.escape(shown)}</b> "
         f"<code>{html.escape(id)}</code> {html.escape(head)}</div>"
     )
     if in_notebook():

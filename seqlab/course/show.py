@@ -9,7 +9,10 @@ Message = tuple[str, str]
 
 
 def card(colour: str, head: str, *lines: str, code: str = "") -> Message:
-    """A head line, some sentences, and perhaps a block of code or data."""
+    """A head line, some sentences, and perhaps a block of code or data.
+
+    Only a sign and the bar at the left are coloured: words keep the theme's own ink, light or dark.
+    """
     lines = tuple(filter(None, lines))
     body = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
     block = (
@@ -17,9 +20,10 @@ def card(colour: str, head: str, *lines: str, code: str = "") -> Message:
         if code
         else ""
     )
+    sign, rest = (head[0], head[1:]) if head[0] in "✓✗○" else ("", head)
     page = (
         f"<div role='status' style='border-left:4px solid {colour};padding:.1em .8em;margin:.3em 0'>"
-        f"<b style='color:{colour}'>{html.escape(head)}</b>{body}{block}</div>"
+        f"<b><span style='color:{colour}'>{sign}</span>{html.escape(rest)}</b>{body}{block}</div>"
     )
     return page, "\n".join([head, *lines, *(code.splitlines() if code else ())])
 

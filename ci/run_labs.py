@@ -102,7 +102,8 @@ def digest(path: Path, edition: str, chosen: argparse.Namespace) -> str:
         for file in sorted((ROOT / package).rglob("*"))
         if "__pycache__" not in file.parts
     )
-    for file in [path, chosen.claims, ROOT / "ci" / "execute.py", *library]:
+    runner = (ROOT / "ci" / name for name in ("execute.py", "checks.py", "lint.py"))
+    for file in [path, chosen.claims, *runner, *library]:
         content.update(file.read_bytes() if file.is_file() else b"")
     return content.hexdigest()[:16]
 

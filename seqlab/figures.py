@@ -16,14 +16,11 @@ from IPython.display import HTML, display
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seqlab.colours import BLUE, PALETTE, RED, SKY
 from seqlab.course.catalogue import AXES, LABS, PAPERS
 from seqlab.training import History
 
-BLUE, ORANGE, GREEN, SKY, RED, PURPLE, YELLOW, BLACK = (
-    "#0072b2", "#e69f00", "#009e73", "#56b4e9", "#d55e00", "#cc79a7", "#f0e442", "#000000",
-)  # fmt: skip
 PLOTLY = "application/vnd.plotly.v1+json"
-PALETTE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 
 
 def figure(title: str, x: str, y: str, alt: str, *traces: object, height: int = 340, **layout: object) -> go.Figure:

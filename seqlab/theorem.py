@@ -6,6 +6,8 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from seqlab.colours import BLUE, RED
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -84,7 +86,7 @@ class Verdict:
         return [h for h in self.statement.hypotheses if not h.holds] if self.statement else []
 
     def _repr_html_(self) -> str:
-        sign, word, colour = ("✓", "holds", "#0072b2") if self.holds else ("✗", "fails", "#d55e00")
+        sign, word, colour = ("✓", "holds", BLUE) if self.holds else ("✗", "fails", RED)
         escape = html.escape
         rows = []
         if self.statement:

@@ -89,7 +89,13 @@ def judge(exercise: Exercise, function: Callable) -> Judgement:
     for arguments in exercise.cases():
         done = call(function, arguments)
         noisy = max(noisy, done.characters)
-        problem = _problem(exercise, arguments, done)
+        try:
+            problem = _problem(exercise, arguments, done)
+        except Exception as error:  # a result of a form that nobody thought of
+            problem = (
+                "can be compared with the reference",
+                f"it returned {_kind(done.value)} ({type(error).__name__}: {error}).",
+            )
         if problem:
             violated, message = problem
             known = "" if done.problem else _recognize(exercise, function)
@@ -169,7 +175,10 @@ def _recognize(exercise: Exercise, function: Callable) -> str:
 
 
 def _alike(a: object, b: object) -> bool:
-    return type(a) is type(b) and getattr(a, "dtype", None) == getattr(b, "dtype", None) and close(a, b, 1e-6)
+    try:
+        return type(a) is type(b) and getattr(a, "dtype", None) == getattr(b, "dtype", None) and close(a, b, 1e-6)
+    except Exception:  # not comparable, so not alike
+        return False
 
 
 def _show(exercise: Exercise, arguments: tuple, done: Call) -> str:
@@ -181,14 +190,21 @@ def _show(exercise: Exercise, arguments: tuple, done: Call) -> str:
 
 
 def _text(value: object) -> str:
+    try:
+        text = _plain_text(value)
+    except Exception:  # a learner's object may fail at anything, its own repr included
+        return f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= 300 else text[:300] + " …"
+
+
+def _plain_text(value: object) -> str:
     if isinstance(value, Tensor):
         if value.numel() > 24:
             return f"a {value.dtype} tensor of shape {tuple(value.shape)}".replace("torch.", "")
         value = [[round(x, 4) for x in row] for row in value.tolist()] if value.ndim == 2 else value.tolist()
     elif callable(value):
         return getattr(value, "__name__", type(value).__name__)
-    text = repr(value)
-    return text if len(text) <= 300 else text[:300] + " …"
+    return repr(value)
 
 
 def _about_output(characters: int) -> str:

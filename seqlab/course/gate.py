@@ -11,15 +11,14 @@ import inspect
 import textwrap
 from collections.abc import Callable
 
+from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import progress
 from seqlab.course.check import Exercise, Judgement, is_stub, judge
 from seqlab.course.show import card, in_notebook, say
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#767676"
-
 
 def find(id: str) -> Exercise:
-    """The exercise with this id; KeyError-free: a ValueError lists what there is."""
+    """The exercise with this id; a ValueError lists those that there are."""
     from seqlab.course.exercises import EXERCISES
 
     if id not in EXERCISES:
@@ -47,7 +46,7 @@ def exercise(id: str) -> Callable[[Callable], Callable]:
         violated = f"Violated: it {diagnosis.violated}. {diagnosis.message[:1].upper()}{diagnosis.message[1:]}"
         say(
             card(
-                ORANGE,
+                RED,
                 f"✗ {id}: not yet",
                 violated,
                 diagnosis.known,

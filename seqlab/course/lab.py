@@ -11,6 +11,7 @@ from importlib import metadata
 
 import torch
 
+from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import claims
 from seqlab.course.show import in_notebook, say
 
@@ -63,9 +64,9 @@ def claim(id: str, value: object) -> None:
     _session.made[id] = claims.plain(value, id)
     shown = _number(_session.made[id])
     if expectation is None:
-        head, sign, colour = "", "•", "#767676"
+        head, sign, colour = "", "•", GREY
     else:
-        sign, colour = ("✓", "#0072b2") if record["ok"] else ("✗", "#d55e00")
+        sign, colour = ("✓", BLUE) if record["ok"] else ("✗", RED)
         source = f" ({expectation.source})" if expectation.source else ""
         head = f"{expectation.statement}{source} · expected {expectation.expected(_session.mode)}"
     text = f"{sign} {shown}  {id}  {head}".rstrip()
@@ -84,15 +85,15 @@ def claim(id: str, value: object) -> None:
 def receipts() -> None:
     """The end of a lab: versions, seed, claims and their hash. Two runs on one machine give the same hash."""
     versions = [f"Python {platform.python_version()}"] + [f"{name} {_version(name)}" for name in PACKAGES]
-    minutes = time.perf_counter() - _session.started
+    seconds = time.perf_counter() - _session.started
     ok = sum(_kept(id, value) for id, value in _session.made.items())
     lines = (
-        f"mode {_session.mode} · seed {_session.seed} · {minutes:.0f} s",
+        f"mode {_session.mode} · seed {_session.seed} · {seconds:.0f} s",
         f"{ok} of {len(_session.made)} claims hold · hash {claims.fingerprint(_session.made)}",
         " · ".join(versions),
     )
     page = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
-    say((f"<div style='padding:.1em .8em;border-left:4px solid #767676'>{page}</div>", "\n".join(lines)))
+    say((f"<div style='padding:.1em .8em;border-left:4px solid {GREY}'>{page}</div>", "\n".join(lines)))
 
 
 def _kept(id: str, value: object) -> bool:

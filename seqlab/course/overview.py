@@ -5,10 +5,11 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 
+from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import progress
 from seqlab.course.catalogue import LABS
 
-SIGNS = {"right": ("✓", "right", "#0072b2"), "wrong": ("✗", "not yet", "#d55e00"), "open": ("○", "open", "#767676")}
+SIGNS = {"right": ("✓", "right", BLUE), "wrong": ("✗", "not yet", RED), "open": ("○", "open", GREY)}
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,27 @@ def test_every_way_to_fail_gets_its_own_message(function, violated, words, monke
     assert words in judgement.diagnosis.message
 
 
+class Odd:
+    def __repr__(self):
+        raise RuntimeError
+
+    __eq__ = __repr__
+
+
+@pytest.mark.parametrize(
+    "id, result",
+    [
+        ("names.tester", (1, 2)),
+        ("names.tester", (Odd(), Odd())),
+        ("names.hardmax", torch.eye(2).to_sparse()),
+        ("names.hardmax", Odd()),
+    ],
+)
+def test_results_of_an_odd_form_never_break_the_gate(id, result):
+    judgement = judge(EXERCISES[id], lambda *arguments: result)
+    assert not judgement.right and judgement.diagnosis.message
+
+
 def test_the_smallest_failing_case_is_shown():
     judgement = judge(HARDMAX, lambda scores: torch.zeros_like(scores))
     assert judgement.diagnosis.case.startswith("scores = [[0.0, 1.0]]")

@@ -108,6 +108,12 @@ def claims_file(folder):
     return path
 
 
+def tiny_words(folder, *names, jobs=1):
+    """The arguments that run notebooks of `folder`, open edition, into its build folder."""
+    paths = [folder / f"{name}.ipynb" for name in names]
+    return [*paths, "--edition", "open", "--jobs", jobs, "--claims", claims_file(folder), "--build", folder / "build"]
+
+
 def kernels():
     return {
         p.pid for p in psutil.process_iter(["cmdline"]) if "ipykernel_launcher" in " ".join(p.info["cmdline"] or [])
@@ -220,16 +226,7 @@ def test_the_index_names_what_fails(tiny):
 def test_resume_skips_what_is_done_and_runs_what_changed(tmp_path):
     for name in ("one", "two"):
         nbformat.write(notebook(["x = 1"]), tmp_path / f"{name}.ipynb")
-    words = (
-        tmp_path / "one.ipynb",
-        tmp_path / "two.ipynb",
-        "--edition",
-        "open",
-        "--claims",
-        claims_file(tmp_path),
-        "--build",
-        tmp_path / "build",
-    )
+    words = tiny_words(tmp_path, "one", "two")
     assert run(*words).returncode == 0
     nbformat.write(notebook(["x = 2"]), tmp_path / "two.ipynb")
     again = run(*words, "--resume")
@@ -243,17 +240,7 @@ def test_resume_skips_what_is_done_and_runs_what_changed(tmp_path):
 def test_the_limit_for_a_whole_notebook(tmp_path):
     nbformat.write(notebook(["import time; time.sleep(4)"] * 5), tmp_path / "slow.ipynb")
     before = kernels()
-    done = run(
-        tmp_path / "slow.ipynb",
-        "--edition",
-        "open",
-        "--total-timeout",
-        8,
-        "--claims",
-        claims_file(tmp_path),
-        "--build",
-        tmp_path / "build",
-    )
+    done = run(*tiny_words(tmp_path, "slow"), "--total-timeout", 8)
     assert done.returncode == 1 and "the notebook ran longer than 8 s, at cell" in done.stdout
     assert kernels() <= before
 
@@ -263,18 +250,7 @@ def test_an_interrupt_keeps_what_had_finished(tmp_path, sign):
     nbformat.write(notebook(["x = 1"]), tmp_path / "a_quick.ipynb")
     nbformat.write(notebook(["import time; time.sleep(600)"]), tmp_path / "b_slow.ipynb")
     before = kernels()
-    words = (
-        tmp_path / "a_quick.ipynb",
-        tmp_path / "b_slow.ipynb",
-        "--edition",
-        "open",
-        "--jobs",
-        1,
-        "--claims",
-        claims_file(tmp_path),
-        "--build",
-        tmp_path / "build",
-    )
+    words = tiny_words(tmp_path, "a_quick", "b_slow")
     process = subprocess.Popen(command(*words), cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
     for line in process.stdout:
         if line.startswith("b_slow"):
@@ -299,18 +275,7 @@ def test_unknown_labs_and_wrong_usage_are_one_sentence():
 def test_a_file_that_is_no_notebook_fails_alone(tmp_path):
     (tmp_path / "a_broken.ipynb").write_text("{")
     nbformat.write(notebook(["x = 1"]), tmp_path / "b_fine.ipynb")
-    done = run(
-        tmp_path / "a_broken.ipynb",
-        tmp_path / "b_fine.ipynb",
-        "--edition",
-        "open",
-        "--jobs",
-        1,
-        "--claims",
-        claims_file(tmp_path),
-        "--build",
-        tmp_path / "build",
-    )
+    done = run(*tiny_words(tmp_path, "a_broken", "b_fine"))
     assert (
         done.returncode == 1 and "a_broken (open, smoke)" in done.stdout and re.search(r"b_fine +open +ok", done.stdout)
     )
@@ -319,7 +284,5 @@ def test_a_file_that_is_no_notebook_fails_alone(tmp_path):
 def test_a_lint_error_fails_the_run(tmp_path):
     made = notebook(["x = 1"], title="no title")
     nbformat.write(made, tmp_path / "bad.ipynb")
-    done = run(
-        tmp_path / "bad.ipynb", "--edition", "open", "--claims", claims_file(tmp_path), "--build", tmp_path / "build"
-    )
+    done = run(*tiny_words(tmp_path, "bad"))
     assert done.returncode == 1 and "lint: bad.ipynb: the first cell is no title" in done.stdout

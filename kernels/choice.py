@@ -1,0 +1,63 @@
+"""Which implementation runs: `kernels.choose` says what "auto" picks and why, `require` refuses what cannot run here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kernels.spec import Spec
+
+WIDEST = 256  # head dim of the Triton kernels
+BLOCKS = (16, 32, 64, 128)  # a tile has a power of two of rows
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What `impl="auto"` runs, and the reason in words."""
+
+    impl: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.impl}: {self.reason}"
+
+
+def choose(q: Tensor, k: Tensor | None = None, v: Tensor | None = None, *, layout: object = None, **options: object) -> Choice:
+    """What `attention(q, k, v, impl="auto", …)` runs on this machine, and why.
+
+    It depends on where q lives, its dtype and width, and the layout's block size; the other arguments change nothing.
+    """
+    if q.device.type != "cuda":
+        return Choice("tiled", f"the tensors are on {q.device.type}; {_native()}")
+    from kernels.flash import versions
+
+    trouble = versions.trouble(q.device)
+    if trouble is not None:
+        return Choice("tiled", f"the Triton kernels cannot run: {trouble}")
+    if q.dtype == torch.float64:
+        return Choice("tiled", "float64 has no Triton kernel")
+    if max(x.shape[-1] for x in (q, v if v is not None else q)) > WIDEST:
+        return Choice("tiled", f"a head dim is above the {WIDEST} of the Triton kernels")
+    if layout is not None and layout.block not in BLOCKS:
+        return Choice("tiled", f"blocks of {layout.block} tokens have no Triton kernel")
+    return Choice("triton", f"a GPU is here ({torch.cuda.get_device_name(q.device)})")
+
+
+def require(impl: str, q: Tensor, v: Tensor, spec: Spec) -> None:
+    """Raise a sentence that says what to do where "triton" or "interpret" cannot run."""
+    from kernels.flash import versions
+
+    versions.require(impl, q)
+    for name, x in (("q", q), ("v", v)):
+        if x.shape[-1] > WIDEST:
+            raise ValueError(f"{name}: head dim {x.shape[-1]}, the Triton kernels reach {WIDEST}; use impl='tiled'")
+    if spec.layout is not None and spec.layout.block not in BLOCKS:
+        raise ValueError(
+            f"layout: blocks of {spec.layout.block} tokens, the Triton kernels take {', '.join(map(str, BLOCKS))}; use impl='tiled'"
+        )
+
+
+def _native() -> str:
+    return "tiles of PyTorch operations need memory O(n)"

@@ -1,0 +1,246 @@
+"""The ledger: what a kernel loads, stores and computes, counted to the byte while the interpreter runs it.
+
+    with ledger() as book:
+        attention(q, k, v, normalizer="sigmoid", impl="interpret")
+    book.loaded, book.stored, book.matmul_flop                  all kernels together
+    book.kernels["sigmoid.forward"]                             one of them
+    closed_form("forward", …)                                   the same numbers from a formula
+
+Masked-out elements are not loaded and do not count. Sums run in full: padding to whole tiles is work that a GPU does too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+
+import torch
+from torch import Tensor
+
+from kernels.flash.catalogue import constexprs
+from kernels.layout import BlockLayout
+
+
+@dataclass
+class Counts:
+    """loaded, stored: bytes of masked-in elements. matmul_flop: 2 · m · n · k for each of `products` matrix products.
+
+    fp32: additions, subtractions, multiplications, divisions and maxima of floating-point elements.
+    special: exponentials and logarithms of elements. reductions: maxima and sums across a tile (calls, not elements).
+    """
+
+    loaded: int = 0
+    stored: int = 0
+    matmul_flop: int = 0
+    products: int = 0
+    fp32: int = 0
+    special: int = 0
+    reductions: int = 0
+
+    @property
+    def moved(self) -> int:
+        """Bytes loaded and stored."""
+        return self.loaded + self.stored
+
+    @property
+    def intensity(self) -> float:
+        """Matrix FLOP for each byte moved."""
+        return self.matmul_flop / max(self.moved, 1)
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Counts)))
+
+
+@dataclass
+class Ledger:
+    """Counts for each kernel that ran, under its file and name; an attribute of `Counts` is the sum over all of them."""
+
+    kernels: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
+
+    @property
+    def total(self) -> Counts:
+        return sum(self.kernels.values(), Counts())
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.total, name)
+
+    def __str__(self) -> str:
+        head = ("kernel", *(f.name for f in fields(Counts)))
+        rows = [(name, *(f"{getattr(c, f.name):,}" for f in fields(Counts))) for name, c in self.kernels.items()]
+        widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+        return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(row, widths)) for row in (head, *rows))
+
+
+@contextmanager
+def ledger() -> Iterator[Ledger]:
+    """Count every Triton kernel that the interpreter runs inside this block.
+
+    Raises RuntimeError where Triton compiles instead of interpreting: a GPU does not count.
+    """
+    from kernels.flash import versions
+
+    if versions.installed() is None or not versions.interpreting():
+        raise RuntimeError("ledger: Triton must interpret in this process to be counted; start it with TRITON_INTERPRET=1")
+    from triton.runtime import interpreter
+
+    book, running = Ledger(), ["?"]
+    builder = interpreter.InterpreterBuilder
+    patches = []
+
+    def patch(owner: type, name: str, wrap) -> None:
+        original = owner.__dict__[name]
+        patches.append((owner, name, original))
+        setattr(owner, name, wrap(original))
+
+    def here() -> Counts:
+        return book.kernels[running[0]]
+
+    def around_load(original):
+        def load(self, pointers, mask, *rest):
+            here().loaded += int(mask.data.sum()) * _item_bytes(pointers)
+            return original(self, pointers, mask, *rest)
+
+        return load
+
+    def around_store(original):
+        def store(self, pointers, value, mask, *rest):
+            here().stored += int(mask.data.sum()) * _item_bytes(pointers)
+            return original(self, pointers, value, mask, *rest)
+
+        return store
+
+    def around_dot(original):
+        def dot(self, a, b, *rest):
+            here().matmul_flop += 2 * a.data.shape[-2] * a.data.shape[-1] * b.data.shape[-1]
+            here().products += 1
+            return original(self, a, b, *rest)
+
+        return dot
+
+    def around_elements(kind: str):
+        def wrapper(original):
+            def operation(self, *operands):
+                result = original(self, *operands)
+                if result.data.size > 1:  # a scalar costs a program one instruction, not a tile of them
+                    setattr(here(), kind, getattr(here(), kind) + result.data.size)
+                return result
+
+            return operation
+
+        return wrapper
+
+    def around_reduction(original):
+        def reduce(self, *operands):
+            here().reductions += 1
+            return original(self, *operands)
+
+        return reduce
+
+    def around_launch(original):
+        def launch(self, *arguments, **named):
+            before, running[0] = running[0], f"{self.fn.__module__.rpartition('.')[2]}.{self.fn.__name__}"
+            try:
+                return original(self, *arguments, **named)
+            finally:
+                running[0] = before
+
+        return launch
+
+    try:
+        patch(builder, "create_masked_load", around_load)
+        patch(builder, "create_masked_store", around_store)
+        patch(builder, "create_dot", around_dot)
+        for name in ("fadd", "fsub", "fmul", "fdiv", "maxnumf", "maximumf", "minnumf", "minimumf"):
+            patch(builder, f"create_{name}", around_elements("fp32"))
+        for name in ("exp", "exp2", "log", "log2"):
+            patch(builder, f"create_{name}", around_elements("special"))
+        patch(interpreter.ReduceOps, "apply_impl", around_reduction)
+        patch(interpreter.GridExecutor, "__call__", around_launch)
+        yield book
+    finally:
+        for owner, name, original in reversed(patches):
+            setattr(owner, name, original)
+
+
+def closed_form(
+    step: str,
+    *,
+    normalizer: str,
+    batch: int,
+    heads: int,
+    n_query: int,
+    n_key: int,
+    dim: int,
+    value: int | None = None,
+    kv_heads: int | None = None,
+    itemsize: int = 4,
+    block_q: int = 64,
+    block_k: int = 64,
+    causal: bool = False,
+    layout: BlockLayout | None = None,
+) -> Counts:
+    """loaded, stored, matmul_flop and products of one kernel ("forward", "delta", "dq" or "dkdv"), by formula.
+
+    A program loads its own tile once and the other side's tile for each pair of tiles that it visits, so for the dense
+    forward pass   loaded = n_q d + ⌈n_q / block_q⌉ n_k (d + d_v)   elements a head: the queries are tiled, so the keys
+    pass by that many times. With a layout the second term counts listed blocks instead.
+    """
+    value = dim if value is None else value
+    kv_heads = heads if kv_heads is None else kv_heads
+    if layout is not None:
+        block_q = block_k = layout.block
+    padded = constexprs(dim, value, block_q, block_k, causal=causal, even=False, wide=False, form="exp2")
+    block_d, block_v = padded["BLOCK_D"], padded["BLOCK_V"]
+    visited = _visited(n_query, n_key, block_q, block_k, causal, layout, heads)  # head row column
+    rows, columns = _tile_rows(n_query, block_q), _tile_rows(n_key, block_k)
+    tiles = int(visited.sum())
+    keys_passed = int((visited.sum((0, 1)) * columns).sum())
+    queries_passed = int((visited.sum((0, 2)) * rows).sum())
+    soft = normalizer == "softmax"
+    lists, lookups = (0, 0) if layout is None else (16, 4)  # int32: begin, split, end and order, then one index a tile
+    if step == "delta":
+        return Counts(batch * heads * n_query * value * 2 * itemsize, batch * heads * n_query * 4)
+    if step == "forward":
+        loaded = itemsize * (heads * n_query * dim + keys_passed * (dim + value)) + tiles * lookups
+        loaded += lists * heads * len(rows)
+        stored = heads * n_query * (value * itemsize + 4 * soft)
+        flop, products = 2 * block_q * block_k * (block_d + block_v) * tiles, 2 * tiles
+    elif step == "dq":
+        loaded = itemsize * (heads * n_query * (dim + value) + keys_passed * (dim + value)) + tiles * lookups
+        loaded += lists * heads * len(rows) + 8 * soft * heads * n_query
+        stored = heads * n_query * dim * itemsize
+        flop, products = 2 * block_q * block_k * (2 * block_d + block_v) * tiles, 3 * tiles
+    elif step == "dkdv":
+        loaded = itemsize * (kv_heads * n_key * (dim + value) + queries_passed * (dim + value)) + tiles * lookups
+        loaded += 8 * soft * queries_passed
+        if layout is not None:
+            loaded += (16 * heads + 4 * kv_heads) * len(columns)  # two splits a head, and the order once a program
+        stored = kv_heads * n_key * (dim + value) * itemsize
+        flop, products = 2 * block_q * block_k * 2 * (block_d + block_v) * tiles, 4 * tiles
+    else:
+        raise ValueError(f"step: got {step!r}, wanted 'forward', 'delta', 'dq' or 'dkdv'")
+    return Counts(batch * loaded, batch * stored, batch * flop, batch * products)
+
+
+def _visited(n_query, n_key, block_q, block_k, causal, layout, heads) -> Tensor:
+    row = torch.arange(-(-n_query // block_q))[:, None]
+    column = torch.arange(-(-n_key // block_k))[None, :]
+    seen = torch.ones(row.shape[0], column.shape[1], dtype=torch.bool)
+    if causal:
+        seen = column * block_k <= row * block_q + block_q - 1 + n_key - n_query
+    if layout is None:
+        return seen.expand(heads, *seen.shape)
+    return (layout.blocks() & seen).expand(heads, *seen.shape)
+
+
+def _tile_rows(length: int, block: int) -> Tensor:
+    """How many real rows each tile has."""
+    return (length - torch.arange(-(-length // block)) * block).clamp(max=block)
+
+
+def _item_bytes(pointers) -> int:
+    return pointers.get_element_ty().primitive_bitwidth // 8

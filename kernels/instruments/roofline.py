@@ -1,0 +1,152 @@
+"""The speed of light: how long a kernel must take on a device at least, and which part of the device says so.
+
+    work = closed_form("forward", …)              or what the ledger counted
+    print(roofline(xray("sigmoid_forward", "sm_90"), work, "H100", compulsory=bytes))
+
+Four limits, each as if nothing else existed: matrix units, special-function units (exponential, tanh, reciprocal),
+issue slots (every instruction of the main loop must be issued by someone), and memory. The largest is the estimate.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from kernels.instruments.ledger import Counts
+from kernels.instruments.xray import Xray
+
+
+@dataclass(frozen=True)
+class Device:
+    """Peaks from the vendors' data sheets, dense (no sparsity), at boost clock; a CPU's are measured on the spot.
+
+    matrix: FLOP/s with 16-bit inputs;  fp32: FLOP/s outside the matrix units;  memory: bytes/s
+    units: multiprocessors (AMD: compute units);  clock: Hz
+    special: results of the special-function units a cycle and unit;  issue: instructions a cycle and unit
+    lanes: threads of one instruction
+    """
+
+    name: str
+    arch: str
+    matrix: float
+    fp32: float
+    memory: float
+    units: int
+    clock: float
+    special: float = 16
+    issue: float = 4
+    lanes: int = 32
+    note: str = ""
+
+
+DEVICES = {
+    device.name: device
+    for device in (
+        Device("A100", "sm_80", 312e12, 19.5e12, 2.039e12, 108, 1.410e9, note="SXM4, 80 GB"),
+        Device("H100", "sm_90", 989e12, 67e12, 3.35e12, 132, 1.830e9, note="SXM5, 80 GB"),
+        Device("H200", "sm_90", 989e12, 67e12, 4.8e12, 132, 1.830e9, note="SXM, 141 GB"),
+        Device("B200", "sm_100", 2250e12, 80e12, 8.0e12, 148, 1.850e9, note="one GPU of an HGX board"),
+        Device("MI300X", "gfx942", 1307e12, 163.4e12, 5.3e12, 304, 2.100e9, lanes=64, note="OAM, 192 GB"),
+    )
+}
+
+LEFT_OUT = (
+    "latency: tiles wait for each other and for memory, so no kernel reaches all its limits at once",
+    "the two levels of cache between memory and the tiles",
+    "power: a chip under full load clocks lower than its boost clock",
+    "what runs before and after the main loop, launch overhead, and the last wave of programs",
+    "instructions that issue together, or take more than one issue slot",
+)
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """seconds: at least this long;  binds: the limit that says so;  limits: seconds of each;  left_out: what is not modelled."""
+
+    kernel: str
+    device: Device
+    limits: Mapping[str, float]
+    left_out: tuple[str, ...] = LEFT_OUT
+
+    @property
+    def binds(self) -> str:
+        return max(self.limits, key=self.limits.get)
+
+    @property
+    def seconds(self) -> float:
+        return max(self.limits.values())
+
+    def __str__(self) -> str:
+        lines = [f"{self.kernel} on {self.device.name}: at least {_time(self.seconds)}, bound by {self.binds}"]
+        for name, seconds in self.limits.items():
+            lines.append(f"  {name:18}{_time(seconds):>12}  {'█' * round(30 * seconds / self.seconds)}")
+        return "\n".join([*lines, "left out: " + "; ".join(self.left_out)])
+
+
+def roofline(report: Xray | None, work: Counts, device: str | Device, *, compulsory: int | None = None) -> Roofline:
+    """The limits of one kernel for `work` on `device` (a name in DEVICES, or the result of `this_cpu()`).
+
+    report:      the kernel's X-ray for the device's architecture; None leaves out special-function units and issue slots
+    work:        from `closed_form` or the ledger, with the tiles of the report
+    compulsory:  bytes that must cross the memory bus, each tensor once; `work.moved` (no cache at all) when None
+
+    Every pass of a warp through the main loop makes as many matrix products of tiles as the loop has in source, so the
+    number of passes is work.products over those of one pass.
+    Raises ValueError for an unknown device or a report of another architecture.
+    """
+    if not isinstance(device, Device):
+        if device not in DEVICES:
+            raise ValueError(f"device: got {device!r}, wanted one of {', '.join(DEVICES)}, or this_cpu()")
+        device = DEVICES[device]
+    limits = {"matrix units": work.matmul_flop / device.matrix}
+    if report is not None:
+        if report.arch != device.arch:
+            raise ValueError(f"report: made for {report.arch}, the {device.name} is {device.arch}; X-ray it for that")
+        passes = work.products / PRODUCTS[report.name.partition("_")[2]]
+        rate = device.units * device.clock
+        special = passes * report.num_warps * device.lanes * report.loop["special"]
+        issued = passes * report.num_warps * sum(report.loop.values())
+        limits |= {"special functions": special / (device.special * rate), "issue slots": issued / (device.issue * rate)}
+    limits["memory"] = (work.moved if compulsory is None else compulsory) / device.memory
+    return Roofline(report.name if report is not None else "attention", device, limits)
+
+
+PRODUCTS = {"forward": 2, "dq": 3, "dkdv": 4}  # matrix products of tiles in one pass of the main loop
+
+
+@cache
+def this_cpu() -> Device:
+    """This machine, measured now on the threads that PyTorch uses: a large matrix product, and a copy that no cache holds."""
+    import torch
+
+    def rate(run, amount: float) -> float:
+        run()
+        best = min(_seconds(run) for _ in range(5))
+        return amount / best
+
+    a = torch.randn(1024, 1024)
+    big = torch.empty(1 << 24)
+    other = torch.ones(1 << 24)
+    matrix = rate(lambda: a @ a, 2 * 1024**3)
+    memory = rate(lambda: big.copy_(other), 2 * big.nbytes)
+    threads = torch.get_num_threads()
+    return Device(
+        f"this CPU, {threads} thread{'s' * (threads > 1)}", "cpu", matrix, matrix, memory, threads, 0.0,
+        note=f"measured; {os.cpu_count()} cores; float32",
+    )  # fmt: skip
+
+
+def _seconds(run) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def _time(seconds: float) -> str:
+    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"

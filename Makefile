@@ -5,13 +5,14 @@ LAB_ARGS ?=
 MODE ?= lab
 EDITION ?= both
 JOBS ?= 2
+BENCH_ARGS ?=
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test labs bench doctor lint clean
+.PHONY: help setup lab test labs bench bench-gpu doctor lint clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup:  ## create .venv from requirements.lock (a second run takes no time)
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "seqlab needs Python 3.11 or newer, and '$(PYTHON)' is not on the PATH: install it, or name one with make PYTHON=/path/to/python3.11"; exit 1; }
@@ -28,6 +29,9 @@ labs: setup  ## execute all notebooks; report in build/report  (MODE=smoke|lab|f
 
 bench: setup  ## measure against peers in the same run
 	@$(PY) -m ci.bench
+
+bench-gpu: setup  ## the Triton kernels on a GPU: right first, then timed  (BENCH_ARGS="--quick" or "--dry-run")
+	@$(PY) -m ci.bench_gpu $(BENCH_ARGS)
 
 doctor: setup  ## what this machine has, and what each lab can use
 	@$(PY) -m seqlab

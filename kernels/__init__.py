@@ -3,7 +3,7 @@
     attention(q, k, v, normalizer="sigmoid", layout=layout)     one operation, several implementations
     choose(q)                                                   which one "auto" runs, and why
     BlockLayout                                                 a block-sparse pattern
-    xray, ledger, roofline                                      compile without a GPU, count bytes, speed of light
+    xray, ledger, audit, roofline       compile without a GPU, count bytes, watch addresses, speed of light
 
 Nothing is imported until it is used, so that `import kernels` costs no more than PyTorch. Where no GPU is, Triton is told
 to interpret its kernels (TRITON_INTERPRET=1), which it must know before it is imported.
@@ -20,6 +20,7 @@ _HOME = {
     "BlockLayout": "kernels.layout",
     "xray": "kernels.instruments.xray",
     "ledger": "kernels.instruments.ledger",
+    "audit": "kernels.instruments.audit",
     "roofline": "kernels.instruments.roofline",
 }
 

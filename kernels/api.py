@@ -23,9 +23,9 @@ def attention(
     normalizer: str = "softmax",
     layout: BlockLayout | None = None,
     causal: bool = False,
-    bias: Float[Tensor, "..."] | float | None = None,
+    bias: Float[Tensor, ...] | float | None = None,
     key_padding: Bool[Tensor, "batch key"] | None = None,
-    alibi: Float[Tensor, "..."] | None = None,
+    alibi: Float[Tensor, ...] | None = None,
     scale: float | None = None,
     impl: str = "auto",
 ) -> Float[Tensor, "batch head query value"]:
@@ -71,7 +71,9 @@ def _read(q, k, v, normalizer, layout, causal, bias, key_padding, alibi, scale) 
         if key_padding.dtype != torch.bool:
             raise TypeError(f"key_padding: got {key_padding.dtype}, wanted bool (true = a real key)")
         if key_padding.shape != (batch, n_key):
-            raise ValueError(f"key_padding: got shape {tuple(key_padding.shape)}, wanted (batch, key) = {(batch, n_key)}")
+            raise ValueError(
+                f"key_padding: got shape {tuple(key_padding.shape)}, wanted (batch, key) = {(batch, n_key)}"
+            )
         _same_device("key_padding", key_padding, q)
     if alibi is not None:
         alibi = _slopes(alibi, batch, heads, q)
@@ -105,17 +107,23 @@ def _check_tensors(q: Tensor, k: Tensor, v: Tensor) -> None:
 
 def _bias(bias: Tensor, shape: tuple[int, ...], q: Tensor) -> Tensor:
     if not bias.dtype.is_floating_point:
-        raise TypeError(f"bias: got {bias.dtype}, wanted a floating-point tensor; a boolean mask is a layout or key_padding")
+        raise TypeError(
+            f"bias: got {bias.dtype}, wanted a floating-point tensor; a boolean mask is a layout or key_padding"
+        )
     _same_device("bias", bias, q)
     fits = bias.ndim <= 4 and all(b in (1, s) for b, s in zip(bias.shape[::-1], shape[::-1]))
     if not fits:
-        raise ValueError(f"bias: got shape {tuple(bias.shape)}, which does not broadcast to (batch, head, query, key) = {shape}")
+        raise ValueError(
+            f"bias: got shape {tuple(bias.shape)}, which does not broadcast to (batch, head, query, key) = {shape}"
+        )
     return bias[(None,) * (4 - bias.ndim)]
 
 
 def _slopes(alibi: Tensor, batch: int, heads: int, q: Tensor) -> Tensor:
     if alibi.shape not in ((heads,), (batch, heads)):
-        raise ValueError(f"alibi: got shape {tuple(alibi.shape)}, wanted one slope per head, {(heads,)} or {(batch, heads)}")
+        raise ValueError(
+            f"alibi: got shape {tuple(alibi.shape)}, wanted one slope per head, {(heads,)} or {(batch, heads)}"
+        )
     if alibi.requires_grad:
         raise ValueError("alibi: the slopes are not differentiated; detach them, or train a bias= tensor instead")
     _same_device("alibi", alibi, q)

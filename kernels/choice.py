@@ -24,7 +24,9 @@ class Choice:
         return f"{self.impl}: {self.reason}"
 
 
-def choose(q: Tensor, k: Tensor | None = None, v: Tensor | None = None, *, layout: object = None, **options: object) -> Choice:
+def choose(
+    q: Tensor, k: Tensor | None = None, v: Tensor | None = None, *, layout: object = None, **options: object
+) -> Choice:
     """What `attention(q, k, v, impl="auto", …)` runs on this machine, and why.
 
     It depends on where q lives, its dtype and width, and the layout's block size; the other arguments change nothing.

@@ -27,7 +27,9 @@ def agree(name: str, got: Tensor, exact: Tensor, peer: Tensor, floor: float | No
         floor = 4 * torch.finfo(got.dtype).eps * max(float(exact.abs().max()), 1e-3)
     error, allowed = largest(got.double() - exact), largest(peer.double() - exact)
     if not error <= 2 * allowed + floor:
-        raise AssertionError(f"{name}: error {error:.3g}, PyTorch at {got.dtype} errs by {allowed:.3g}, floor {floor:.3g}")
+        raise AssertionError(
+            f"{name}: error {error:.3g}, PyTorch at {got.dtype} errs by {allowed:.3g}, floor {floor:.3g}"
+        )
     return error
 
 
@@ -35,7 +37,9 @@ def largest(x: Tensor) -> float:
     return float(x.abs().max()) if x.numel() else 0.0
 
 
-def results(q: Tensor, k: Tensor, v: Tensor, *, impl: str, dtype: torch.dtype | None = None, **options) -> dict[str, Tensor]:
+def results(
+    q: Tensor, k: Tensor, v: Tensor, *, impl: str, dtype: torch.dtype | None = None, **options
+) -> dict[str, Tensor]:
     """The output and every gradient by name of `kernels.attention` under a fixed random gradient.
 
     dtype: cast the inputs first; float64 with impl="reference" is the exact answer. A tensor bias gets a gradient too.
@@ -57,22 +61,32 @@ def copy_strides(x: Tensor, dtype: torch.dtype) -> Tensor:
     """A copy that keeps gaps between rows, so that a kernel meets the strides of the original."""
     if x.is_contiguous() or 0 in x.stride():
         return x.detach().to(dtype, copy=True)
-    room = torch.empty(x.untyped_storage().nbytes() // x.element_size(), dtype=dtype, device=x.device).fill_(float("nan"))
+    room = torch.empty(x.untyped_storage().nbytes() // x.element_size(), dtype=dtype, device=x.device).fill_(
+        float("nan")
+    )
     return room.as_strided(x.shape, x.stride(), x.storage_offset()).copy_(x.detach())
 
 
-def check(q: Tensor, k: Tensor, v: Tensor, *, impl: str, floor: float | None = None, **options) -> dict[str, float]:
-    """Errors by name of one call and its backward. AssertionError where one breaks the rule of `agree`."""
+def check(
+    q: Tensor, k: Tensor, v: Tensor, *, impl: str, floor: float | None = None, weight_error: float = 0.0, **options
+) -> dict[str, float]:
+    """Errors by name of one call and its backward. AssertionError where one breaks the rule of `agree`.
+
+    weight_error: what the hardware is known to put on a single weight (TANH_ERROR / 2 for the tanh form); errors of
+    many weights add up like a random walk, and four times that is allowed on top of the floor.
+    """
     got = results(q, k, v, impl=impl, **options)
     peer = results(q, k, v, impl="reference", **options)
     exact = results(q, k, v, impl="reference", dtype=torch.float64, **options)
     floors = dict.fromkeys(got, floor)
     if floor is None:
-        floors = _floors(q, k, v, exact, options)
+        floors = _floors(q, k, v, exact, options, weight_error)
     return {name: agree(name, got[name], exact[name], peer[name], floors[name]) for name in got}
 
 
-def _floors(q: Tensor, k: Tensor, v: Tensor, exact: dict[str, Tensor], options: dict[str, object]) -> dict[str, float]:
+def _floors(
+    q: Tensor, k: Tensor, v: Tensor, exact: dict[str, Tensor], options: dict[str, object], weight_error: float
+) -> dict[str, float]:
     """4 units in the last place, and what cancels inside dS: dP = dO · v, and for softmax rowsum(dO ∘ O), O rounded to its type."""
     floors = {name: 4 * torch.finfo(q.dtype).eps * max(largest(x), 1e-3) for name, x in exact.items()}
     scale = options.get("scale")
@@ -81,9 +95,12 @@ def _floors(q: Tensor, k: Tensor, v: Tensor, exact: dict[str, Tensor], options: 
     if options.get("normalizer", "softmax") == "softmax":
         lost += torch.finfo(q.dtype).eps * row(exact["out"])
     lost *= v.shape[-1] ** 0.5  # the length of a row of dO
-    for name, size in (("dq", scale * row(k)), ("dk", scale * row(q)), ("dbias", 1)):
+    rough = 4 * weight_error * row(v) * v.shape[-1] ** 0.5  # dS for a wrong weight
+    for name, size, count in (("dq", scale * row(k), k), ("dk", scale * row(q), q), ("dbias", 1, None)):
         if name in floors:
-            floors[name] += lost * size
+            floors[name] += lost * size + rough * size * (1 if count is None else count.shape[2] ** 0.5)
+    floors["out"] += 4 * weight_error * k.shape[2] ** 0.5 * largest(v)
+    floors["dv"] += 4 * weight_error * (q.shape[1] // k.shape[1] * q.shape[2]) ** 0.5 * 4
     return floors
 
 

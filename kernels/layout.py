@@ -29,9 +29,9 @@ class BlockLayout:
     n_query: int
     n_key: int
     offsets: Int[Tensor, "heads rows+1"]
-    indices: Int[Tensor, "listed"]
+    indices: Int[Tensor, listed]
     offsets_t: Int[Tensor, "heads columns+1"]
-    indices_t: Int[Tensor, "listed"]
+    indices_t: Int[Tensor, listed]
 
     @classmethod
     def from_mask(
@@ -80,7 +80,9 @@ class BlockLayout:
                 raise ValueError(f"rows: got {len(head)}, wanted {n_rows} ({n_query} queries in blocks of {block})")
             bad = [(i, j) for i, row in enumerate(head) for j in row if not 0 <= j < n_columns]
             if bad:
-                raise ValueError(f"rows: query block {bad[0][0]} lists key block {bad[0][1]}, wanted 0 to {n_columns - 1}")
+                raise ValueError(
+                    f"rows: query block {bad[0][0]} lists key block {bad[0][1]}, wanted 0 to {n_columns - 1}"
+                )
         head_rows = [[sorted(set(row)) for row in head] for head in heads]
         columns = []
         for head in head_rows:
@@ -108,7 +110,9 @@ class BlockLayout:
         Every other row sees `window` neighbours, itself in the middle, and `random_blocks` drawn from the whole row.
         """
         if window % 2 == 0:
-            raise ValueError(f"window: got {window} blocks, wanted an odd number (a block and its neighbours on both sides)")
+            raise ValueError(
+                f"window: got {window} blocks, wanted an odd number (a block and its neighbours on both sides)"
+            )
         _check_sizes(block, n, n)
         count = -(-n // block)
         first = -(-global_blocks // 2)

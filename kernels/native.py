@@ -27,7 +27,6 @@ from torch import Tensor
 from kernels.spec import Spec
 
 SOURCE = Path(__file__).with_name("tiled.cpp")
-LOG2E = 1.4426950408889634
 HIDDEN = -1e30  # tiled.cpp's score of a key that is not to be seen
 QUERIES = 256  # of a tile, when no layout says otherwise
 SMALL = 2**22  # multiplications that are not worth a second thread
@@ -91,12 +90,15 @@ def backward(
     call.put(keys=call.panels(k), values=call.panels(v), rows=call.keys(k), grad=call.queries(grad))
     if spec.normalizer == "softmax":
         delta = reduce(grad.float() * out, "batch head query value -> batch head query 1", "sum")
-        norm = (lse * LOG2E).masked_fill(lse == -torch.inf, -HIDDEN)[..., None]
+        norm = lse.masked_fill(lse == -torch.inf, -HIDDEN)[..., None]
         call.put(lse=call.rows(norm), delta=call.rows(delta))
     problem, (heads, dim), (kv_heads, value) = call.problem, q.shape[1::2], v.shape[1::2]
     problem.parts = min(-(-2 * problem.threads // (problem.batch * kv_heads)), problem.k_blocks)
     dq = call.put(dq=torch.stack([call.zeros(heads, call.query_rows, dim) for _ in range(problem.parts)]))
-    dk, dv = call.put(dk=call.zeros(kv_heads, call.key_rows, dim)), call.put(dv=call.zeros(kv_heads, call.key_rows, value))
+    dk, dv = (
+        call.put(dk=call.zeros(kv_heads, call.key_rows, dim)),
+        call.put(dv=call.zeros(kv_heads, call.key_rows, value)),
+    )
     library.attention_backward(ctypes.byref(problem))
     dq = (dq[0] if problem.parts == 1 else dq.sum(0)).mul_(spec.scale)
     return call.query_tokens(dq, q, dim), call.key_tokens(dk.mul_(spec.scale), k), call.key_tokens(dv, v)
@@ -126,12 +128,12 @@ class _Call:
             q_block=self.q_block, q_blocks=q_blocks, q_room=self.q_room, q_rows=self.query_rows,
             k_block=self.k_block, k_blocks=k_blocks, panels=panels, width=self.panel // self.lanes,
             causal=spec.causal, softmax=spec.normalizer == "softmax", half=half, layout_heads=layout.heads if layout else 1,
-            threads=1 if work < SMALL else torch.get_num_threads(), scale=spec.scale * LOG2E, shift=spec.shift * LOG2E,
+            threads=1 if work < SMALL else torch.get_num_threads(), scale=spec.scale, shift=spec.shift,
         )  # fmt: skip
         self.put(q=self.queries(q))
         self._put_visible(torch.ones(1, n_key) if spec.key_padding is None else spec.key_padding.float())
         if spec.alibi is not None:
-            self.put(slopes=spec.alibi.float() * LOG2E)
+            self.put(slopes=spec.alibi.float())
             self.problem.batched_slopes = len(spec.alibi) > 1
         if layout is not None:
             names = ("offsets", "indices", "offsets_t", "indices_t")
@@ -169,11 +171,11 @@ class _Call:
     def values(self, x: Tensor) -> Tensor:
         if not self.half:
             return self.keys(x)
-        x = F.pad(_blocks(x, self.k_block, self.k_room), (0, -x.shape[3] % self.lanes))
+        x = _pad(_blocks(x, self.k_block, self.k_room), 0, -x.shape[3] % self.lanes)
         return rearrange(x, "batch head (key two) value -> batch head key value two", two=2)
 
     def _vectors(self, x: Tensor) -> Tensor:
-        x = F.pad(x, (0, -x.shape[3] % self.lanes))
+        x = _pad(x, 0, -x.shape[3] % self.lanes)
         return x.contiguous().view(torch.int32) if self.half else x.float()
 
     def query_tokens(self, x: Tensor, like: Tensor, dim: int = 1) -> Tensor:
@@ -187,13 +189,17 @@ def _up(n: int, unit: int) -> int:
     return -(-n // unit) * unit
 
 
+def _pad(x: Tensor, rows: int, columns: int) -> Tensor:
+    return F.pad(x, (0, columns, 0, rows)) if rows or columns else x
+
+
 def _blocks(x: Tensor, block: int, room: int) -> Tensor:
     """Tokens in whole blocks, each padded with zeros to `room`."""
-    x = F.pad(x, (0, 0, 0, -x.shape[2] % block))
+    x = _pad(x, -x.shape[2] % block, 0)
     if block == room:
         return x
     x = rearrange(x, "batch head (block token) dim -> batch head block token dim", token=block)
-    return rearrange(F.pad(x, (0, 0, 0, room - block)), "batch head block token dim -> batch head (block token) dim")
+    return rearrange(_pad(x, room - block, 0), "batch head block token dim -> batch head (block token) dim")
 
 
 def _tokens(x: Tensor, block: int, room: int, n: int, dim: int) -> Tensor:
@@ -238,7 +244,9 @@ def _compiler() -> list[str] | None:
 def _build(compiler: list[str]) -> Path:
     """The library for this source, compiler and CPU, from the cache or built now and moved into place in one step."""
     version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
-    key = hashlib.sha256("\0".join([SOURCE.read_text(encoding="utf-8"), *compiler, version, _cpu()]).encode()).hexdigest()
+    key = hashlib.sha256(
+        "\0".join([SOURCE.read_text(encoding="utf-8"), *compiler, version, _cpu()]).encode()
+    ).hexdigest()
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqlab"
     path = home / f"tiled-{key[:16]}.so"
     if path.exists():

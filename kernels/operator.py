@@ -65,7 +65,9 @@ def _backward(
 
 
 @_backward.register_fake
-def _(grad, q, k, v, out, lse, bias, key_padding, alibi, tables, block, normalizer, causal, shift, scale, impl, want_bias):
+def _(
+    grad, q, k, v, out, lse, bias, key_padding, alibi, tables, block, normalizer, causal, shift, scale, impl, want_bias
+):
     dbias = q.new_empty(bias.shape, dtype=bias.dtype) if want_bias else q.new_empty(0)
     return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape), dbias
 

@@ -12,6 +12,7 @@ from importlib import metadata
 
 import torch
 
+from kernels.flash import versions
 from seqlab.course.catalogue import LABS
 
 WANTED = ("torch", "triton", "numpy", "einops", "jupyterlab", "ipywidgets", "anywidget", "plotly", "papermill")
@@ -69,7 +70,7 @@ def _machine() -> list[Finding]:
     lines = [
         Finding("Machine", "good", f"{platform.system()} {platform.machine()}, {cores} cores, {_memory()}; torch uses {threads} threads (the labs: 1)"),
         Finding("Machine", "good", f"GPU: {_gpus()}") if torch.cuda.is_available() else
-        Finding("Machine", "note", "no CUDA GPU: every lab runs on the CPU, nothing in the labs so far needs one"),
+        Finding("Machine", "note", "no CUDA GPU: every lab runs on the CPU; GPU kernels run in Triton's interpreter and are compiled for reading"),
     ]  # fmt: skip
     if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
         lines.append(
@@ -95,25 +96,23 @@ def _triton() -> list[Finding]:
             f"{version}; without a GPU it runs in its interpreter (TRITON_INTERPRET=1) or only compiles",
         )
     ]
-    if (3, 4) <= _numbers(version) <= (3, 7, 0):
-        lines.append(
-            Finding(
-                "Triton",
-                "bad",
-                f"{version}: versions 3.4 to 3.7.0 compute wrong gradients on Hopper GPUs; install the pinned version (make setup)",
-            )
-        )
-    if (3, 6) <= _numbers(version) < (3, 7):
-        lines.append(
-            Finding("Triton", "bad", f"{version}: its interpreter fails on loops with a run-time bound under numpy 2.4")
-        )
+    numbers = _numbers(version)[:3]
+    for where in ("hopper", "interpret"):
+        if problem := versions.known_bad(numbers, where):
+            lines.append(Finding("Triton", "bad", problem))
     lines.append(Finding("Triton", "note", "bf16 in Triton's interpreter is silently wrong: use fp32 or fp16 there"))
     return lines
 
 
 def _labs() -> list[Finding]:
-    have = {"chemistry model": importlib.util.find_spec("rxnmapper") is not None}
-    cure = {"chemistry model": "pip install --no-deps -r requirements-models.lock"}
+    have = {
+        "chemistry model": importlib.util.find_spec("rxnmapper") is not None,
+        "Triton": _version("triton") is not None,
+    }
+    cure = {
+        "chemistry model": "pip install --no-deps -r requirements-models.lock",
+        "Triton": "it exists for Linux on x86-64; read the lab's page in build/report instead",
+    }
     lines = []
     for lab in LABS:
         missing = [need for need in lab.needs if not have[need]]

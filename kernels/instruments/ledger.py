@@ -84,7 +84,9 @@ def ledger() -> Iterator[Ledger]:
     from kernels.flash import versions
 
     if versions.installed() is None or not versions.interpreting():
-        raise RuntimeError("ledger: Triton must interpret in this process to be counted; start it with TRITON_INTERPRET=1")
+        raise RuntimeError(
+            "ledger: Triton must interpret in this process to be counted; start it with TRITON_INTERPRET=1"
+        )
     from triton.runtime import interpreter
 
     book, running = Ledger(), ["?"]

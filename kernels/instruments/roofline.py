@@ -109,7 +109,10 @@ def roofline(report: Xray | None, work: Counts, device: str | Device, *, compuls
         rate = device.units * device.clock
         special = passes * report.num_warps * device.lanes * report.loop["special"]
         issued = passes * report.num_warps * sum(report.loop.values())
-        limits |= {"special functions": special / (device.special * rate), "issue slots": issued / (device.issue * rate)}
+        limits |= {
+            "special functions": special / (device.special * rate),
+            "issue slots": issued / (device.issue * rate),
+        }
     limits["memory"] = (work.moved if compulsory is None else compulsory) / device.memory
     return Roofline(report.name if report is not None else "attention", device, limits)
 

@@ -19,10 +19,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kernels.instruments.instructions import CLASSES, Instruction, count, matrix_loops, parse, spilled
-from kernels.instruments.occupancy import Occupancy, occupancy
 from kernels.instruments.compile import XrayError, compiled, plain, resolve
+from kernels.instruments.instructions import CLASSES, Instruction, count, matrix_loops, parse, spilled
 from kernels.instruments.lines import of_assembly, of_nvdisasm, of_ttir, python_lines, reductions
+from kernels.instruments.occupancy import Occupancy, occupancy
 
 __all__ = ["ARCHITECTURES", "Xray", "XrayError", "compare", "xray"]
 

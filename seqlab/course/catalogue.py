@@ -81,4 +81,8 @@ LABS = (
         "01_attention_names_things", "Attention names things", 60, "medium",
         ("names.weights", "names.hardmax", "names.equivariance", "names.tester"),
     ),
+    Lab(
+        "08_gpu_kernels", "GPU kernels, without a GPU", 75, "demanding",
+        ("kernels.online", "kernels.sigmoid", "kernels.backward", "kernels.block_sparse"), ("Triton",),
+    ),
 )  # fmt: skip

@@ -76,7 +76,9 @@ def test_tiles_of_any_shape(normalizer, tiles, causal):
 
 
 @both
-@pytest.mark.parametrize("dim, value", [(16, 16), (40, 40), (64, 64), (80, 80), (128, 128), (256, 16), (1, 5), (24, 96)])
+@pytest.mark.parametrize(
+    "dim, value", [(16, 16), (40, 40), (64, 64), (80, 80), (128, 128), (256, 16), (1, 5), (24, 96)]
+)
 def test_dims(normalizer, dim, value):
     check(*qkv(33, dim=dim, value=value, heads=1), impl="interpret", normalizer=normalizer)
 
@@ -94,7 +96,12 @@ def test_padding_and_a_sequence_without_keys(normalizer, causal):
 def test_alibi_in_full(normalizer):
     slopes = torch.tensor([[0.5, 0.25, 0.1, 1.0]])
     check(*qkv(40, 50, heads=4, kv_heads=2), impl="interpret", normalizer=normalizer, alibi=slopes[0], causal=True)
-    check(*qkv(40, 50, heads=4, batch=2), impl="interpret", normalizer=normalizer, alibi=slopes * torch.tensor([[1.0], [2.0]]))
+    check(
+        *qkv(40, 50, heads=4, batch=2),
+        impl="interpret",
+        normalizer=normalizer,
+        alibi=slopes * torch.tensor([[1.0], [2.0]]),
+    )
 
 
 @both
@@ -137,7 +144,12 @@ def test_block_sparse(normalizer, n_query, n_key, block, causal):
 
 @both
 def test_block_sparse_with_everything(normalizer):
-    options = {"layout": layout(90, 90, 32), "key_padding": padding(2, 90), "alibi": torch.tensor([0.1, 0.2]), "causal": True}
+    options = {
+        "layout": layout(90, 90, 32),
+        "key_padding": padding(2, 90),
+        "alibi": torch.tensor([0.1, 0.2]),
+        "causal": True,
+    }
     check(*qkv(90, batch=2, gaps=True), impl="interpret", normalizer=normalizer, bias=bias(90, 90), **options)
 
 

@@ -55,7 +55,10 @@ def test_a_long_layout_is_quick_and_linear():
     "build, says",
     [
         (lambda: BlockLayout.from_mask(torch.ones(2, 2), 16), "mask: got torch.float32"),
-        (lambda: BlockLayout.from_mask(torch.ones(2, 2, dtype=torch.bool), 16, n_query=70), "n_query: 70 tokens are 5 blocks"),
+        (
+            lambda: BlockLayout.from_mask(torch.ones(2, 2, dtype=torch.bool), 16, n_query=70),
+            "n_query: 70 tokens are 5 blocks",
+        ),
         (lambda: BlockLayout.from_rows([[0], [2]], 16, n_query=32), "query block 1 lists key block 2, wanted 0 to 1"),
         (lambda: BlockLayout.from_rows([[0]], 16, n_query=32), "rows: got 1, wanted 2"),
         (lambda: BlockLayout.from_rows([[0]], 0, n_query=1), "block: got 0"),

@@ -17,10 +17,14 @@ both = pytest.mark.parametrize("normalizer", ["softmax", "sigmoid"])
 FUNCTIONS = {"forward": "forward", "dq": "backward_query", "dkdv": "backward_key", "delta": "delta"}
 
 
-def assert_exact(normalizer, n_query, n_key, *, dim=16, value=16, sparse=None, causal=False, dtype=torch.float32, tiles=(32, 16)):
+def assert_exact(
+    normalizer, n_query, n_key, *, dim=16, value=16, sparse=None, causal=False, dtype=torch.float32, tiles=(32, 16)
+):
     q, k, v = (x.requires_grad_() for x in qkv(n_query, n_key, dim=dim, value=value, batch=2, kv_heads=1, dtype=dtype))
     with launch.tiles(*tiles), ledger() as book:
-        kernels.attention(q, k, v, normalizer=normalizer, layout=sparse, causal=causal, impl="interpret").sum().backward()
+        kernels.attention(
+            q, k, v, normalizer=normalizer, layout=sparse, causal=causal, impl="interpret"
+        ).sum().backward()
     for step, function in FUNCTIONS.items():
         if step == "delta" and normalizer == "sigmoid":
             continue
@@ -77,7 +81,9 @@ def test_sigmoid_reduces_nothing_and_softmax_twice_a_tile():
 
 def test_the_familiar_formula():
     """n_q d + (n_q / block) n_k 2 d elements, as every text on flash attention has it."""
-    want = closed_form("forward", normalizer="sigmoid", batch=1, heads=1, n_query=256, n_key=256, dim=64, block_q=64, block_k=64)
+    want = closed_form(
+        "forward", normalizer="sigmoid", batch=1, heads=1, n_query=256, n_key=256, dim=64, block_q=64, block_k=64
+    )
     assert want.loaded == 4 * (256 * 64 + 4 * 256 * 128) == 589_824 and want.stored == 65_536
     assert want.matmul_flop == 4 * 256 * 256 * 64 == 16_777_216
 

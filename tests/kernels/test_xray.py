@@ -12,9 +12,9 @@ import pytest
 
 from kernels.instruments import compile as compiling
 from kernels.instruments.instructions import count, loops, matrix_loops, parse, spilled
+from kernels.instruments.lines import of_ttir, python_lines
 from kernels.instruments.occupancy import occupancy
 from kernels.instruments.xray import ARCHITECTURES, Xray, XrayError, compare, xray
-from kernels.instruments.lines import of_ttir, python_lines
 
 pytest.importorskip("triton")
 from tests.kernels import toy_kernels  # noqa: E402

@@ -1,0 +1,116 @@
+"""The audit: addresses that no kernel should touch, found while the interpreter runs it.
+
+    with audit(out, x) as findings:
+        kernel[grid](x, out, …)
+    findings            one line for each kind of mistake, with the first place where it happened
+
+It finds what a wrong answer may hide: a load or a store outside of every tensor (a mask is missing), and an address
+that two programs of one launch write (a race: on a GPU the last one wins, and which that is changes from run to run).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Finding:
+    """kind: "load outside", "store outside" or "race";  program: the grid index that did it;  where: in words."""
+
+    kind: str
+    program: tuple[int, int, int]
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} by program {self.program}: {self.where}"
+
+
+@contextmanager
+def audit(*tensors: Tensor) -> Iterator[list[Finding]]:
+    """Watch the Triton kernels of this block; the list fills up as they run, one finding of each kind a launch.
+
+    tensors: all that the kernels may touch, on the CPU. Accesses outside of them are reported and not carried out.
+    Without tensors, races alone are looked for.
+    Atomic operations may meet at one address and do not count. Raises RuntimeError where Triton compiles.
+    """
+    from kernels.flash import versions
+
+    if versions.installed() is None or not versions.interpreting():
+        raise RuntimeError("audit: Triton must interpret in this process; start it with TRITON_INTERPRET=1")
+    from triton.runtime import interpreter
+
+    spans = [_span(x) for x in tensors]
+    findings: list[Finding] = []
+    writers: dict[int, tuple[int, int, int]] = {}
+    builder = interpreter.InterpreterBuilder
+    originals = {name: builder.__dict__[name] for name in ("create_masked_load", "create_masked_store")}
+    launch = interpreter.GridExecutor.__call__
+
+    def report(kind: str, program: tuple[int, int, int], where: str) -> None:
+        if all(found.kind != kind for found in findings):
+            findings.append(Finding(kind, program, where))
+
+    def inside(addresses: np.ndarray, mask: np.ndarray, kind: str, program: tuple[int, int, int]) -> np.ndarray:
+        """The mask without what lies outside."""
+        known = np.zeros(addresses.shape, dtype=bool)
+        for start, end, _ in spans:
+            known |= (addresses >= start) & (addresses < end)
+        if spans and (bad := mask & ~known).any():
+            report(
+                kind,
+                program,
+                f"{int(bad.sum())} of {int(mask.sum())} elements, the first {_near(addresses[bad].flat[0], spans)}",
+            )
+        return mask & known if spans else mask
+
+    def load(self, pointers, mask, *rest):
+        kept = inside(pointers.data, mask.data, "load outside", tuple(self.grid_idx))
+        return originals["create_masked_load"](self, pointers, interpreter.TensorHandle(kept, mask.dtype), *rest)
+
+    def store(self, pointers, value, mask, *rest):
+        program = tuple(self.grid_idx)
+        kept = inside(pointers.data, mask.data, "store outside", program)
+        for address in np.broadcast_to(pointers.data, kept.shape)[kept].flat:
+            if writers.setdefault(int(address), program) != program:
+                report("race", program, f"{_near(address, spans)}, which program {writers[int(address)]} wrote as well")
+                break
+        return originals["create_masked_store"](
+            self, pointers, value, interpreter.TensorHandle(kept, mask.dtype), *rest
+        )
+
+    def start(self, *arguments, **named):
+        writers.clear()
+        return launch(self, *arguments, **named)
+
+    try:
+        builder.create_masked_load, builder.create_masked_store = load, store
+        interpreter.GridExecutor.__call__ = start
+        yield findings
+    finally:
+        for name, original in originals.items():
+            setattr(builder, name, original)
+        interpreter.GridExecutor.__call__ = launch
+
+
+def _span(x: Tensor) -> tuple[int, int, str]:
+    extent = sum((size - 1) * stride for size, stride in zip(x.shape, x.stride())) + 1
+    return x.data_ptr(), x.data_ptr() + extent * x.element_size(), f"shape {tuple(x.shape)}"
+
+
+def _near(address: int, spans: list[tuple[int, int, str]]) -> str:
+    """An address relative to the nearest tensor."""
+    if not spans:
+        return f"address {int(address):#x}"
+    start, end, name = min(spans, key=lambda s: max(s[0] - int(address), int(address) - s[1] + 1, 0))
+    if start <= address < end:
+        return f"{int(address) - start} bytes into the tensor of {name}"
+    return (
+        f"{int(address) - end} bytes past the end of the tensor of {name}"
+        if address >= end
+        else f"{start - int(address)} bytes before the tensor of {name}"
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kernels import native
 from kernels.spec import Spec
 
 WIDEST = 256  # head dim of the Triton kernels
@@ -32,7 +33,7 @@ def choose(
     It depends on where q lives, its dtype and width, and the layout's block size; the other arguments change nothing.
     """
     if q.device.type != "cuda":
-        return Choice("tiled", f"the tensors are on {q.device.type}; {_native()}")
+        return Choice("tiled", f"the tensors are on {q.device.type}, memory O(n); {native.status()}")
     from kernels.flash import versions
 
     trouble = versions.trouble(q.device)
@@ -60,6 +61,3 @@ def require(impl: str, q: Tensor, v: Tensor, spec: Spec) -> None:
             f"layout: blocks of {spec.layout.block} tokens, the Triton kernels take {', '.join(map(str, BLOCKS))}; use impl='tiled'"
         )
 
-
-def _native() -> str:
-    return "tiles of PyTorch operations need memory O(n)"

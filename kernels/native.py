@@ -116,7 +116,7 @@ class _Call:
         most = _library()[0].widest() * self.lanes
         self.q_block, k_block = (min(QUERIES, n_query), min(most, n_key)) if layout is None else (layout.block,) * 2
         panels = -(-k_block // most)
-        self.panel = _up(-(-k_block // panels), self.lanes)
+        self.panel = self.lanes * _power(-(-k_block // (panels * self.lanes)))
         self.k_block = self.panel if layout is None else k_block
         self.q_room, self.k_room = _up(self.q_block, 4), panels * self.panel
         q_blocks, k_blocks = -(-n_query // self.q_block), -(-n_key // self.k_block)
@@ -183,6 +183,11 @@ class _Call:
 
     def key_tokens(self, x: Tensor, like: Tensor) -> Tensor:
         return _tokens(x, self.k_block, self.k_room, like.shape[2], like.shape[3]).to(like.dtype).contiguous()
+
+
+def _power(n: int) -> int:
+    """The power of two that n fits in."""
+    return 1 << (n - 1).bit_length()
 
 
 def _up(n: int, unit: int) -> int:
@@ -260,7 +265,7 @@ def _build(compiler: list[str]) -> Path:
     fresh = Path(room) / "fresh.so"
     try:
         tune = "-mcpu=native" if platform.machine() in ("aarch64", "arm64") else "-march=native"
-        flags = ["-std=c++17", "-O3", tune, "-fPIC", "-shared", "-pthread"]
+        flags = ["-std=c++17", "-O2", tune, "-fPIC", "-shared", "-pthread"]
         command = [*compiler, *flags, str(SOURCE), "-o", str(fresh)]
         subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
         fresh.replace(path)

@@ -10,8 +10,9 @@ issue slots (every instruction of the main loop must be issued by someone), and 
 from __future__ import annotations
 
 import os
+import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -64,11 +65,15 @@ LEFT_OUT = (
 
 @dataclass(frozen=True)
 class Roofline:
-    """seconds: at least this long;  binds: the limit that says so;  limits: seconds of each;  left_out: what is not modelled."""
+    """seconds: at least this long;  binds: the limit that says so;  limits: seconds of each;  left_out: what is not modelled.
+
+    measured: seconds that a run really took, where one was made.
+    """
 
     kernel: str
     device: Device
     limits: Mapping[str, float]
+    measured: float | None = None
     left_out: tuple[str, ...] = LEFT_OUT
 
     @property
@@ -83,15 +88,26 @@ class Roofline:
         lines = [f"{self.kernel} on {self.device.name}: at least {_time(self.seconds)}, bound by {self.binds}"]
         for name, seconds in self.limits.items():
             lines.append(f"  {name:18}{_time(seconds):>12}  {'█' * round(30 * seconds / self.seconds)}")
-        return "\n".join([*lines, "left out: " + "; ".join(self.left_out)])
+        if self.measured is not None:
+            share = f"{100 * self.seconds / self.measured:.0f} % of the speed of light"
+            lines.append(f"  {'measured':18}{_time(self.measured):>12}  {share}")
+        return "\n".join([*lines, "  left out:", *(f"  - {what}" for what in self.left_out)])
 
 
-def roofline(report: Xray | None, work: Counts, device: str | Device, *, compulsory: int | None = None) -> Roofline:
+def roofline(
+    report: Xray | None,
+    work: Counts,
+    device: str | Device,
+    *,
+    compulsory: int | None = None,
+    measured: float | None = None,
+) -> Roofline:
     """The limits of one kernel for `work` on `device` (a name in DEVICES, or the result of `this_cpu()`).
 
     report:      the kernel's X-ray for the device's architecture; None leaves out special-function units and issue slots
     work:        from `closed_form` or the ledger, with the tiles of the report
     compulsory:  bytes that must cross the memory bus, each tensor once; `work.moved` (no cache at all) when None
+    measured:    seconds of a real run on that device, such as from `seconds`, to stand beside the limits
 
     Every pass of a warp through the main loop makes as many matrix products of tiles as the loop has in source, so the
     number of passes is work.products over those of one pass.
@@ -114,7 +130,7 @@ def roofline(report: Xray | None, work: Counts, device: str | Device, *, compuls
             "issue slots": issued / (device.issue * rate),
         }
     limits["memory"] = (work.moved if compulsory is None else compulsory) / device.memory
-    return Roofline(report.name if report is not None else "attention", device, limits)
+    return Roofline(report.name if report is not None else "attention", device, limits, measured)
 
 
 PRODUCTS = {"forward": 2, "dq": 3, "dkdv": 4}  # matrix products of tiles in one pass of the main loop
@@ -125,10 +141,8 @@ def this_cpu() -> Device:
     """This machine, measured now on the threads that PyTorch uses: a large matrix product, and a copy that no cache holds."""
     import torch
 
-    def rate(run, amount: float) -> float:
-        run()
-        best = min(_seconds(run) for _ in range(5))
-        return amount / best
+    def rate(run: Callable[[], object], amount: float) -> float:
+        return amount / seconds(run)
 
     a = torch.randn(1024, 1024)
     big = torch.empty(1 << 24)
@@ -142,10 +156,22 @@ def this_cpu() -> Device:
     )  # fmt: skip
 
 
-def _seconds(run) -> float:
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started
+def seconds(run: Callable[[], object], repeats: int = 5) -> float:
+    """The median time of `run` after one call to warm up, in seconds: wall clock, with a GPU's queue drained."""
+    import torch
+
+    def drain() -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+
+    times = []
+    for _ in range(repeats + 1):
+        drain()
+        started = time.perf_counter()
+        run()
+        drain()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times[1:])
 
 
 def _time(seconds: float) -> str:

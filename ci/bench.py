@@ -1,6 +1,6 @@
 """`make bench`: speed as a ratio against a peer in the same run, never as a bare number.
 
-    python -m ci.bench [--no-browser]
+    python -m ci.bench [--no-browser] [--quick]
 
 Writes build/report/bench.json. Timings are medians on one thread; other load on the machine shows up in both columns.
 """
@@ -94,6 +94,7 @@ def tester(count: int) -> Row:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure against peers in the same run.")
     parser.add_argument("--no-browser", action="store_true", help="leave out the widget latencies")
+    parser.add_argument("--quick", action="store_true", help="shorter sequences for the kernels, no FlexAttention")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -111,6 +112,9 @@ def main() -> None:
             f"{r['what']:62} {r['ours_ms']:9.2f} ms   {r['peer']:14} {r['peer_ms']:9.2f} ms   ratio {r['ratio']:.2f}",
             flush=True,
         )
+    from ci import bench_kernels  # which takes its rows from here
+
+    rows += bench_kernels.measure(arguments.quick)
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     fresh = TARGET.with_suffix(".new")
     fresh.write_text(json.dumps(rows, indent=1) + "\n")

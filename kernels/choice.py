@@ -60,4 +60,3 @@ def require(impl: str, q: Tensor, v: Tensor, spec: Spec) -> None:
         raise ValueError(
             f"layout: blocks of {spec.layout.block} tokens, the Triton kernels take {', '.join(map(str, BLOCKS))}; use impl='tiled'"
         )
-

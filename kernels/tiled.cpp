@@ -193,13 +193,13 @@ static inline void scores(const Problem& p, vec (&s)[STRIP][N], const float* q, 
     bool cut = p.causal && k.end - 1 > query;
     if (!cut && !k.hide && k.slope == 0) return;
     EACH(m, STRIP) EACH(n, N) {
-            ivec ahead;  // key − query
-            for (int i = 0; i < LANES; i++) ahead[i] = i;
-            ahead += (int32_t)(k.first + n * LANES - query - m);
-            s[m][n] -= k.slope * __builtin_convertvector(ahead < 0 ? -ahead : ahead, vec);
-            if (k.hide) s[m][n] += load(k.hide + n * LANES);
-            if (cut) s[m][n] = ahead > 0 ? spread(HIDDEN) : s[m][n];
-        }
+        ivec ahead;  // key − query
+        for (int i = 0; i < LANES; i++) ahead[i] = i;
+        ahead += (int32_t)(k.first + n * LANES - query - m);
+        s[m][n] -= k.slope * __builtin_convertvector(ahead < 0 ? -ahead : ahead, vec);
+        if (k.hide) s[m][n] += load(k.hide + n * LANES);
+        if (cut) s[m][n] = ahead > 0 ? spread(HIDDEN) : s[m][n];
+    }
 }
 
 struct Row {  // of softmax
@@ -292,7 +292,8 @@ static void forward_task(const Problem& p, int64_t batch, int64_t head, int64_t 
             Keys k = panel_keys(p, batch, head, list(t), panel);
             if (k.first == k.end) continue;
             int64_t index = (kv * p.k_blocks + list(t)) * p.panels + panel;
-            int64_t next = panel + 1 < p.panels || t + 1 == list.count ? index + 1 : (kv * p.k_blocks + list(t + 1)) * p.panels;
+            bool beside = panel + 1 < p.panels || t + 1 == list.count;
+            int64_t next = beside ? index + 1 : (kv * p.k_blocks + list(t + 1)) * p.panels;
             const float *keys = p.keys + index * p.dim * width, *values = p.values + index * steps * p.value;
             for (int64_t r = first_row(p, k, query); r < rows; r += STRIP) {
                 vec s[STRIP][N];
@@ -422,7 +423,8 @@ static void backward(const Problem& p) {
     run(p.threads, costs, [&](int64_t i) {
         int64_t part = i % p.parts, head = i / p.parts % p.kv_heads;
         const int64_t* range = &starts[head * (p.parts + 1) + part];
-        for (int64_t j = range[0]; j < range[1]; j++) backward_task<N, SOFTMAX>(p, i / p.parts / p.kv_heads, head, part, j);
+        for (int64_t j = range[0]; j < range[1]; j++)
+            backward_task<N, SOFTMAX>(p, i / p.parts / p.kv_heads, head, part, j);
     });
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 
 import torch
 from jaxtyping import Bool, Float
@@ -46,6 +47,11 @@ def attention(
     Heads of q may be a multiple of those of k and v (grouped queries). A row that sees no key gives zeros.
     Raises ValueError or TypeError that names the argument, RuntimeError when `impl` cannot run here.
     """
+    if (
+        isinstance(q, Tensor) and q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type)
+    ):  # as PyTorch's own attention does
+        dtype = torch.get_autocast_dtype(q.device.type)
+        q, k, v = (x.to(dtype) if isinstance(x, Tensor) and x.dtype.is_floating_point else x for x in (q, k, v))
     spec = _read(q, k, v, normalizer, layout, causal, bias, key_padding, alibi, scale)
     if impl not in IMPLS:
         raise ValueError(f"impl: got {impl!r}, wanted one of {', '.join(IMPLS)}")
@@ -60,11 +66,10 @@ def _read(q, k, v, normalizer, layout, causal, bias, key_padding, alibi, scale) 
     (batch, heads, n_query, dim), n_key = q.shape, k.shape[2]
     if normalizer not in NORMALIZERS:
         raise ValueError(f"normalizer: got {normalizer!r}, wanted one of {', '.join(NORMALIZERS)}")
+    _check_types(layout, causal, bias, key_padding, alibi, scale)
     shift = -math.log(n_key) if bias is None and normalizer == "sigmoid" else 0.0
-    if isinstance(bias, (int, float)):
-        shift, bias = float(bias), None
-        if not math.isfinite(shift):
-            raise ValueError(f"bias: got {shift}, wanted a finite number or a tensor")
+    if isinstance(bias, numbers.Real):
+        shift, bias = float(bias) if normalizer == "sigmoid" else 0.0, None  # softmax cannot see it
     if bias is not None:
         bias = _bias(bias, (batch, heads, n_query, n_key), q)
     if key_padding is not None:
@@ -84,12 +89,36 @@ def _read(q, k, v, normalizer, layout, causal, bias, key_padding, alibi, scale) 
     return Spec(normalizer, scale, shift, bool(causal), bias, key_padding, alibi, layout)
 
 
+def _check_types(layout, causal, bias, key_padding, alibi, scale) -> None:
+    """One sentence for each argument of a wrong type."""
+
+    def number(x: object) -> bool:
+        return isinstance(x, numbers.Real) and not isinstance(x, bool)
+
+    fits = (
+        ("layout", layout, layout is None or isinstance(layout, BlockLayout), "a BlockLayout (BlockLayout.from_mask makes one of a grid)"),
+        ("causal", causal, isinstance(causal, bool), "True or False; a mask is a layout, key_padding or a bias of −∞"),
+        ("bias", bias, bias is None or number(bias) or isinstance(bias, Tensor), "a number or a torch tensor"),
+        ("key_padding", key_padding, key_padding is None or isinstance(key_padding, Tensor), "a torch tensor of booleans"),
+        ("alibi", alibi, alibi is None or isinstance(alibi, Tensor), "a torch tensor of slopes"),
+        ("scale", scale, scale is None or number(scale), "a number; a trained scale belongs into q"),
+    )  # fmt: skip
+    for name, value, fit, wanted in fits:
+        if not fit:
+            raise TypeError(f"{name}: got {type(value).__name__}, wanted {wanted}")
+    for name, value in (("bias", bias), ("scale", scale)):
+        if number(value) and not math.isfinite(value):
+            raise ValueError(f"{name}: got {value}, wanted a finite number")
+
+
 def _check_tensors(q: Tensor, k: Tensor, v: Tensor) -> None:
     for name, x in (("q", q), ("k", k), ("v", v)):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{name}: got {type(x).__name__}, wanted a torch tensor (batch, head, token, dim)")
         if x.ndim != 4:
             raise ValueError(f"{name}: got shape {tuple(x.shape)}, wanted four axes (batch, head, token, dim)")
-        if not x.dtype.is_floating_point:
-            raise TypeError(f"{name}: got {x.dtype}, wanted a floating-point type")
+        if x.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+            raise TypeError(f"{name}: got {x.dtype}, wanted float16, bfloat16, float32 or float64")
         if 0 in x.shape:
             raise ValueError(f"{name}: got shape {tuple(x.shape)}, wanted at least one of everything")
         if x.dtype != q.dtype:
@@ -124,6 +153,8 @@ def _slopes(alibi: Tensor, batch: int, heads: int, q: Tensor) -> Tensor:
         raise ValueError(
             f"alibi: got shape {tuple(alibi.shape)}, wanted one slope per head, {(heads,)} or {(batch, heads)}"
         )
+    if not alibi.dtype.is_floating_point:
+        raise TypeError(f"alibi: got {alibi.dtype}, wanted floating-point slopes")
     if alibi.requires_grad:
         raise ValueError("alibi: the slopes are not differentiated; detach them, or train a bias= tensor instead")
     _same_device("alibi", alibi, q)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from kernels import native
+from kernels.flash.catalogue import WIDEST
 from kernels.spec import Spec
 
-WIDEST = 256  # head dim of the Triton kernels
 BLOCKS = (16, 32, 64, 128)  # a tile has a power of two of rows
 
 
@@ -32,6 +32,8 @@ def choose(
 
     It depends on where q lives, its dtype and width, and the layout's block size; the other arguments change nothing.
     """
+    if not isinstance(q, Tensor):
+        raise TypeError(f"q: got {type(q).__name__}, wanted a torch tensor")
     if q.device.type != "cuda":
         return Choice("tiled", f"the tensors are on {q.device.type}, memory O(n); {native.status()}")
     from kernels.flash import versions

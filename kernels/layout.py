@@ -9,6 +9,7 @@ listed block is seen whole; `causal` and `key_padding` still act inside it.
 
 from __future__ import annotations
 
+import numbers
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,20 @@ class BlockLayout:
     offsets_t: Int[Tensor, "heads columns+1"]
     indices_t: Int[Tensor, listed]
 
+    def __post_init__(self) -> None:
+        for name, length in (("offsets", self.n_query), ("offsets_t", self.n_key)):
+            table, wanted = getattr(self, name), -(-length // self.block) + 1
+            if table.ndim != 2 or table.shape[1] != wanted:
+                raise ValueError(
+                    f"{name}: got shape {tuple(table.shape)}, wanted (heads, {wanted}) for {length} tokens in blocks of {self.block}"
+                )
+        if self.indices.ndim != 1 or self.indices.shape != self.indices_t.shape:
+            raise ValueError(
+                f"indices: got shape {tuple(self.indices.shape)}, and {tuple(self.indices_t.shape)} for the transpose; wanted two equal lists"
+            )
+        for name in ("offsets", "indices", "offsets_t", "indices_t"):  # what the kernels read
+            object.__setattr__(self, name, getattr(self, name).to(torch.int32).contiguous())
+
     @classmethod
     def from_mask(
         cls,
@@ -43,6 +58,7 @@ class BlockLayout:
         n_key: int | None = None,
     ) -> BlockLayout:
         """From a boolean grid of blocks, true = listed. Lengths default to whole blocks."""
+        mask = torch.as_tensor(mask)
         if mask.dtype != torch.bool or mask.ndim not in (2, 3):
             raise TypeError(
                 f"mask: got {mask.dtype} of shape {tuple(mask.shape)}, wanted bool (rows columns) or (heads rows columns)"
@@ -73,7 +89,7 @@ class BlockLayout:
         _check_sizes(block, n_query, n_key)
         n_rows, n_columns = -(-n_query // block), -(-n_key // block)
         heads = [[list(row) for row in rows]]
-        if heads[0] and heads[0][0] and not isinstance(heads[0][0][0], int):
+        if any(not isinstance(j, numbers.Integral) for row in heads[0] for j in row):
             heads = [[list(row) for row in head] for head in rows]
         for head in heads:
             if len(head) != n_rows:
@@ -114,6 +130,9 @@ class BlockLayout:
                 f"window: got {window} blocks, wanted an odd number (a block and its neighbours on both sides)"
             )
         _check_sizes(block, n, n)
+        for name, value in (("window", window), ("random_blocks", random_blocks), ("global_blocks", global_blocks)):
+            if value < 0:
+                raise ValueError(f"{name}: got {value}, wanted a number of blocks, at least 0")
         count = -(-n // block)
         first = -(-global_blocks // 2)
         relays = {*range(min(first, count)), *range(max(count - (global_blocks - first), 0), count)}
@@ -207,5 +226,5 @@ def _pack(heads: list[list[list[int]]]) -> tuple[Tensor, Tensor]:
 
 def _check_sizes(block: int, n_query: int, n_key: int) -> None:
     for name, value in (("block", block), ("n_query", n_query), ("n_key", n_key)):
-        if not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{name}: got {value!r}, wanted a whole number of tokens, at least 1")

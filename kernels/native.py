@@ -176,13 +176,22 @@ class _Call:
 
     def _vectors(self, x: Tensor) -> Tensor:
         x = _pad(x, 0, -x.shape[3] % self.lanes)
-        return x.contiguous().view(torch.int32) if self.half else x.float()
+        if not self.half:
+            return x.float()
+        x = x.contiguous()
+        return (x.clone() if x.storage_offset() % 2 else x).view(torch.int32)  # pairs start at even places
 
     def query_tokens(self, x: Tensor, like: Tensor, dim: int = 1) -> Tensor:
-        return _tokens(x, self.q_block, self.q_room, self.problem.n_query, dim).to(like.dtype).contiguous()
+        return _own(_tokens(x, self.q_block, self.q_room, self.problem.n_query, dim).to(like.dtype))
 
     def key_tokens(self, x: Tensor, like: Tensor) -> Tensor:
-        return _tokens(x, self.k_block, self.k_room, like.shape[2], like.shape[3]).to(like.dtype).contiguous()
+        return _own(_tokens(x, self.k_block, self.k_room, like.shape[2], like.shape[3]).to(like.dtype))
+
+
+def _own(x: Tensor) -> Tensor:
+    """x in memory of its own, never a view of the padded room."""
+    x = x.contiguous()
+    return x if x._base is None else x.clone()
 
 
 def _power(n: int) -> int:
@@ -225,7 +234,12 @@ def _library() -> tuple[ctypes.CDLL | None, str]:
         return None, "C++: no compiler found ($CXX, g++, clang++, c++); PyTorch runs, several times slower"
     try:
         path = _build(compiler)
-        library = ctypes.CDLL(str(path))
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError:  # a damaged file in the cache
+            path.unlink(missing_ok=True)
+            path = _build(compiler)
+            library = ctypes.CDLL(str(path))
     except (OSError, subprocess.SubprocessError) as error:
         output = (getattr(error, "stderr", None) or str(error)).strip()
         lines = [line for line in output.splitlines() if "error" in line] or output.splitlines() or ["no message"]
@@ -240,7 +254,10 @@ def _library() -> tuple[ctypes.CDLL | None, str]:
 
 def _compiler() -> list[str] | None:
     for name in (os.environ.get("CXX", ""), "g++", "clang++", "c++"):
-        words = shlex.split(name)
+        try:
+            words = shlex.split(name)
+        except ValueError:  # quotes that do not close
+            continue
         if words and shutil.which(words[0]):
             return words
     return None
@@ -252,7 +269,10 @@ def _build(compiler: list[str]) -> Path:
     key = hashlib.sha256(
         "\0".join([SOURCE.read_text(encoding="utf-8"), *compiler, version, _cpu()]).encode()
     ).hexdigest()
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqlab"
+    try:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqlab"
+    except RuntimeError:  # no home directory
+        home = Path(tempfile.gettempdir()) / "seqlab"
     path = home / f"tiled-{key[:16]}.so"
     if path.exists():
         return path
@@ -263,6 +283,7 @@ def _build(compiler: list[str]) -> Path:
         room = tempfile.mkdtemp()
         path = Path(room) / path.name
     fresh = Path(room) / "fresh.so"
+    logging.getLogger("seqlab.kernels").info("building the CPU kernel once, about ten seconds")
     try:
         tune = "-mcpu=native" if platform.machine() in ("aarch64", "arm64") else "-march=native"
         flags = ["-std=c++17", "-O2", tune, "-fPIC", "-shared", "-pthread"]

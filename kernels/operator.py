@@ -16,6 +16,7 @@ from types import ModuleType
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from kernels.choice import choose, require
 from kernels.layout import BlockLayout
@@ -28,6 +29,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, spec: Spec, impl: str) -> Tensor:
     """Run `spec` through the registered operation."""
     layout = spec.layout
     tables = [] if layout is None else [layout.offsets, layout.indices, layout.offsets_t, layout.indices_t]
+    _refuse_tangents(q, k, v, spec.bias)
     out, _ = torch.ops.seqlab.attention(
         q, k, v, spec.bias, spec.key_padding, spec.alibi, tables, 0 if layout is None else layout.block,
         spec.normalizer, spec.causal, spec.shift, spec.scale, impl,
@@ -41,7 +43,8 @@ def _forward(
     tables: Sequence[Tensor], block: int, normalizer: str, causal: bool, shift: float, scale: float, impl: str,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     spec = _spec(q, k, bias, key_padding, alibi, tables, block, normalizer, causal, shift, scale)
-    out, lse = _implementation(impl, q, v, spec).forward(q, k, v, spec)
+    with torch.amp.autocast(q.device.type, enabled=False):
+        out, lse = _implementation(impl, q, v, spec).forward(q, k, v, spec)
     return out, q.new_empty(0, dtype=_wide(q)) if lse is None else lse
 
 
@@ -60,7 +63,8 @@ def _backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     spec = _spec(q, k, bias, key_padding, alibi, tables, block, normalizer, causal, shift, scale)
     run = _implementation(impl, q, v, spec).backward
-    dq, dk, dv, dbias = run(grad, q, k, v, out, lse, spec, want_bias)
+    with torch.amp.autocast(q.device.type, enabled=False):
+        dq, dk, dv, dbias = run(grad, q, k, v, out, lse, spec, want_bias)
     return dq, dk, dv, q.new_empty(0) if dbias is None else dbias
 
 
@@ -81,6 +85,8 @@ def _keep(ctx, inputs, output):
 
 
 def _differentiate(ctx, grad, _):
+    if torch.is_grad_enabled():
+        raise RuntimeError("attention can be differentiated once; for a second derivative use impl='reference'")
     q, k, v, out, lse, bias, key_padding, alibi, *tables = ctx.saved_tensors
     want_bias = ctx.needs_input_grad[3]
     dq, dk, dv, dbias = torch.ops.seqlab.attention_backward(
@@ -90,6 +96,15 @@ def _differentiate(ctx, grad, _):
 
 
 _forward.register_autograd(_differentiate, setup_context=_keep)
+
+
+def _refuse_tangents(*inputs: Tensor | None) -> None:
+    """The operation has a backward, but no forward-mode derivative: say so rather than lose it."""
+    if torch.compiler.is_compiling() or forward_ad._current_level < 0:
+        return
+    for x in inputs:
+        if x is not None and forward_ad.unpack_dual(x).tangent is not None:
+            raise NotImplementedError("attention has no forward-mode derivative (jvp); use impl='reference'")
 
 
 def _implementation(impl: str, q: Tensor, v: Tensor, spec: Spec) -> ModuleType:

@@ -12,10 +12,13 @@ from kernels.spec import Spec
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, spec: Spec) -> Tensor:
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):  # the inputs are cast already
+        with torch.amp.autocast(q.device.type, enabled=False):
+            return attention(q, k, v, spec)
     groups = q.shape[1] // k.shape[1]
     k, v = (repeat(x, "batch head key dim -> batch (head group) key dim", group=groups) for x in (k, v))
     wide = torch.promote_types(q.dtype, torch.float32)
-    scores = einsum(q, k, "batch head query dim, batch head key dim -> batch head query key").to(wide)
+    scores = einsum(q.to(wide), k.to(wide), "batch head query dim, batch head key dim -> batch head query key")
     scores = scores * spec.scale + spec.shift
     if spec.bias is not None:
         scores = scores + spec.bias

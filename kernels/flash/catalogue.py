@@ -10,6 +10,7 @@ from importlib import import_module
 
 ARCHS = ("sm_80", "sm_90", "sm_100", "gfx942")
 DTYPES = {"fp16": 2, "bf16": 2, "fp32": 4}
+WIDEST = 256  # head dim
 
 _TENSORS = ("q", "k", "v", "out", "grad", "dq", "dk", "dv")
 _FLOATS = ("lse", "delta", "dscores", "slopes")
@@ -89,6 +90,15 @@ class Kernel:
         if form not in (None, "tanh", "exp2"):
             raise ValueError(f"form: got {form!r}, wanted 'tanh' or 'exp2'")
         value = dim if value is None else value
+        sizes = {"dim": dim, "value": value, "group": group, "block_q": block_q, "block_k": block_k}
+        sizes |= {"num_warps": num_warps, "num_stages": num_stages}
+        for name, size in sizes.items():
+            if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+                raise ValueError(f"{name}: got {size!r}, wanted a whole number, at least 1")
+        if max(dim, value) > WIDEST:
+            raise ValueError(f"dim: got {max(dim, value)}, the kernels reach {WIDEST}")
+        if sparse and None not in (block_q, block_k) and block_q != block_k:
+            raise ValueError(f"block_q, block_k: got {block_q} and {block_k}; the blocks of a layout are square")
         tiles = default_tiles(self.step, arch, dtype, max(dim, value))
         if sparse:
             tiles = layout_tiles(self.step, arch, dtype, max(dim, value), block_k or block_q or 64)

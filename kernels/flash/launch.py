@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from threading import RLock
 
 import numpy
 import torch
@@ -132,8 +133,15 @@ def _launch(step, q, k, v, spec, extra, length, block, heads) -> None:
 _FUNCTIONS = {"forward": "forward", "dq": "backward_query", "dkdv": "backward_key"}
 
 
+def _version(x: Tensor) -> int:
+    return 0 if x.is_inference() else x._version
+
+
+_one_at_a_time = RLock()  # Triton's interpreter has one grid for the whole process
+
+
 def _run(function, grid, arguments, constants, chosen: Tiles) -> None:
-    with numpy.errstate(over="ignore"):  # the interpreter's 2^x: infinity is the right answer there
+    with _one_at_a_time, numpy.errstate(over="ignore"):  # the interpreter's 2^x: infinity is the right answer there
         function[grid](**arguments, **constants, num_warps=chosen.num_warps, num_stages=chosen.num_stages)
 
 
@@ -142,10 +150,9 @@ def _delta(out: Tensor, grad: Tensor, delta: Tensor, strides: dict[str, int]) ->
 
     batch, heads, n_query, value = out.shape
     block_v = max(16, 1 << (value - 1).bit_length())
-    softmax.delta[(-(-n_query // 64), heads, batch)](
-        out=out, grad=grad, delta=delta, **strides, n_query=n_query, VALUE=value, BLOCK_V=block_v, BLOCK_Q=64,
-        WIDE=n_query * grad.stride(2) >= 2**31, num_warps=4,
-    )  # fmt: skip
+    arguments = {"out": out, "grad": grad, "delta": delta, **strides, "n_query": n_query}
+    constants = {"VALUE": value, "BLOCK_V": block_v, "BLOCK_Q": 64, "WIDE": n_query * grad.stride(2) >= 2**31}
+    _run(softmax.delta, (-(-n_query // 64), heads, batch), arguments, constants, Tiles(64, 64, 4, 1))
 
 
 def _arguments(q: Tensor, k: Tensor, v: Tensor, spec: Spec) -> dict[str, object]:
@@ -212,7 +219,7 @@ def _column_lists(layout: BlockLayout, causal: bool) -> dict[str, object]:
 def _listed(offsets: Tensor, indices: Tensor, layout: BlockLayout, key: tuple, split) -> dict[str, object]:
     """The lists a kernel walks, kept with the layout's own tensor as long as that lives."""
     kept = _lists.setdefault(indices, {})
-    key = (*key, layout.block, layout.n_query, layout.n_key)
+    key = (*key, layout.block, layout.n_query, layout.n_key, id(offsets), _version(offsets), _version(indices))
     if key not in kept:
         heads, count = offsets.shape[0], offsets.shape[1] - 1
         sizes = (offsets[:, 1:] - offsets[:, :-1]).flatten().long()
@@ -236,7 +243,7 @@ def _listed(offsets: Tensor, indices: Tensor, layout: BlockLayout, key: tuple, s
         kept[key] = {
             "offsets": table(begins, ends), "edges": table(edges, edges), "tails": table(tails, tails),
             "indices": indices[seen].contiguous(), "order": table(order, order),
-            "stride_lh": 0 if heads == 1 else count + 1,
+            "stride_lh": 0 if heads == 1 else count + 1, "kept": offsets,
         }  # fmt: skip
     return kept[key]
 

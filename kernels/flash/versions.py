@@ -26,7 +26,7 @@ def trouble(device: torch.device) -> str | None:
     version = installed()
     if version is None:
         return "Triton is not installed"
-    if os.environ.get("TRITON_INTERPRET", "0") == "1":
+    if os.environ.get("TRITON_INTERPRET", "0").lower() in ("1", "true", "on", "yes", "y"):
         return "TRITON_INTERPRET=1 is set; unset it and start a new process to compile for the GPU"
     capability = torch.cuda.get_device_capability(device)
     if torch.version.hip is None and capability < (8, 0):

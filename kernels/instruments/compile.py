@@ -40,7 +40,10 @@ class XrayError(ValueError):
 
 def folder() -> Path:
     """Where results are kept: SEQLAB_XRAY_CACHE, or seqlab/xray in the user's cache directory."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # no home directory
+        root = tempfile.gettempdir()
     return Path(os.environ.get("SEQLAB_XRAY_CACHE") or Path(root) / "seqlab" / "xray")
 
 

@@ -191,6 +191,10 @@ def closed_form(
     forward pass   loaded = n_q d + ⌈n_q / block_q⌉ n_k (d + d_v)   elements a head: the queries are tiled, so the keys
     pass by that many times. With a layout the second term counts listed blocks instead.
     """
+    if normalizer not in ("softmax", "sigmoid"):
+        raise ValueError(f"normalizer: got {normalizer!r}, wanted 'softmax' or 'sigmoid'")
+    if layout is not None and (layout.n_query, layout.n_key) != (n_query, n_key):
+        raise ValueError(f"layout: made for {layout.n_query} × {layout.n_key} tokens, got {n_query} × {n_key}")
     value = dim if value is None else value
     kv_heads = heads if kv_heads is None else kv_heads
     if layout is not None:

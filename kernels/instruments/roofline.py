@@ -50,7 +50,7 @@ DEVICES = {
         Device("H100", "sm_90", 989e12, 67e12, 3.35e12, 132, 1.830e9, note="SXM5, 80 GB"),
         Device("H200", "sm_90", 989e12, 67e12, 4.8e12, 132, 1.830e9, note="SXM, 141 GB"),
         Device("B200", "sm_100", 2250e12, 80e12, 8.0e12, 148, 1.850e9, note="one GPU of an HGX board"),
-        Device("MI300X", "gfx942", 1307e12, 163.4e12, 5.3e12, 304, 2.100e9, lanes=64, note="OAM, 192 GB"),
+        Device("MI300X", "gfx942", 1307e12, 163.4e12, 5.3e12, 304, 2.100e9, issue=1, lanes=64, note="OAM, 192 GB"),
     )
 }
 
@@ -119,20 +119,31 @@ def roofline(
         device = DEVICES[device]
     limits = {"matrix units": work.matmul_flop / device.matrix}
     if report is not None:
+        step = report.name.partition("_")[2]
+        if step not in PRODUCTS:
+            raise ValueError(f"report: {report.name} multiplies no matrices; wanted a forward, dq or dkdv kernel")
+        if not report.loop:  # float32 is multiplied without matrix instructions
+            limits = {"multiply-adds": work.matmul_flop / device.fp32}
         if report.arch != device.arch:
             raise ValueError(f"report: made for {report.arch}, the {device.name} is {device.arch}; X-ray it for that")
-        passes = work.products / PRODUCTS[report.name.partition("_")[2]]
-        rate = device.units * device.clock
-        special = passes * report.num_warps * device.lanes * report.loop["special"]
-        issued = passes * report.num_warps * sum(report.loop.values())
-        limits |= {
-            "special functions": special / (device.special * rate),
-            "issue slots": issued / (device.issue * rate),
-        }
+        if report.loop:
+            passes = work.products / PRODUCTS[step]
+            rate = device.units * device.clock
+            special = passes * report.num_warps * device.lanes * report.loop["special"]
+            kinds = VECTOR if device.arch.startswith("gfx") else tuple(report.loop)
+            issued = passes * report.num_warps * sum(report.loop[kind] for kind in kinds)
+            limits["special functions"] = special / (device.special * rate)
+            limits["issue slots"] = issued / (device.issue * rate)
     limits["memory"] = (work.moved if compulsory is None else compulsory) / device.memory
     return Roofline(report.name if report is not None else "attention", device, limits, measured)
 
 
+VECTOR = (
+    "fp32",
+    "special",
+    "conversion",
+    "shuffle",
+)  # AMD: a compute unit issues one of these a cycle, others beside them
 PRODUCTS = {"forward": 2, "dq": 3, "dkdv": 4}  # matrix products of tiles in one pass of the main loop
 
 

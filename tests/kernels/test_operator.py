@@ -154,3 +154,90 @@ def test_importing_kernels_imports_neither_triton_nor_the_implementations():
     code = "import sys, kernels; print([m for m in sys.modules if m.startswith(('triton', 'kernels.'))])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        ({"q": [1]}, "q: got list, wanted a torch tensor"),
+        ({"bias": [1.0]}, "bias: got list, wanted a number or a torch tensor"),
+        ({"bias": True}, "bias: got bool"),
+        ({"causal": "yes"}, "causal: got str, wanted True or False"),
+        ({"causal": torch.ones(8, 8, dtype=torch.bool)}, "causal: got Tensor"),
+        (
+            {"scale": torch.nn.Parameter(torch.ones(()))},
+            "scale: got Parameter, wanted a number; a trained scale belongs into q",
+        ),
+        ({"layout": torch.ones(8, 8, dtype=torch.bool)}, "layout: got Tensor, wanted a BlockLayout"),
+        ({"key_padding": [True] * 8}, "key_padding: got list"),
+        ({"alibi": 0.5}, "alibi: got float"),
+    ],
+)
+def test_wrong_types_are_named(change, says):
+    q, k, v = qkv(8)
+    call = {"q": q, "k": k, "v": v} | change
+    with pytest.raises(TypeError) as refusal:
+        kernels.attention(call.pop("q"), call.pop("k"), call.pop("v"), **call)
+    assert says in str(refusal.value)
+
+
+@pytest.mark.parametrize("scale", [math.nan, math.inf])
+def test_a_scale_that_is_no_number_is_refused(scale):
+    with pytest.raises(ValueError, match="scale: got"):
+        kernels.attention(*qkv(8), scale=scale)
+
+
+@both
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # of torch.func itself
+def test_forward_mode_and_second_derivatives_are_refused_not_lost(normalizer):
+    q, k, v = qkv(8)
+    with pytest.raises((NotImplementedError, RuntimeError), match="reference"):
+        torch.func.jvp(lambda x: kernels.attention(x, k, v, normalizer=normalizer), (q,), (q,))
+    out = kernels.attention(q.requires_grad_(), k, v, normalizer=normalizer).sum()
+    with pytest.raises(RuntimeError, match="for a second derivative use impl='reference'"):
+        torch.autograd.grad(out, q, create_graph=True)
+
+
+@both
+@pytest.mark.parametrize("impl", ["reference", "tiled"])
+def test_autocast_casts_as_pytorch_does(normalizer, impl):
+    q, k, v = qkv(20)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = kernels.attention(q, k.bfloat16(), v, normalizer=normalizer, impl=impl)
+    want = kernels.attention(q.bfloat16(), k.bfloat16(), v.bfloat16(), normalizer=normalizer, impl=impl)
+    assert out.dtype == torch.bfloat16 and torch.equal(out, want)
+
+
+def test_softmax_does_not_see_a_number_added_to_all_scores():
+    q, k, v = qkv(8)
+    torch.testing.assert_close(kernels.attention(q, k, v, bias=1e8), kernels.attention(q, k, v), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("n", [64, 300])
+def test_the_output_is_nobodys_view(n):
+    assert kernels.attention(*qkv(n), normalizer="sigmoid")._base is None
+
+
+def test_bfloat16_may_start_anywhere_in_memory():
+    x = torch.randn(1 + 2 * 8 * 16).bfloat16()[1:].view(1, 2, 8, 16)
+    torch.testing.assert_close(kernels.attention(x, x, x), kernels.attention(x.clone(), x.clone(), x.clone()))
+
+
+def test_a_changed_layout_is_read_anew():
+    a = kernels.BlockLayout.from_rows([[0]] * 4, 16, n_query=64)
+    q, k, v = qkv(64)
+    kernels.attention(q, k, v, layout=a, impl="interpret")
+    a.indices.fill_(1)
+    a.indices_t.copy_(torch.arange(4))
+    a.offsets_t.copy_(torch.tensor([[0, 0, 4, 4, 4]]))
+    got, want = (kernels.attention(q, k, v, layout=a, impl=impl) for impl in ("interpret", "reference"))
+    torch.testing.assert_close(got, want)
+
+
+def test_the_interpreter_runs_from_many_threads():
+    from concurrent.futures import ThreadPoolExecutor
+
+    q, k, v = qkv(20)
+    with ThreadPoolExecutor(4) as pool:
+        outs = list(pool.map(lambda _: kernels.attention(q, k, v, impl="interpret"), range(8)))
+    assert all(torch.equal(out, outs[0]) for out in outs)

@@ -11,8 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal, get_args
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -24,8 +23,7 @@ from seqlab.attention import average
 from seqlab.layers import FeedForward, SelfAttention, Tokens
 from seqlab.training import windows
 
-Mixer = Literal["attention", "convolution", "bilinear", "average", "none"]
-MIXERS: tuple[str, ...] = get_args(Mixer)
+MIXERS = ("attention", "convolution", "bilinear", "average", "none")
 Batch = Int[Tensor, "batch token feature"]  # the last feature is the target
 
 
@@ -52,15 +50,19 @@ class SeparableConvolution(nn.Module):
             raise ValueError(f"filters: got {filters}, wanted a divisor of dim {dim}")
         self.causal, self.width = causal, length if causal else 2 * length - 1
         self.gate = nn.Linear(dim, 2 * dim)
-        self.filters = nn.Parameter(torch.randn(filters, 1, self.width) / length**0.5)
+        self.filters = nn.Parameter(torch.randn(filters, self.width) / length**0.5)
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x: Tokens) -> Tokens:
-        x = rearrange(F.glu(self.gate(x), dim=-1), "batch token dim -> batch dim token")
-        filters = self.filters.repeat_interleave(x.shape[1] // len(self.filters), dim=0)
-        padded = F.pad(x, (self.width - 1, 0) if self.causal else (self.width // 2, self.width // 2))
-        mixed = F.conv1d(padded, filters, groups=x.shape[1])
-        return self.out(rearrange(mixed, "batch dim token -> batch token dim"))
+        x = rearrange(
+            F.glu(self.gate(x), dim=-1), "batch key (filter dim) -> batch key filter dim", filter=len(self.filters)
+        )
+        place = torch.arange(x.shape[1])
+        offset = place - place[:, None] + (self.width - 1 if self.causal else self.width // 2)
+        weights = self.filters[:, offset.clamp(max=self.width - 1)]  # the same number along each diagonal
+        weights = weights.tril() if self.causal else weights
+        mixed = einsum(weights, x, "filter query key, batch key filter dim -> batch query filter dim")
+        return self.out(rearrange(mixed, "batch query filter dim -> batch query (filter dim)"))
 
 
 class Nothing(nn.Module):
@@ -70,10 +72,10 @@ class Nothing(nn.Module):
         return torch.zeros_like(x)
 
 
-def mixer(kind: Mixer, dim: int, length: int, *, heads: int = 4, causal: bool = False) -> nn.Module:
+def mixer(kind: str, dim: int, length: int, *, heads: int = 4, causal: bool = False) -> nn.Module:
     """The mixing half of a block, without residual. Raises ValueError on an unknown kind."""
     if kind == "attention":
-        return SelfAttention(dim, heads, causal=causal)
+        return _Attention(dim, heads, causal=causal)
     if kind == "average":
         return _Average(dim, causal)
     if kind == "bilinear":
@@ -83,6 +85,18 @@ def mixer(kind: Mixer, dim: int, length: int, *, heads: int = 4, causal: bool = 
     if kind == "none":
         return Nothing()
     raise ValueError(f"kind: got {kind!r}, wanted one of {', '.join(MIXERS)}")
+
+
+class _Attention(SelfAttention):
+    """The same, with PyTorch's fused function: training asks for no weights."""
+
+    def forward(self, x: Tokens) -> Tokens:
+        q, k, v = (
+            rearrange(part(x), "batch token (head dim) -> batch head token dim", head=self.heads)
+            for part in (self.query, self.key, self.value)
+        )
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        return self.out(rearrange(mixed, "batch head token dim -> batch token (head dim)"))
 
 
 class _Average(nn.Module):
@@ -100,15 +114,15 @@ class _Average(nn.Module):
 
 
 class MixerModel(nn.Module):
-    """Embeddings (one per input feature, and the position), pre-norm blocks with the mixer `kind`, a linear output.
+    """Embeddings (one per input feature, and the position), pre-norm blocks, a linear output.
 
-    The hidden width of the feed-forward parts is chosen so that every kind has nearly as many parameters as attention
-    with `hidden` units.
+    kinds: the mixer of each layer, or one for all of them. The hidden width of each feed-forward part is chosen so that
+    every layer has nearly as many parameters as one with attention and `hidden` units.
     """
 
     def __init__(
         self,
-        kind: Mixer,
+        kinds: str | Sequence[str],
         sizes: tuple[int, ...],
         classes: int,
         length: int,
@@ -125,13 +139,13 @@ class MixerModel(nn.Module):
             torch.manual_seed(seed)
             self.embed = nn.ModuleList(nn.Embedding(size, dim) for size in (*sizes, length))
             whole = _size(mixer("attention", dim, length, heads=heads)) + hidden * (2 * dim + 1)
-            mixers = [mixer(kind, dim, length, heads=heads, causal=causal) for _ in range(layers)]
-            width = round((whole - _size(mixers[0])) / (2 * dim + 1))
-            if width < 1:
-                raise ValueError(f"hidden: got {hidden}, too few parameters for {kind!r}; raise hidden")
-            self.mixers = nn.ModuleList(mixers)
-            self.tables = nn.ModuleList(FeedForward(dim, width, "gelu") for _ in range(layers))
-            self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2 * layers + 1))
+            chosen = (kinds,) * layers if isinstance(kinds, str) else tuple(kinds)
+            self.mixers = nn.ModuleList(mixer(kind, dim, length, heads=heads, causal=causal) for kind in chosen)
+            widths = [round((whole - _size(mix)) / (2 * dim + 1)) for mix in self.mixers]
+            if min(widths) < 1:
+                raise ValueError(f"hidden: got {hidden}, too few parameters for {chosen}; raise hidden")
+            self.tables = nn.ModuleList(FeedForward(dim, width, "gelu") for width in widths)
+            self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2 * len(chosen) + 1))
             self.out = nn.Linear(dim, classes)
 
     def forward(self, features: Batch) -> Float[Tensor, "batch token classes"]:

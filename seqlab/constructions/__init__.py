@@ -1,4 +1,5 @@
 """Transformers whose weights a proof writes down: nothing here is trained.
 
-universal   Yun et al. 2019: quantise, name the contexts, look the values up
+universal          Yun et al. 2019: quantise, name the contexts, look the values up
+sparse_universal   Yun et al. 2020: the same names when a token sees only a few others
 """

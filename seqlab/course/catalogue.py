@@ -82,6 +82,14 @@ LABS = (
         ("names.weights", "names.hardmax", "names.equivariance", "names.tester"),
     ),
     Lab(
+        "02_universal_approximation", "A transformer written down by a proof", 90, "demanding",
+        ("universal.quantiser", "universal.selective_shift", "universal.sweep", "universal.global_shift", "universal.values"),
+    ),
+    Lab(
+        "03_sparse_connections", "O(n) connections are enough", 75, "demanding",
+        ("sparse.strided", "sparse.reach", "sparse.shift", "sparse.chain", "sparse.all_max"),
+    ),
+    Lab(
         "08_gpu_kernels", "GPU kernels, without a GPU", 75, "demanding",
         ("kernels.online", "kernels.sigmoid", "kernels.backward", "kernels.block_sparse"), ("Triton",),
     ),

@@ -1,0 +1,60 @@
+"""Patterns: who may look at whom, for any length, as an algebra.
+
+| module       | what it holds                                                              |
+| ------------ | -------------------------------------------------------------------------- |
+| runs         | rows of connections as arithmetic progressions, and their arithmetic       |
+| pattern      | `Pattern` (p sets used in turn, per head or shared) and `Instance` at an n |
+| catalogue    | full, window, strided, fixed, star, random, BigBird, free-hand, …          |
+| layouts      | blocks for the kernels, exact or as a superset                             |
+| cost         | FLOP and bytes                                                             |
+| connectivity | Assumption 1 of Yun et al. 2020 as verdicts with witnesses                 |
+"""
+
+from seqlab.patterns.catalogue import (
+    axial,
+    bigbird,
+    bigbird_etc,
+    blocks,
+    dilated,
+    extended,
+    fixed,
+    freehand,
+    full,
+    own,
+    pure_star,
+    random,
+    relays,
+    star,
+    stride,
+    strided,
+    summaries,
+    window,
+)
+from seqlab.patterns.cost import Cost
+from seqlab.patterns.pattern import Instance, Pattern, per_head, per_layer
+
+__all__ = [
+    "Cost",
+    "Instance",
+    "Pattern",
+    "axial",
+    "bigbird",
+    "bigbird_etc",
+    "blocks",
+    "dilated",
+    "extended",
+    "fixed",
+    "freehand",
+    "full",
+    "own",
+    "per_head",
+    "per_layer",
+    "pure_star",
+    "random",
+    "relays",
+    "star",
+    "stride",
+    "strided",
+    "summaries",
+    "window",
+]

@@ -1,0 +1,267 @@
+"""Who may look at whom: a pattern is p sets of connections that the layers use in turn.
+
+| paper symbol (Yun et al. 2020, section 2)       | name                                                   |
+| ----------------------------------------------- | ------------------------------------------------------ |
+| p, A_k^l                                        | `Pattern.p`, `pattern.at(n).keys(k, layer)`            |
+| layer t uses pattern (t-1) mod p + 1            | `pattern.layer(l)`: set l mod p, counted from 0        |
+| UNION, MULTIHEAD, SEQUENTIAL                    | `a | b` or `.union()`, `per_head`, `per_layer`         |
+
+A `Pattern` says what happens at every length; `pattern.at(n)` is the pattern at one length (an `Instance`), and
+`attention(q, k, v, pattern=pattern)` takes either. Nothing is stored as an n × n matrix unless `.mask` is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from kernels.layout import BlockLayout
+from seqlab.patterns.cost import Cost, cost
+from seqlab.patterns.runs import Runs, clipped, count, expand, join, without_self
+from seqlab.theorem import Verdict
+
+Rule = Callable[[int, np.ndarray], Runs]
+Queries = Int[np.ndarray, "queries"]
+Offsets, Keys = Int[np.ndarray, "offsets"], Int[np.ndarray, "connections"]
+CHUNK = 1 << 17  # queries whose runs are held at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """Immutable. `sets[layer][head]` are rules: (n, queries) → the runs of these queries at length n.
+
+    One head in a set stands for all heads. Build one from the catalogue (`window(1)`, `strided(8)`, …), then combine:
+
+        a | b                  union                        every head sees both
+        per_head(a, b)         some heads see a, others b   (MULTIHEAD)
+        per_layer(a, b)        layers alternate             (SEQUENTIAL)
+        a.causal()             keys up to the query only
+        a.with_global(2), a.with_random(3, seed=0), a.with_self()
+    """
+
+    name: str
+    sets: tuple[tuple[Rule, ...], ...]
+    chain: Callable[[int], np.ndarray] | None = None  # n → an order that condition 2 may try; it is verified there
+
+    @property
+    def p(self) -> int:
+        """How many sets the layers cycle through."""
+        return len(self.sets)
+
+    @property
+    def heads(self) -> int:
+        """1 when all heads share one set."""
+        return len(self.sets[0])
+
+    def at(self, n: int) -> Instance:
+        """The pattern for a sequence of n tokens."""
+        return Instance(self, n)
+
+    def layer(self, layer: int) -> Pattern:
+        """The set that this layer uses (layer mod p), as a pattern with p = 1."""
+        at = layer % self.p
+        return Pattern(self.name if self.p == 1 else f"{self.name}[{at}]", (self.sets[at],))
+
+    def union(self) -> Pattern:
+        """All sets of all layers and heads at once, p = 1: UNION."""
+        rule = _union([rule for heads in self.sets for rule in heads])
+        return Pattern(f"{self.name}.union()", ((rule,),), self.chain)
+
+    def merged_heads(self) -> Pattern:
+        """Layer by layer, what the heads see together."""
+        sets = tuple((_union(heads),) for heads in self.sets)
+        return self if self.heads == 1 else Pattern(self.name, sets, self.chain)
+
+    def __or__(self, other: Pattern) -> Pattern:
+        p, heads = math.lcm(self.p, other.p), math.lcm(self.heads, other.heads)
+        sets = tuple(
+            tuple(
+                _union([x.sets[layer % x.p][head % x.heads if x.heads > 1 else 0] for x in (self, other)])
+                for head in range(heads)
+            )
+            for layer in range(p)
+        )
+        return Pattern(f"{self.name} | {other.name}", sets, self.chain or other.chain)
+
+    def causal(self) -> Pattern:
+        """Only keys up to the query. No causal pattern lets every token reach every other: condition 3 fails."""
+        return self._each("causal()", lambda rows: clipped(rows, 0, rows.query))
+
+    def without_self(self) -> Pattern:
+        """No token sees itself: breaks condition 1."""
+        return self._each("without_self()", without_self)
+
+    def with_self(self) -> Pattern:
+        """Every token sees itself too."""
+        from seqlab.patterns.catalogue import own
+
+        return Pattern(f"{self.name}.with_self()", (self | own()).sets, self.chain)
+
+    def with_global(self, tokens: int = 1) -> Pattern:
+        """The first `tokens` tokens see all and are seen by all (global tokens inside the sequence: ITC)."""
+        from seqlab.patterns.catalogue import relays
+
+        return Pattern(f"{self.name}.with_global({tokens})", (self | relays(range(tokens))).sets, self.chain)
+
+    def with_random(self, keys: int, seed: int = 0) -> Pattern:
+        """And `keys` random keys per query, drawn once."""
+        from seqlab.patterns.catalogue import random
+
+        return Pattern(f"{self.name}.with_random({keys}, seed={seed})", (self | random(keys, seed)).sets, self.chain)
+
+    def mask(self, n: int) -> Bool[Tensor, "*head query key"]:
+        """`.at(n).mask`"""
+        return self.at(n).mask
+
+    def layout(self, n: int, block: int) -> BlockLayout:
+        """`.at(n).layout(block)`"""
+        return self.at(n).layout(block)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def _each(self, what: str, change: Callable[[Runs], Runs]) -> Pattern:
+        def changed(rule: Rule) -> Rule:
+            return lambda n, queries: change(rule(n, queries))
+
+        return Pattern(f"({self.name}).{what}", tuple(tuple(changed(rule) for rule in heads) for heads in self.sets))
+
+
+def per_layer(*patterns: Pattern) -> Pattern:
+    """Layers use the patterns in turn (SEQUENTIAL); a pattern with p > 1 contributes its p sets in order."""
+    _some(patterns, "per_layer")
+    heads = math.lcm(*(x.heads for x in patterns))
+    sets = [tuple(each[head % len(each)] for head in range(heads)) for x in patterns for each in x.sets]
+    return Pattern(f"per_layer({', '.join(x.name for x in patterns)})", tuple(sets))
+
+
+def per_head(*patterns: Pattern, heads: int | None = None) -> Pattern:
+    """Heads use different patterns (MULTIHEAD): equal groups of consecutive heads, one group per pattern.
+
+    heads: the model's number of heads, a multiple of the number of patterns; one head per pattern unless given.
+    Raises ValueError where that does not divide, or a pattern has heads of its own.
+    """
+    _some(patterns, "per_head")
+    heads = len(patterns) if heads is None else heads
+    if heads < 1 or heads % len(patterns):
+        raise ValueError(f"heads: got {heads} for {len(patterns)} patterns, wanted a multiple of {len(patterns)}")
+    if several := [x.name for x in patterns if x.heads > 1]:
+        raise ValueError(
+            f"per_head: {several[0]} already has heads of its own; give patterns with one set for all heads"
+        )
+    p, group = math.lcm(*(x.p for x in patterns)), heads // len(patterns)
+    sets = tuple(tuple(x.sets[layer % x.p][0] for x in patterns for _ in range(group)) for layer in range(p))
+    return Pattern(f"per_head({', '.join(x.name for x in patterns)})", sets)
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A pattern at length n. Made by `pattern.at(n)`."""
+
+    pattern: Pattern
+    n: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 1:
+            raise ValueError(f"n: got {self.n!r}, wanted a whole number of tokens, at least 1")
+
+    @property
+    def p(self) -> int:
+        return self.pattern.p
+
+    @property
+    def heads(self) -> int:
+        return self.pattern.heads
+
+    def rows(self, layer: int = 0, queries: Queries | None = None, head: int | None = None) -> Runs:
+        """The runs of some queries (ascending; all unless given) in a layer; head=None joins the heads."""
+        queries = np.arange(self.n) if queries is None else queries
+        rules = self.pattern.sets[layer % self.p]
+        return join([rule(self.n, queries) for rule in (rules if head is None else [rules[head % len(rules)]])])
+
+    def chunks(self, layer: int = 0, head: int | None = None) -> Iterator[Runs]:
+        """`rows` of all queries, some at a time."""
+        for start in range(0, self.n, CHUNK):
+            yield self.rows(layer, np.arange(start, min(start + CHUNK, self.n)), head)
+
+    def keys(self, query: int, layer: int = 0, head: int | None = None) -> list[int]:
+        """A_k^l: the keys that a query sees, ascending."""
+        if not 0 <= query < self.n:
+            raise ValueError(f"query: got {query}, wanted 0 to {self.n - 1}")
+        return expand(self.rows(layer, np.array([query]), head))[1].tolist()
+
+    def csr(self, layer: int = 0, head: int | None = None) -> tuple[Offsets, Keys]:
+        """(offsets, keys): query k sees keys[offsets[k] : offsets[k + 1]]. Holds every connection in memory."""
+        parts = [expand(rows) for rows in self.chunks(layer, head)]
+        query, keys = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+        return np.concatenate([[0], np.bincount(query, minlength=self.n).cumsum()]), keys
+
+    @cached_property
+    def mask(self) -> Bool[Tensor, "*head query key"]:
+        """True where the query may look: "query key", or "head query key" when heads differ. n × n: for small n.
+
+        Raises ValueError for p > 1: one layer of attention uses one set.
+        """
+        if self.p > 1:
+            raise ValueError(
+                f"pattern: {self.pattern.name} alternates between {self.p} sets, an attention layer uses one; "
+                "give pattern.layer(l) for layer l, or pattern.union()"
+            )
+        masks = self.masks(by_head=True)[0]
+        return masks if self.heads > 1 else masks[0]
+
+    def masks(self, *, by_head: bool = False) -> Bool[Tensor, "layer *head query key"]:
+        """All p sets as masks, heads joined; by_head=True keeps "layer head query key"."""
+        heads = range(self.heads) if by_head else [None]
+        grid = torch.zeros(self.p, len(heads), self.n, self.n, dtype=torch.bool)
+        for layer in range(self.p):
+            for at, head in enumerate(heads):
+                query, key = expand(self.rows(layer, head=head))
+                grid[layer, at][torch.from_numpy(query), torch.from_numpy(key)] = True
+        return grid if by_head else grid[:, 0]
+
+    def connections(self) -> tuple[int, ...]:
+        """Σ_k |A_k^l| per set l, summed over the pattern's heads (one where all heads share a set)."""
+        heads = range(self.heads)
+        return tuple(
+            sum(count(rows, self.n) for head in heads for rows in self.chunks(layer, head)) for layer in range(self.p)
+        )
+
+    def cost(self, head_dim: int, *, heads: int = 1, layers: int | None = None, bytes_per_number: int = 4) -> Cost:
+        """Estimated FLOP and bytes of `layers` attention layers (p unless given), see `seqlab.patterns.cost`."""
+        return cost(self, head_dim, heads=heads, layers=layers, bytes_per_number=bytes_per_number)
+
+    def layout(self, block: int, layer: int | None = None, *, exact: bool = False) -> BlockLayout:
+        """The blocks for the kernels: every block of keys with at least one connection, per block of queries.
+
+        This is the pattern itself when the pattern is made of whole blocks, and a superset otherwise: ask
+        `whole_blocks(block)`, which shows a block that is not whole, or say exact=True to have it raise ValueError.
+        """
+        from seqlab.patterns.layouts import layout
+
+        return layout(self, block, layer, exact=exact)
+
+    def whole_blocks(self, block: int, layer: int | None = None) -> Verdict:
+        """Whether `layout(block)` is the pattern exactly; the witness is a block that it fills up."""
+        from seqlab.patterns.layouts import whole_blocks
+
+        return whole_blocks(self, block, layer)
+
+    def __repr__(self) -> str:
+        return f"{self.pattern.name} at n = {self.n:,}"
+
+
+def _union(rules: list[Rule] | tuple[Rule, ...]) -> Rule:
+    return rules[0] if len(rules) == 1 else lambda n, queries: join([rule(n, queries) for rule in rules])
+
+
+def _some(patterns: tuple[Pattern, ...], name: str) -> None:
+    if not patterns:
+        raise ValueError(f"{name}: got no patterns, wanted at least one")

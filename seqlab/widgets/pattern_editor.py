@@ -1,0 +1,145 @@
+"""The pattern editor: paint who may look at whom, and see at once what the theorem says of it."""
+
+from __future__ import annotations
+
+from html import escape
+
+import ipywidgets
+import numpy as np
+import torch
+
+from seqlab import patterns
+from seqlab.patterns.connectivity import Assumption, assumption_1
+from seqlab.widgets.pattern_grid import MOST, PatternGrid
+
+SEARCH = 0.03  # seconds for a chain while painting
+HEAD_DIM = 64
+
+
+def _width(n: int) -> int:
+    return max(2, round(n**0.5))
+
+
+CATALOGUE = {
+    "window": lambda n: patterns.window(1),
+    "strided": lambda n: patterns.strided(_width(n)),
+    "fixed": lambda n: patterns.fixed(_width(n)),
+    "star (ring and relay)": lambda n: patterns.star(),
+    "pure star": lambda n: patterns.pure_star(),
+    "random": lambda n: patterns.random(2),
+    "window and random": lambda n: patterns.window(1).with_random(1),
+    "axial": lambda n: patterns.axial(_width(n)),
+    "own token only": lambda n: patterns.own(),
+    "full": lambda n: patterns.full(),
+}
+
+
+class PatternEditor(ipywidgets.VBox):
+    """A grid to paint on beside a ring on which hearing spreads, the three conditions, and the cost.
+
+    A pattern of two sets, used in turn by the layers, is painted one set at a time. `editor.pattern` is what stands there.
+    """
+
+    def __init__(self, n: int = 12, start: str = "window"):
+        if start not in CATALOGUE or not 4 <= n <= MOST:
+            raise ValueError(f"start, n: got {start!r}, {n}; wanted one of {', '.join(CATALOGUE)}, and 4 to {MOST} tokens")
+        self.grid = PatternGrid()
+        self.choice = ipywidgets.Dropdown(options=list(CATALOGUE), value=start, description="start from")
+        self.size = ipywidgets.IntSlider(value=n, min=4, max=32, description="tokens", continuous_update=False)
+        self.sets = ipywidgets.ToggleButtons(options=[("set 1", 0)], description="paint", style={"button_width": "5em"})
+        self.source = ipywidgets.IntSlider(value=0, min=0, max=n - 1, description="heard of")
+        self.hop = ipywidgets.IntSlider(value=1, min=0, max=2, description="steps")
+        self.play = ipywidgets.Play(value=0, min=0, max=2, interval=700)
+        ipywidgets.jslink((self.play, "value"), (self.hop, "value"))
+        self.told = ipywidgets.HTML()
+        self.loading = False
+        for control in (self.choice, self.size):
+            control.observe(self._load, "value")
+        self.sets.observe(self._show, "value")
+        self.source.observe(self._spread, "value")
+        self.hop.observe(lambda change: setattr(self.grid, "hop", change["new"]), "value")
+        self.grid.observe(self._painted, "cells")
+        top = ipywidgets.HBox([self.choice, self.size, self.sets])
+        below = ipywidgets.HBox([self.source, self.hop, self.play])
+        super().__init__([top, self.grid, below, self.told])
+        self._load()
+
+    @property
+    def pattern(self) -> patterns.Pattern:
+        """What is painted now, as a Pattern for `n` tokens."""
+        return patterns.freehand(torch.from_numpy(np.stack(self.masks)))
+
+    def _load(self, _: object = None) -> None:
+        n = self.size.value
+        instance = CATALOGUE[self.choice.value](n).at(n)
+        self.masks = [mask.numpy().copy() for mask in instance.masks()]
+        self.sets.options = [(f"set {i + 1}", i) for i in range(len(self.masks))]
+        self.sets.layout.display = None if len(self.masks) > 1 else "none"
+        self.source.max = n - 1
+        self._show()
+
+    def _show(self, _: object = None) -> None:
+        self.loading = True
+        self.grid.paint(self.masks[self.sets.value or 0])
+        self.loading = False
+        self._judge()
+
+    def _painted(self, _: object) -> None:
+        if not self.loading and len(self.grid.cells) == self.grid.n**2 == self.masks[0].size:
+            self.masks[self.sets.value or 0] = self.grid.grid.copy()
+            self._judge()
+
+    def _judge(self) -> None:
+        self.instance = self.pattern.at(len(self.masks[0]))
+        self.found = assumption_1(self.instance, seconds=SEARCH)
+        order = self.found.chain.order
+        self.grid.chain = [int(token) for token in order] if self.found.chain.status == "found" else []
+        self.told.value = report(self.found)
+        steps = self.found.s or 2 * len(self.masks[0])
+        self.play.max = self.hop.max = max(min(steps, 2 * MOST), 1)
+        self._spread()
+
+    def _spread(self, _: object = None) -> None:
+        """When each token hears of the source: it does in step t if a key that it sees then has heard in step t - 1."""
+        n, p, source = self.instance.n, self.found.p, self.source.value
+        heard = np.arange(n) == source
+        first = np.where(heard, 0, 255)
+        for step in range(1, min(n * p, 254) + 1):
+            heard = self.masks[(step - 1) % p] @ heard
+            first[heard & (first == 255)] = step
+            if (first < 255).all():
+                break
+        self.grid.source = source
+        self.grid.heard = first.astype(np.uint8).tobytes()
+        self.grid.hop = self.hop.value
+
+    def _repr_mimebundle_(self, **options: object) -> dict:
+        return super()._repr_mimebundle_(**options) | {"text/html": self.twin()}
+
+    def twin(self) -> str:
+        """The painted grid as characters, and the report."""
+        rows = "\n".join(" ".join("■" if seen else "·" for seen in row) for row in self.masks[self.sets.value or 0])
+        return f"<figure><pre style='line-height:1.1'>{rows}</pre>{self.told.value}</figure>"
+
+
+def report(found: Assumption) -> str:
+    """The three conditions with witnesses, and the cost, as HTML."""
+    instance, names = found.instance, ("each token sees itself", "a chain through all tokens", "everyone hears everyone")
+    lines = []
+    for name, verdict in zip(names, found.verdicts.values()):
+        sign = "✓" if verdict else "?" if name.startswith("a chain") and found.chain.status == "not found" else "✗"
+        what = str(verdict.witness) if verdict.witness else ""
+        if name.startswith("a chain"):
+            what = f"{found.chain.status}: {found.chain.how}" if found.chain.status != "found" else f"found: {found.chain.how}"
+        if verdict and name.startswith("everyone"):
+            what = f"after s = {found.s} step{'s' * (found.s != 1)}"
+        lines.append(f"<b>{sign} {name}</b> {escape(what)}")
+    cost = instance.cost(HEAD_DIM)
+    layers = found.p * (instance.n - 1)
+    depth = f"needs p (n − 1) δ<sup>−d</sup> + s = {layers} δ<sup>−d</sup> + {found.s} attention layers" if found.s else "the construction does not apply"
+    lines += [
+        f"{' + '.join(f'{c:,}' for c in instance.connections())} of {instance.n**2:,} connections a layer; "
+        f"one round of {found.p} layer{'s' * (found.p > 1)} at head dim {HEAD_DIM}: {cost.flops:,} FLOP, {cost.least_bytes:,} to {cost.gathered_bytes:,} bytes",
+        f"the theorem's network {depth}",
+    ]
+    return f"<div role='status' style='line-height:1.7'>{'<br>'.join(lines)}</div>"

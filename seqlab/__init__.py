@@ -5,3 +5,5 @@ and `kernels`, and only when something is drawn or dispatched.
 """
 
 __version__ = "0.1.0"
+
+import kernels  # noqa: F401  (before PyTorch loads Triton: where no GPU is, its kernels are to be interpreted)

@@ -42,7 +42,9 @@ class PatternEditor(ipywidgets.VBox):
 
     def __init__(self, n: int = 12, start: str = "window"):
         if start not in CATALOGUE or not 4 <= n <= MOST:
-            raise ValueError(f"start, n: got {start!r}, {n}; wanted one of {', '.join(CATALOGUE)}, and 4 to {MOST} tokens")
+            raise ValueError(
+                f"start, n: got {start!r}, {n}; wanted one of {', '.join(CATALOGUE)}, and 4 to {MOST} tokens"
+            )
         self.grid = PatternGrid()
         self.choice = ipywidgets.Dropdown(options=list(CATALOGUE), value=start, description="start from")
         self.size = ipywidgets.IntSlider(value=n, min=4, max=32, description="tokens", continuous_update=False)
@@ -124,19 +126,30 @@ class PatternEditor(ipywidgets.VBox):
 
 def report(found: Assumption) -> str:
     """The three conditions with witnesses, and the cost, as HTML."""
-    instance, names = found.instance, ("each token sees itself", "a chain through all tokens", "everyone hears everyone")
+    instance, names = (
+        found.instance,
+        ("each token sees itself", "a chain through all tokens", "everyone hears everyone"),
+    )
     lines = []
     for name, verdict in zip(names, found.verdicts.values()):
         sign = "✓" if verdict else "?" if name.startswith("a chain") and found.chain.status == "not found" else "✗"
         what = str(verdict.witness) if verdict.witness else ""
         if name.startswith("a chain"):
-            what = f"{found.chain.status}: {found.chain.how}" if found.chain.status != "found" else f"found: {found.chain.how}"
+            what = (
+                f"{found.chain.status}: {found.chain.how}"
+                if found.chain.status != "found"
+                else f"found: {found.chain.how}"
+            )
         if verdict and name.startswith("everyone"):
             what = f"after s = {found.s} step{'s' * (found.s != 1)}"
         lines.append(f"<b>{sign} {name}</b> {escape(what)}")
     cost = instance.cost(HEAD_DIM)
     layers = found.p * (instance.n - 1)
-    depth = f"needs p (n − 1) δ<sup>−d</sup> + s = {layers} δ<sup>−d</sup> + {found.s} attention layers" if found.s else "the construction does not apply"
+    depth = (
+        f"needs p (n − 1) δ<sup>−d</sup> + s = {layers} δ<sup>−d</sup> + {found.s} attention layers"
+        if found.s
+        else "the construction does not apply"
+    )
     lines += [
         f"{' + '.join(f'{c:,}' for c in instance.connections())} of {instance.n**2:,} connections a layer; "
         f"one round of {found.p} layer{'s' * (found.p > 1)} at head dim {HEAD_DIM}: {cost.flops:,} FLOP, {cost.least_bytes:,} to {cost.gathered_bytes:,} bytes",

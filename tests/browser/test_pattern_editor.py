@@ -39,7 +39,9 @@ def test_mouse_and_keyboard_paint_and_the_verdict_follows(open_notebook):
 
     times = [page.evaluate(MEASURE, [0, column]) for column in range(5, 25)]
     assert "114 of 1,024 connections" in verdict(page)
-    write_text(TIMES, json.dumps({"brush_to_verdict_ms": {"median": statistics.median(times), "largest": max(times)}}) + "\n")
+    write_text(
+        TIMES, json.dumps({"brush_to_verdict_ms": {"median": statistics.median(times), "largest": max(times)}}) + "\n"
+    )
 
     grid = page.locator(".seqlab-pattern canvas[tabindex]")
     grid.focus()

@@ -3,5 +3,7 @@
 from seqlab.course.exercises import names, sparse, start, tiles, universal, weights
 
 EXERCISES = {
-    exercise.id: exercise for module in (start, weights, names, universal, sparse, tiles) for exercise in module.EXERCISES
+    exercise.id: exercise
+    for module in (start, weights, names, universal, sparse, tiles)
+    for exercise in module.EXERCISES
 }

@@ -14,6 +14,7 @@ from seqlab.widgets.pattern_grid import MOST, PatternGrid
 
 SEARCH = 0.03  # seconds for a chain while painting
 HEAD_DIM = 64
+TILE = 4  # tokens of a block in the cost line
 
 
 def _width(n: int) -> int:
@@ -47,7 +48,7 @@ class PatternEditor(ipywidgets.VBox):
             )
         self.grid = PatternGrid()
         self.choice = ipywidgets.Dropdown(options=list(CATALOGUE), value=start, description="start from")
-        self.size = ipywidgets.IntSlider(value=n, min=4, max=32, description="tokens", continuous_update=False)
+        self.size = ipywidgets.IntSlider(value=n, min=4, max=MOST, description="tokens", continuous_update=False)
         self.sets = ipywidgets.ToggleButtons(options=[("set 1", 0)], description="paint", style={"button_width": "5em"})
         self.source = ipywidgets.IntSlider(value=0, min=0, max=n - 1, description="heard of")
         self.hop = ipywidgets.IntSlider(value=1, min=0, max=2, description="steps")
@@ -150,9 +151,11 @@ def report(found: Assumption) -> str:
         if found.s
         else "the construction does not apply"
     )
+    tiles = instance.layout(TILE, 0)
     lines += [
         f"{' + '.join(f'{c:,}' for c in instance.connections())} of {instance.n**2:,} connections a layer; "
         f"one round of {found.p} layer{'s' * (found.p > 1)} at head dim {HEAD_DIM}: {cost.flops:,} FLOP, {cost.least_bytes:,} to {cost.gathered_bytes:,} bytes",
+        f"set 1 in blocks of {TILE} tokens, as <code>kernels</code> walks it: {tiles.listed} of {tiles.n_rows * tiles.n_columns} blocks",
         f"the theorem's network {depth}",
     ]
     return f"<div role='status' style='line-height:1.7'>{'<br>'.join(lines)}</div>"

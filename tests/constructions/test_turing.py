@@ -1,0 +1,276 @@
+"""The Turing machine in the decoder: against the simulator, against full attention, and with the printed sign."""
+
+import random
+from fractions import Fraction
+
+import pytest
+
+from seqlab.constructions import turing
+from seqlab.constructions.turing import Machine, block, check, computes, decode, edges, last_visit, rows_for, shipped
+
+WORDS = {
+    "increment": ("", "0", "1", "1011", "11111"),
+    "palindrome": ("", "a", "ab", "abba", "abaab"),
+    "bouncing": ("", "0", "0110", "1" * 7),
+    "busy_beaver_3": ("", "11", "01"),
+    "busy_beaver_4": ("", "101"),
+}
+CASES = [(name, word) for name, words in WORDS.items() for word in words]
+
+
+def absolute_score(steps, j, m, sign):
+    """The formula, from the simulator's numbers alone: nothing of the decoder is used."""
+    e, e_m = Fraction(1, j + 1), Fraction(1, m + 1)
+    return abs(e * e_m * (steps[j].head - sign * steps[m].head + e * e_m / 3))
+
+
+def best_so_far(steps, j, k, sign):
+    """What row k of block j must keep: the best of step j-1 and of steps 0 … k-1; a set, for ties."""
+    sizes = {m: absolute_score(steps, j, m, sign) for m in {j - 1, *range(k)}}
+    return {m for m, size in sizes.items() if size == min(sizes.values())}
+
+
+def random_machine(draw):
+    states, symbols = "ABCD"[: draw.randint(1, 4)], "_01"[: draw.randint(2, 3)]
+    rules = {
+        (q, s): (draw.choice(states + "H"), draw.choice(symbols), draw.choice("LLNRR"))
+        for q in states
+        for s in symbols
+        if draw.random() < 0.95 or (q, s) == ("A", "_")
+    }
+    known = {q for q, _ in rules}
+    rules = {pair: (rule[0] if rule[0] in known else "H", *rule[1:]) for pair, rule in rules.items()}
+    word = "".join(draw.choice(symbols) for _ in range(draw.randint(0, 5)))
+    return Machine(rules, "A", halt=("H",), symbols=tuple(symbols)), word
+
+
+def written(steps, word, blank):
+    tape = dict(enumerate(word))
+    for step in steps:
+        tape[step.head] = step.wrote
+    return "".join(tape[cell] for cell in sorted(tape)).strip(blank)
+
+
+@pytest.mark.parametrize("number", [0, 1, 5, 7, 22, 31])
+def test_increment_adds_one(number):
+    machine = shipped("increment")
+    steps = machine.simulate(f"{number:b}", 60)
+    assert steps[-1].state == "done"
+    assert int(written(steps, f"{number:b}", "_"), 2) == number + 1
+
+
+@pytest.mark.parametrize("word", ["", "a", "ab", "aa", "aba", "abb", "abba", "abab", "babab"])
+def test_palindrome_decides(word):
+    assert shipped("palindrome").simulate(word, 80)[-1].state == ("yes" if word == word[::-1] else "no")
+
+
+def test_bouncing_flips_every_bit_on_the_way_back_and_forth():
+    steps = shipped("bouncing").simulate("0110", 60)
+    assert written(steps[:5], "0110", "_") == "1001"
+    assert written(steps[:10], "0110", "_") == "0110"
+
+
+@pytest.mark.parametrize(("name", "count", "ones"), [("busy_beaver_3", 14, 6), ("busy_beaver_4", 107, 13)])
+def test_busy_beavers_reach_their_records(name, count, ones):
+    steps = shipped(name).simulate("", 120)
+    assert next(s.step for s in steps if s.state == "H") == count
+    assert written(steps, "", "0").count("1") == ones
+
+
+def test_text_and_dict_describe_the_same_machine():
+    text = "start: A\nhalt: H\n# flips\nA _ -> B 1 R\nB # -> H _ N\nB _ -> A # L\n"
+    rules = {("A", "_"): ("B", "1", "R"), "B #": "H _ N", "B _": ["A", "#", "L"]}
+    assert Machine.parse(text) == Machine.from_dict({"start": "A", "halt": ["H"], "rules": rules})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("halt: H\nA 0 -> H 1 R", "start: missing"),
+        ("start: A", "start: got 'A', wanted a state"),
+        ("start: A\nhalt: H\nA 0 -> H 1 X", r"rules\['A', '0'\], move: got 'X', wanted L, N or R"),
+        ("start: A\nhalt: H\nA 0 -> G 1 R", "next state: got 'G', wanted a state.*misspelt"),
+        ("start: A\nhalt: H\nA 0 -> H 1", "line 3: got 'A 0 -> H 1', wanted 'state symbol -> state symbol move'"),
+        ("start: A\nhalt: H\nA 0 -> H 1 R\nA 0 -> H 0 R", "line 4: got a second rule"),
+        ("start: A\nhalt: A\nA 0 -> A 1 R", "halt: got \\['A'\\], which have rules"),
+        ("start: A\nstop: H\nA 0 -> A 1 R", "line 2: got 'stop: H', wanted"),
+        ("start: A\nstart: B\nA 0 -> A 1 R", "line 2, start: got 'B', wanted one value, given once"),
+        ("start: A B\nA 0 -> A 1 R", "start: got 'A B', wanted one word"),
+        ("start: A\nsymbols: _ 0\nA 0 -> A 1 R", "symbol: got '1', wanted one of"),
+        ("start: A\nsymbols: 0 1\nA 0 -> A 1 R", "blank: got '_', wanted one of"),
+        ("start: A\nsymbols: _ 0 0 1\nA 0 -> A 1 R", "symbols: got .* wanted each symbol once"),
+    ],
+)
+def test_bad_texts_are_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        Machine.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ({"start": "A", "rules": [1]}, "rules: got list, wanted a dict"),
+        ({"start": "A", "rules": {"A": "A 1 R"}}, "rules: got .* wanted 2 strings"),
+        ({"start": "A", "rules": {"A 0": None}}, r"rules\[\('A', '0'\)\]: got .* wanted 3 strings"),
+        ({"start": "A", "rules": {("A", 0): "A 1 R"}}, "rules: got .* wanted 2 strings"),
+        ({"start": "A", "rules": {"A 0": "A 1 R", ("A", "0"): "A 1 L"}}, "two rules for one pair"),
+        ({"start": 3, "rules": {}}, "start: got 3, wanted one word"),
+        ({"start": "A", "halt": 7, "rules": {"A 0": "A 1 R"}}, "halt: got .* wanted strings"),
+        ({"start": "A", "rules": {}, "moves": ""}, r"machine: got fields \['moves'\]"),
+        ({"start": "A"}, "rules: missing"),
+    ],
+)
+def test_bad_dicts_are_refused(description, message):
+    with pytest.raises(ValueError, match=message):
+        Machine.from_dict(description)
+
+
+def test_bad_runs_are_refused():
+    machine = shipped("increment")
+    with pytest.raises(ValueError, match=r"input\[1\]: got 'x', wanted one of the symbols"):
+        decode(machine, "1x", 3)
+    for steps in (0, -1, True):
+        with pytest.raises(ValueError, match="steps: got .* wanted a whole number, at least 1"):
+            check(machine, "1", steps)
+    with pytest.raises(ValueError, match="name: got 'nothing', wanted one of"):
+        shipped("nothing")
+
+
+def test_edges_are_the_papers():
+    assert edges(1) == (1,)
+    for j in range(1, 12):
+        for k in range(1, j + 2):
+            row, half = j * (j + 1) // 2 + k, j * (j + 1) // 2
+            assert set(edges(row)) == {k * (k + 1) // 2, half if k == 1 else row}
+            assert block(row) == j
+            assert computes(row) == (k == j + 1)
+            assert len(edges(row)) <= 2 and max(edges(row)) <= row
+            assert all(seen == row or computes(seen) for seen in edges(row))
+    with pytest.raises(ValueError, match="row: got 0"):
+        block(0)
+
+
+def test_positional_code_and_width():
+    assert turing.position(5) == (1, 3, Fraction(1, 3), Fraction(1, 9), 0, 0, 0, 0, 0)
+    assert turing.position(6)[4] == 1
+    assert turing.Layout(("a", "b", "c"), ("0", "1")).width == 2 * 3 + 4 * 2 + 16
+    assert len(decode(shipped("palindrome"), "ab", 2).rows[0].vector) == 2 * 8 + 4 * 3 + 16
+
+
+@pytest.mark.parametrize(("name", "word"), CASES)
+def test_shipped_machines_run_as_simulated(name, word):
+    machine = shipped(name)
+    verdict = check(machine, word, 24)
+    assert verdict.holds and verdict.margin > 0, verdict
+    run = decode(machine, word, 12)
+    assert run.steps == machine.simulate(word, 12)
+    assert len(run.rows) == rows_for(12) == 78
+
+
+def test_a_long_run():
+    verdict = check(shipped("busy_beaver_4"), "", 110)
+    assert verdict.holds and verdict.checked == 110
+    assert "6,105 rows" in verdict.notes[0] and verdict.notes[1].startswith("0 of ")
+
+
+def test_random_machines_run_as_simulated():
+    draw, look_ups = random.Random(0), 0
+    for at in range(30):
+        machine, word = random_machine(draw)
+        verdict = check(machine, word, 60 if at == 0 else 16)
+        assert verdict.holds, f"{verdict}\n{machine}"
+        look_ups += turing.look_ups(decode(machine, word, 8))[1]
+    assert look_ups > 100
+
+
+@pytest.mark.parametrize("printed_sign", [False, True])
+def test_two_edges_a_row_find_what_full_attention_finds(printed_sign):
+    """Up to the first wrong symbol the kept step of every row is the argmin over all it has seen."""
+    machine, sign = shipped("bouncing"), -1 if printed_sign else 1
+    run, steps = decode(machine, "0110", 24, printed_sign=printed_sign), shipped("bouncing").simulate("0110", 24)
+    right = next((j for j in range(24) if run.steps[j] != steps[j]), 24)
+    assert (right < 24) == printed_sign
+    for j in range(1, right):
+        for k, row in enumerate(run.block(j)[:-1], start=1):
+            best = best_so_far(steps, j, k, sign)
+            assert row.kept in best if len(best) == 1 else row.kept is None
+
+
+def test_different_steps_never_tie_and_the_last_visit_wins():
+    draw = random.Random(1)
+    for _ in range(300):
+        j = draw.randint(2, 30)
+        heads = [0]
+        for _ in range(j):
+            heads.append(heads[-1] + draw.choice((-1, 0, 1)))
+        steps = [turing.Step(m, "A", c, "_", "_", 0) for m, c in enumerate(heads)]
+        sizes = [absolute_score(steps, j, m, 1) for m in range(j)]
+        assert len(set(sizes)) == j
+        visit = last_visit(steps, j)
+        assert visit == max((m for m in range(j) if heads[m] == heads[j]), default=None)
+        if visit is not None:
+            assert sizes[visit] == min(sizes)
+
+
+@pytest.mark.parametrize("kept_edge", [0, -1])
+def test_neither_edge_can_be_spared(monkeypatch, kept_edge):
+    monkeypatch.setattr(turing.decoder, "edges", lambda row: (edges(row)[kept_edge],))
+    verdict = check(shipped("bouncing"), "0110", 20)
+    assert not verdict.holds and verdict.margin <= 0
+
+
+def test_recency_comes_from_the_last_term(monkeypatch):
+    """Without the third term all visits to the cell tie, and their symbols are mixed."""
+    monkeypatch.setattr(turing.decoder, "key", lambda u1, u2, u4, printed_sign: (u1, -u4, 0 * u2))
+    verdict = check(shipped("bouncing"), "0110", 20)
+    assert not verdict.holds and "keeps the write of a mixture" in str(verdict.witness)
+
+
+def test_rows_can_be_read():
+    run = decode(shipped("bouncing"), "01", 8)
+    assert run.tape(0) == {0: "0", 1: "1"}
+    assert run.tape(3) == {0: "1", 1: "0", 2: "_"}
+    compute = run.block(3)[-1]
+    assert (compute.state, compute.head, compute.symbol, compute.wrote, compute.move) == ("left", 1, "0", "1", -1)
+    assert compute.computes and compute.edges == compute.attends == (10,)
+    look_up = run.block(3)[-2]
+    assert look_up.kept == 1 and set(look_up.attends) <= set(look_up.edges)
+    assert not look_up.computes and len(look_up.scores) == len(look_up.edges)
+
+
+@pytest.mark.parametrize(
+    ("name", "word"), [("increment", "1011"), ("palindrome", "abba"), ("bouncing", "0110"), ("busy_beaver_3", "")]
+)
+def test_the_printed_sign_fails_where_the_formula_says(name, word):
+    machine = shipped(name)
+    verdict = check(machine, word, 30, printed_sign=True)
+    assert not verdict.holds and verdict.margin <= 0
+    assert "broken: the key carries" in str(verdict)
+    at, row, wanted, _ = verdict.witness.objects
+    steps = machine.simulate(word, 30)
+    expected = None
+    for j in range(1, 30):
+        visit = last_visit(steps, j)
+        seen = [] if visit is None else range(1 if visit == j - 1 else visit + 1, j + 1)
+        lost = [k for k in seen if best_so_far(steps, j, k, sign=-1) != {visit}]
+        if lost:
+            expected = (j, j * (j + 1) // 2 + lost[0])
+            break
+    assert (at, row) == expected
+    assert wanted == steps[at]
+
+
+def test_the_printed_sign_shows_on_the_tape():
+    """Not only the look-up: the run itself goes wrong, at a step where the simulator disagrees."""
+    machine = shipped("bouncing")
+    run, steps = decode(machine, "0110", 40, printed_sign=True), machine.simulate("0110", 40)
+    assert run.steps != steps
+    wrong, total = turing.look_ups(run)
+    assert wrong > total / 4
+    assert turing.look_ups(decode(machine, "0110", 40))[0] == 0
+
+
+def test_a_machine_that_never_returns_does_not_notice_the_sign():
+    machine = Machine.parse("start: A\nA _ -> A 1 R\n")
+    verdict = check(machine, "", 12, printed_sign=True)
+    assert verdict.holds and "0 of 0 look-ups" in verdict.notes[1]

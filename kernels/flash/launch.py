@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from importlib import import_module
 from threading import RLock
 
@@ -248,9 +247,7 @@ def _listed(offsets: Tensor, indices: Tensor, layout: BlockLayout, key: tuple, s
     return kept[key]
 
 
-@cache
-def _memory() -> dict[tuple, Tiles]:
-    return {}
+_fastest: dict[tuple, Tiles] = {}  # kind of problem -> the tiles that won
 
 
 def _tuned(step, normalizer, dtype, dim, shape, run, default: Tiles) -> Tiles:
@@ -259,7 +256,7 @@ def _tuned(step, normalizer, dtype, dim, shape, run, default: Tiles) -> Tiles:
 
     batch_heads, n_query, n_key, causal = shape
     key = (step, normalizer, dtype, dim, causal, *((x - 1).bit_length() for x in (batch_heads, n_query, n_key)))
-    if key not in _memory():
+    if key not in _fastest:
         timed = []
         for option in [default, *candidates(step, dtype, dim)]:
             if option != default and (option.block_q > 2 * n_query or option.block_k > 2 * n_key):
@@ -268,5 +265,5 @@ def _tuned(step, normalizer, dtype, dim, shape, run, default: Tiles) -> Tiles:
                 timed.append((triton.testing.do_bench(lambda: run(option), warmup=5, rep=20), option))
             except triton.runtime.errors.OutOfResources:
                 continue
-        _memory()[key] = min(timed, key=lambda pair: pair[0])[1] if timed else default
-    return _memory()[key]
+        _fastest[key] = min(timed, key=lambda pair: pair[0])[1] if timed else default
+    return _fastest[key]

@@ -4,8 +4,8 @@ Every program owns one tile of rows of one head and walks a list of tiles. The l
 whole, where nothing is masked, and edge tiles, cut by the causal diagonal or by the end of the sequence. A mask costs
 work on every score, so only the edge tiles pay for one.
 
-Addresses are 64-bit from the tensor to the head. Inside a head they are 32-bit where all its rows fit into 2³¹ elements
-(64-bit offsets would cost a fifth of the loop's other instructions), and 64-bit, WIDE, where they do not.
+Addresses are 64-bit from the tensor to the head. Inside a head they are 32-bit where all its rows fit into 2³¹ elements,
+and 64-bit, WIDE, where they do not: that makes a kernel some percent longer, mostly before its loop.
 
 Names: b_ the values of a tile, p_ pointers, o_ offsets, i_ an index, m_ a mask.
 """

@@ -1,9 +1,16 @@
 """All exercises, by id. An exercise is known by its id and by nothing else, wherever it stands."""
 
-from seqlab.course.exercises import names, sparse, start, tiles, universal, weights
+from seqlab.course.exercises import (
+    names,
+    sparse,
+    sparse_shift,
+    start,
+    tiles,
+    tiles_backward,
+    universal,
+    universal_names,
+    weights,
+)
 
-EXERCISES = {
-    exercise.id: exercise
-    for module in (start, weights, names, universal, sparse, tiles)
-    for exercise in module.EXERCISES
-}
+MODULES = (start, weights, names, universal, universal_names, sparse, sparse_shift, tiles, tiles_backward)
+EXERCISES = {exercise.id: exercise for module in MODULES for exercise in module.EXERCISES}

@@ -112,9 +112,10 @@ def main() -> None:
             f"{r['what']:62} {r['ours_ms']:9.2f} ms   {r['peer']:14} {r['peer_ms']:9.2f} ms   ratio {r['ratio']:.2f}",
             flush=True,
         )
-    from ci import bench_kernels  # which takes its rows from here
+    from ci import bench_big_bird, bench_kernels  # which take their rows from here
 
     rows += bench_kernels.measure(arguments.quick)
+    rows += bench_big_bird.measure(arguments.quick)
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     fresh = TARGET.with_suffix(".new")
     fresh.write_text(json.dumps(rows, indent=1) + "\n")

@@ -5,6 +5,7 @@
 | runs         | rows of connections as arithmetic progressions, and their arithmetic       |
 | pattern      | `Pattern` (p sets used in turn, per head or shared) and `Instance` at an n |
 | catalogue    | full, window, strided, fixed, star, random, BigBird, free-hand, …          |
+| small_world  | patterns as graphs: clustering, paths, spectral gap, n up to 100,000       |
 | layouts      | blocks for the kernels, exact or as a superset                             |
 | cost         | FLOP and bytes                                                             |
 | connectivity | Assumption 1 of Yun et al. 2020 as verdicts with witnesses                 |
@@ -20,6 +21,7 @@ from seqlab.patterns.catalogue import (
     fixed,
     freehand,
     full,
+    laid_out,
     own,
     pure_star,
     random,
@@ -46,6 +48,7 @@ __all__ = [
     "fixed",
     "freehand",
     "full",
+    "laid_out",
     "own",
     "per_head",
     "per_layer",

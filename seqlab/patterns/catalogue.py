@@ -15,12 +15,13 @@
 | bigbird_etc(tokens) | extra global tokens in front, window blocks behind (ETC)          | Zaheer et al. 2020, App. D   |
 | freehand(grid)      | what was drawn                                                    |                              |
 
-Parts to compose with: own(), blocks(w), stride(w), summaries(w), relays(tokens), extended(pattern, tokens).
+Parts to compose with: own(), blocks(w), stride(w), summaries(w), relays(tokens), extended(pattern, tokens),
+laid_out(layouts).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -151,17 +152,31 @@ def bigbird(
 ) -> Pattern:
     """Global, window and random blocks inside the sequence (ITC); the same as `BlockLayout.bigbird` at every n."""
     options = dict(block=block, global_blocks=global_blocks, window=window, random_blocks=random_blocks, seed=seed)
+    given = tuple(sorted(options.items()))
+    _bigbird_layout(block, given)  # raises what is wrong with the options now
+    name = f"bigbird({', '.join(f'{k}={v}' for k, v in options.items())})"
+    return laid_out(lambda n: _bigbird_layout(n, given), name=name)
 
-    def rule(n: int, q: np.ndarray) -> Runs:
-        offsets, first, last = _block_runs(n, tuple(sorted(options.items())))
-        row = q // block
-        counts = offsets[row + 1] - offsets[row]
-        at = np.repeat(offsets[row] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-        ends = np.minimum((last[at] + 1) * block, n) - 1
-        return Runs(np.repeat(q, counts), first[at] * block, ends, np.ones_like(at))
 
-    _block_runs(block, tuple(sorted(options.items())))  # raises what is wrong with the options now
-    return _one(f"bigbird({', '.join(f'{k}={v}' for k, v in options.items())})", rule)
+def laid_out(layout_at: Callable[[int], BlockLayout], *, heads: int = 1, name: str = "laid_out") -> Pattern:
+    """What the layouts list: `layout_at(n)` for every length, with one row of offsets for each of `heads`.
+
+    It is asked again for every chunk of queries, so it should keep what it made.
+    """
+
+    def rule_of(head: int) -> Rule:
+        def rule(n: int, q: np.ndarray) -> Runs:
+            layout = layout_at(n)
+            offsets, first, last = _block_runs(layout, head)
+            row = q // layout.block
+            counts = offsets[row + 1] - offsets[row]
+            at = np.repeat(offsets[row] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+            ends = np.minimum((last[at] + 1) * layout.block, n) - 1
+            return Runs(np.repeat(q, counts), first[at] * layout.block, ends, np.ones_like(at))
+
+        return rule
+
+    return Pattern(name, (tuple(rule_of(head) for head in range(_size("heads", heads))),))
 
 
 def bigbird_etc(
@@ -275,13 +290,18 @@ def _hash(q: np.ndarray, i: int, seed: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _block_runs(n: int, options: tuple[tuple[str, int], ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(offsets, first block, last block): the block rows of BlockLayout.bigbird as runs."""
-    layout = BlockLayout.bigbird(n, **dict(options))
-    keys = layout.indices.numpy().astype(np.int64)
-    row = np.repeat(np.arange(layout.n_rows), np.diff(layout.offsets[0].numpy()))
+def _bigbird_layout(n: int, options: tuple[tuple[str, int], ...]) -> BlockLayout:
+    return BlockLayout.bigbird(n, **dict(options))
+
+
+@lru_cache(maxsize=64)
+def _block_runs(layout: BlockLayout, head: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(offsets, first block, last block): the block rows of one head as runs."""
+    ends = layout.offsets[head].numpy()
+    keys = layout.indices[ends[0] : ends[-1]].numpy().astype(np.int64)
+    row = np.repeat(np.arange(layout.n_rows), np.diff(ends))
     starts = np.flatnonzero((np.diff(keys, prepend=-2) != 1) | (np.diff(row, prepend=-1) != 0))
-    stops = np.append(starts[1:], len(keys)) - 1
+    stops = np.append(starts, len(keys))[1:] - 1
     return np.searchsorted(row[starts], np.arange(layout.n_rows + 1)), keys[starts], keys[stops]
 
 

@@ -274,3 +274,107 @@ def test_a_machine_that_never_returns_does_not_notice_the_sign():
     machine = Machine.parse("start: A\nA _ -> A 1 R\n")
     verdict = check(machine, "", 12, printed_sign=True)
     assert verdict.holds and "0 of 0 look-ups" in verdict.notes[1]
+
+
+def wild_machine(draw):
+    """Up to 12 states and 10 symbols of any script and length, halting or not, with moves in all spellings."""
+    symbols = draw.sample(["_", "0", "1", "é", "日", "αβ", "two words"[:3], "#", "->", "ß", "10"], draw.randint(1, 10))
+    states = [draw.choice(("q", "состояние", "状態")) + str(n) for n in range(draw.randint(1, 12))]
+    known = {*states, "H"}
+    rules = {
+        (q, s): (draw.choice([*states, "H"]), draw.choice(symbols), draw.choice(draw.choice(("LNR", "LSR", "LLR"))))
+        for q in states
+        for s in symbols
+        if draw.random() < 0.9 or s == symbols[0]
+    }
+    assert {q for q, _ in rules} | {"H"} == known
+    description = {"start": states[0], "halt": ["H"], "blank": symbols[0], "symbols": symbols, "rules": rules}
+    return Machine.from_dict(description), [draw.choice(symbols) for _ in range(draw.choice((0, 0, 1, 3, 8)))]
+
+
+def test_wild_machines_run_as_simulated():
+    draw, left = random.Random(7), 0
+    for at in range(30):
+        machine, word = wild_machine(draw)
+        steps = 60 if at == 0 else draw.choice((1, 2, 9, 20))
+        verdict = check(machine, word, steps)
+        assert verdict.holds, f"{verdict}\n{machine} {word}"
+        left += min(step.head for step in machine.simulate(word, steps)) < 0
+    assert left > 5
+
+
+@pytest.mark.parametrize(("machine", "word"), [
+    (Machine({}, "H", halt=("H",)), ""),
+    (Machine({("A", "_"): ("H", "_", "N")}, "A", halt=("H",)), ""),
+    (Machine({("A", "_"): ("A", "_", "L")}, "A"), ""),
+    (Machine({("A", " "): ("A", "x", "L")}, "A", blank=" "), "xx"),
+    (Machine.from_dict({"start": "A", "blank": " ", "rules": {("A", " "): ("B", "日", "S"), ("B", "日"): ("A", " ", "L")}}), ""),
+])  # fmt: skip
+def test_machines_at_the_edge(machine, word):
+    verdict = check(machine, word, 24)
+    assert verdict.holds and verdict.checked == 24 and "300 rows" in verdict.notes[0]
+
+
+def test_s_is_another_way_to_stay():
+    by_s, by_n = (Machine.parse(f"start: A\nhalt: H\nA _ -> H 1 {move}") for move in "SN")
+    assert by_s.simulate("", 3) == by_n.simulate("", 3)
+
+
+@pytest.mark.parametrize("name", ["increment", "palindrome", "bouncing", "busy_beaver_3", "busy_beaver_4"])
+@pytest.mark.parametrize(
+    ("switch", "broken"), [("no_random", "random"), ("no_local", "local"), ("printed_sign", "minus")]
+)
+def test_every_switch_fails_with_a_witness(name, switch, broken):
+    machine = shipped(name)
+    word = {"increment": "1011", "palindrome": "abba", "bouncing": "0110"}.get(name, "")
+    verdict = check(machine, word, 24, **{switch: True})
+    assert not verdict.holds and verdict.margin <= 0 and str(verdict.margin) != "-0.0"
+    assert [h.name for h in verdict.statement.hypotheses if not h.holds] == [broken]
+    at, row, wanted, _ = verdict.witness.objects
+    assert wanted == machine.simulate(word, 24)[at] and block(row) == at
+    run = decode(machine, word, 12, **{switch: True})
+    assert max(len(r.edges) for r in run.rows) == (2 if switch == "printed_sign" else 1)
+
+
+def test_both_edges_can_be_dropped():
+    assert not check(shipped("bouncing"), "0110", 20, no_random=True, no_local=True)
+
+
+@pytest.mark.parametrize("arithmetic", ["float32", "float64"])
+def test_the_order_is_lost_in_floating_point(arithmetic):
+    """What numpy scalars give, one at a time, in the decoder's own order of operations."""
+    import numpy as np
+
+    number = {"float32": np.float32, "float64": np.float64}[arithmetic]
+    lost = turing.first_lost(arithmetic)
+    assert 10 < lost.m < {"float32": 200, "float64": 100_000}[arithmetic]
+
+    def size(m, visit, exact=False):
+        asks = turing.query(Fraction(m, m + 3), Fraction(1, m + 3), Fraction(1, (m + 3) ** 2))
+        offers = turing.key(Fraction(1, visit + 1), Fraction(1, (visit + 1) ** 2), Fraction(m, visit + 1))
+        if not exact:
+            asks, offers = (tuple(number(float(x)) for x in vector) for vector in (asks, offers))
+        return abs(turing.score(asks, offers))
+
+    assert (float(size(lost.m, lost.m)), float(size(lost.m, lost.m + 1))) == (lost.early, lost.last)
+    assert lost.early <= lost.last and lost.tie == (lost.early == lost.last)
+    assert size(lost.m, lost.m, exact=True) > size(lost.m, lost.m + 1, exact=True)
+    assert all(size(m, m) > size(m, m + 1) for m in range(1, min(lost.m, 300)))
+
+
+def test_a_run_goes_wrong_where_the_formula_says():
+    walker, lost = turing.walker(), turing.first_lost("float32")
+    word, steps = "1" * lost.m, lost.m + 4
+    verdict = check(walker, word, steps, arithmetic="float32")
+    assert not verdict and verdict.witness.objects[0] == lost.m + 2
+    assert [h.name for h in verdict.statement.hypotheses if not h.holds] == ["exact"]
+    assert verdict.witness.objects[3].symbol == "a" and verdict.witness.objects[2].symbol == "b"
+    assert check(walker, word, steps) and check(walker, word, steps, arithmetic="float64")
+
+
+def test_exact_arithmetic_never_loses_and_others_are_refused():
+    assert turing.first_lost("exact") is None
+    assert turing.first_lost("float64", limit=100) is None
+    assert turing.first_lost("float32", ties_only=True).tie
+    with pytest.raises(ValueError, match="arithmetic: got 'float16', wanted one of exact, float64, float32"):
+        decode(shipped("increment"), "1", 2, arithmetic="float16")

@@ -109,6 +109,18 @@ def test_bigbird_is_the_kernels(n):
     assert at.whole_blocks(16) and torch.equal(at.layout(16, exact=True).blocks(), layout.blocks())
 
 
+def test_laid_out_is_its_layouts_head_by_head():
+    grid = torch.rand(3, 5, 5, generator=torch.Generator().manual_seed(0)) < 0.4
+    grid[1, 2] = False
+    layouts = {n: BlockLayout.from_mask(grid, 4, n_query=n, n_key=n) for n in (17, 20)}
+    pattern = patterns.laid_out(layouts.__getitem__, heads=3)
+    for n, layout in layouts.items():
+        assert torch.equal(pattern.at(n).mask, layout.mask())
+        assert pattern.at(n).connections() == (int(layout.mask().sum()),)
+    empty = BlockLayout.from_mask(grid[0] & False, 4)
+    assert not patterns.laid_out(lambda n: empty).at(20).mask.any()
+
+
 def test_bigbird_etc():
     mask = patterns.bigbird_etc(4, 8).at(36).mask
     assert mask[:4].all() and mask[:, :4].all()

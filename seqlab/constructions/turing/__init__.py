@@ -10,6 +10,7 @@ a row find what a full row of attention would. Everything is a `Fraction`: nothi
 | shipped  | binary increment, palindrome, bouncing bit-flipper, busy beavers                 |
 | graph    | rows and blocks, the two edges of a row, positional codes, the slots of a vector |
 | lookup   | the look-up score, and attention by the smallest absolute score                  |
+| rounded  | where the same scores in floating point lose the last visit                     |
 | decoder  | the layers, the rows that come out, what can be read in them                     |
 | verdict  | decoder against simulator, step by step and look-up by look-up                   |
 
@@ -33,12 +34,14 @@ from seqlab.constructions.turing.decoder import Row, Run, decode
 from seqlab.constructions.turing.graph import Layout, block, computes, edges, position, rows_for
 from seqlab.constructions.turing.lookup import attend, key, query, score
 from seqlab.constructions.turing.machine import Machine, Step
+from seqlab.constructions.turing.rounded import Lost, first_lost, walker
 from seqlab.constructions.turing.shipped import SHIPPED, shipped
 from seqlab.constructions.turing.verdict import check, last_visit, look_ups
 
 __all__ = [
     "SHIPPED",
     "Layout",
+    "Lost",
     "Machine",
     "Row",
     "Run",
@@ -49,6 +52,7 @@ __all__ = [
     "computes",
     "decode",
     "edges",
+    "first_lost",
     "key",
     "last_visit",
     "look_ups",
@@ -57,4 +61,5 @@ __all__ = [
     "rows_for",
     "score",
     "shipped",
+    "walker",
 ]

@@ -14,13 +14,14 @@ the move), where ReLUs do the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from seqlab.constructions.turing.graph import Layout, block, computes, edges, position, rows_for
 from seqlab.constructions.turing.lookup import attend, key, query
 from seqlab.constructions.turing.machine import Machine, Step, _steps
+from seqlab.constructions.turing.rounded import rounding
 
 ZERO, ONE = Fraction(0), Fraction(1)
 
@@ -61,6 +62,9 @@ class Run:
     word: tuple[str, ...]
     rows: tuple[Row, ...]
     printed_sign: bool = False
+    no_random: bool = False
+    no_local: bool = False
+    arithmetic: str = "exact"
 
     @property
     def steps(self) -> list[Step]:
@@ -78,28 +82,50 @@ class Run:
         return self.rows[rows_for(step) : rows_for(step + 1)]
 
 
-def decode(machine: Machine, word: str | Sequence[str], steps: int, *, printed_sign: bool = False) -> Run:
-    """Run the decoder for T(T+1)/2 rows, that is `steps` = T machine steps (Theorem 3).
+def decode(
+    machine: Machine,
+    word: str | Sequence[str],
+    steps: int,
+    *,
+    printed_sign: bool = False,
+    no_random: bool = False,
+    no_local: bool = False,
+    arithmetic: str = "exact",
+) -> Run:
+    """Run the decoder for T(T+1)/2 rows, that is `steps` = T machine steps (Theorem 3). The options break the look-up:
 
-    printed_sign=True takes K_4 as the paper prints it: the switch that breaks the look-up.
-    Raises ValueError for steps below 1 or a symbol of the input that the machine does not know.
+    printed_sign:  take K_4 as the paper prints it
+    no_random:     drop each row's edge to a past compute row;  no_local: drop the one to its best candidate so far.
+                   With neither, a row keeps what it carries
+    arithmetic:    "float64" or "float32" rounds queries, keys and scores; all else stays exact
+
+    Raises ValueError for steps below 1, a symbol of the input that the machine does not know, another arithmetic.
     """
     _steps(steps)
     letters = machine.read(word)
-    network = _Decoder(machine, letters, printed_sign)
+    network = _Decoder(machine, letters, printed_sign, no_random, no_local, rounding(arithmetic))
     y, rows = network.first(), []
     for index in range(1, rows_for(steps) + 1):
         row = network.row(index, y)
         rows.append(row)
         y = network.output(row.vector)
-    return Run(machine, letters, tuple(rows), printed_sign)
+    return Run(machine, letters, tuple(rows), printed_sign, no_random, no_local, arithmetic)
 
 
 class _Decoder:
     """The layers; a vector is a list of Fractions, changed in place from layer to layer."""
 
-    def __init__(self, machine: Machine, letters: tuple[str, ...], printed_sign: bool) -> None:
-        self.machine, self.printed_sign = machine, printed_sign
+    def __init__(
+        self,
+        machine: Machine,
+        letters: tuple[str, ...],
+        printed_sign: bool,
+        no_random: bool,
+        no_local: bool,
+        rounded: Callable | None,
+    ) -> None:
+        self.machine, self.printed_sign, self.rounded = machine, printed_sign, rounded
+        self.no_random, self.no_local = no_random, no_local
         self.layout = Layout(machine.states, machine.symbols)
         self.at = self.layout.slots
         self.number = {name: at.start for name, at in self.at.items() if name[0] == "x"}
@@ -134,7 +160,7 @@ class _Decoder:
         self._switch(x)
         if computes(index):
             self.compute_rows[index] = x
-        seen = edges(index)
+        seen = self._edges(index)
         sources = [x if row == index else self.compute_rows[row] for row in seen]
         best, winners, scores = self._look_up(x, sources)
         x = [*x]
@@ -156,6 +182,13 @@ class _Decoder:
             kept=int(1 / u1) - 1 if u2 == u1 * u1 else None,  # a mean of different steps has a larger mean of squares
             vector=tuple(x),
         )
+
+    def _edges(self, index: int) -> tuple[int, ...]:
+        """The first edge is the random one, the last the local one; a compute row sees itself alone."""
+        seen = edges(index)
+        if self.no_random and self.no_local:
+            return (index,)
+        return seen[-1:] if self.no_random else seen[:1] if self.no_local else seen
 
     def output(self, x: Sequence[Fraction]) -> list[Fraction]:
         """y: state, symbol, head, and the best candidate; all other slots are cleared."""
@@ -204,15 +237,20 @@ class _Decoder:
         n = self.number
         keys = [key(row[n["x13"]], row[n["x14"]], row[n["x16"]], printed_sign=self.printed_sign) for row in sources]
         values = [row[self.at["s4"]] + row[self.best] for row in sources]
-        return attend(query(x[n["x4"]], x[n["x10"]], x[n["x11"]]), keys, values)
+        asks = query(x[n["x4"]], x[n["x10"]], x[n["x11"]])
+        if self.rounded is None:
+            return attend(asks, keys, values)
+        asks, keys = tuple(map(self.rounded, asks)), [tuple(map(self.rounded, k)) for k in keys]
+        best, winners, scores = attend(asks, keys, values)
+        return best, winners, tuple(Fraction(float(number)) for number in scores)
 
     def _choose(self, x: list[Fraction]) -> None:
         """The last layer: the written symbol if the winner's cell is the head's, else the input's, else the blank."""
         n = self.number
         hit, inside = _same(x[n["x15"]] - x[n["x1"]]), _same(x[n["x7"]] - x[n["x1"]])
         x[n["x6"]] = hit
-        fresh = [inside * a + (1 - inside) * b for a, b in zip(x[self.at["s3"]], self.blank)]
-        x[self.at["s1"]] = [hit * w + (1 - hit) * f for w, f in zip(x[self.at["s4"]], fresh)]
+        fresh = _mix(inside, x[self.at["s3"]], self.blank)
+        x[self.at["s1"]] = _mix(hit, x[self.at["s4"]], fresh)
 
     def _name(self, x: list[Fraction], slot: str) -> str | None:
         """The name of a one-hot block; None where it is a mixture."""
@@ -223,6 +261,13 @@ class _Decoder:
 def _same(z: Fraction) -> Fraction:
     """1 at 0 and 0 at all other whole numbers: σ(z+1) - 2σ(z) + σ(z-1)."""
     return max(z + 1, ZERO) - 2 * max(z, ZERO) + max(z - 1, ZERO)
+
+
+def _mix(t: Fraction, a: Sequence[Fraction], b: Sequence[Fraction]) -> list[Fraction]:
+    """t a + (1 - t) b; t is neither 0 nor 1 only where a look-up went wrong."""
+    if t in (0, 1):
+        return list(a if t else b)
+    return [t * x + (1 - t) * y for x, y in zip(a, b)]
 
 
 def _one_hot(names: Sequence[str], name: str) -> list[Fraction]:

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import reduce
+from numbers import Real
+from operator import add
 
-Vector = Sequence[Fraction]
+Vector = Sequence[Real]  # `Fraction`s, or floats where `decode` is asked to round
 
 
 def query(ratio: Fraction, inverse: Fraction, inverse_square: Fraction) -> tuple[Fraction, Fraction, Fraction]:
@@ -30,14 +33,14 @@ def key(
     return inverse, ratio if printed_sign else -ratio, inverse_square
 
 
-def score(asks: Vector, offers: Vector) -> Fraction:
-    """⟨Q, K⟩, exact."""
-    return sum((a * b for a, b in zip(asks, offers, strict=True)), Fraction(0))
+def score(asks: Vector, offers: Vector) -> Real:
+    """⟨Q, K⟩: exact in `Fraction`s; in floats each product and each sum is rounded, left to right."""
+    return reduce(add, (a * b for a, b in zip(asks, offers, strict=True)))
 
 
 def attend(
-    asks: Vector, keys: Sequence[Vector], values: Sequence[Vector]
-) -> tuple[list[Fraction], list[int], tuple[Fraction, ...]]:
+    asks: Vector, keys: Sequence[Vector], values: Sequence[Sequence[Fraction]]
+) -> tuple[list[Fraction], list[int], tuple[Real, ...]]:
     """Hardmax of -|⟨Q, K⟩|: the mean of the values whose keys tie for the smallest absolute score.
 
     Returns that mean, which keys they are, and the scores of all keys, signs kept.

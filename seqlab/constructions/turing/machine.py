@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-MOVES = {"L": -1, "N": 0, "R": 1}
+MOVES = {"L": -1, "N": 0, "S": 0, "R": 1}
 HEADERS = ("name", "blank", "start", "halt", "symbols")
 
 
@@ -25,7 +25,7 @@ class Step:
 class Machine:
     """M = (Q, Σ, δ, q_init, F) on a tape without ends; the input stands in cells 0 … n-1, the head starts in cell 0.
 
-    rules:    {(state, symbol): (next state, symbol to write, "L" | "N" | "R")}
+    rules:    {(state, symbol): (next state, symbol to write, "L" | "N" | "R")}; "S" is another way to write "N"
     halt:     states without rules; a pair without a rule stops the machine as well
     symbols:  Σ; what the rules mention and the blank unless given
 
@@ -60,7 +60,7 @@ class Machine:
         for (state, read), (target, write, move) in self.rules.items():
             field = f"rules[{state!r}, {read!r}]"
             if move not in MOVES:
-                raise ValueError(f"{field}, move: got {move!r}, wanted L, N or R")
+                raise ValueError(f"{field}, move: got {move!r}, wanted L, N or R (S, for stay, is N)")
             if target not in known:
                 raise ValueError(
                     f"{field}, next state: got {target!r}, wanted a state that has rules or halts: {sorted(known)};"
@@ -153,7 +153,9 @@ class Machine:
             )
         options = {key: description[key] for key in ("name", "blank", "start") if key in description}
         for key, value in options.items():
-            if not isinstance(value, str) or (key != "name" and len(value.split()) != 1):
+            words = len(value.split()) if isinstance(value, str) else 0
+            blank_space = key == "blank" and value and isinstance(value, str) and not words  # " " is a fine blank
+            if not isinstance(value, str) or (key != "name" and words != 1 and not blank_space):
                 raise ValueError(f"{key}: got {value!r}, wanted one word")
         lists = {key: _list(key, description[key]) for key in ("halt", "symbols") if key in description}
         spelt = {_words(pair): _words(rule) for pair, rule in rules.items()}

@@ -13,7 +13,12 @@ TURING = Statement(
     id="zaheer2020.theorem3",
     source="Zaheer et al. 2020, appendix B, Theorem 3 (after Pérez et al. 2019)",
     text="A decoder with two edges a row runs the machine: T steps in T(T+1)/2 rows, every look-up right",
-    hypotheses=(Hypothesis("minus", "the key carries -c/(m+1), so that the score holds the difference of two cells"),),
+    hypotheses=(
+        Hypothesis("minus", "the key carries -c/(m+1), so that the score holds the difference of two cells"),
+        Hypothesis("random", "every row sees a past compute row"),
+        Hypothesis("local", "every row sees its best candidate so far"),
+        Hypothesis("exact", "scores are exact rationals"),
+    ),
 )
 
 
@@ -22,7 +27,16 @@ def last_visit(steps: Sequence[Step], j: int) -> int | None:
     return next((m for m in range(j - 1, -1, -1) if steps[m].head == steps[j].head), None)
 
 
-def check(machine: Machine, word: str | Sequence[str], steps: int = 60, *, printed_sign: bool = False) -> Verdict:
+def check(
+    machine: Machine,
+    word: str | Sequence[str],
+    steps: int = 60,
+    *,
+    printed_sign: bool = False,
+    no_random: bool = False,
+    no_local: bool = False,
+    arithmetic: str = "exact",
+) -> Verdict:
     """State, head, symbol, write and move are the simulator's at every step, and every look-up ends at ℓ(j).
 
     The margin is the smallest difference of the two absolute scores that a row compares (different candidates only;
@@ -30,11 +44,14 @@ def check(machine: Machine, word: str | Sequence[str], steps: int = 60, *, print
     large by, or 0 if that was not the cause.
     The witness names the first wrong step and the first row of its block that has seen the right candidate and does
     not keep it; its objects are (step, row, wanted, got): two numbers and two `Step`s.
-    printed_sign=True breaks the look-up. Raises as `decode`.
+    The options break the look-up and are those of `decode`, as is what is raised.
     """
-    run = decode(machine, word, steps, printed_sign=printed_sign)
+    switches = dict(printed_sign=printed_sign, no_random=no_random, no_local=no_local, arithmetic=arithmetic)
+    run = decode(machine, word, steps, **switches)
     wanted, got = machine.simulate(word, steps), run.steps
-    statement = TURING.under(minus=not printed_sign)
+    statement = TURING.under(
+        minus=not printed_sign, random=not no_random, local=not no_local, exact=arithmetic == "exact"
+    )
     wrong, total = look_ups(run)
     differ = next((f"from step {j} on" for j in range(steps) if wanted[j] != got[j]), "nowhere")
     notes = [
@@ -55,7 +72,7 @@ def check(machine: Machine, word: str | Sequence[str], steps: int = 60, *, print
             kept = "a mixture" if lost.kept is None else f"step {lost.kept} (cell {wanted[lost.kept].head})"
             text += f"; row {row.index} keeps the write of {kept}, not of step {visit}, the last visit to that cell"
         shortfall = _shortfall(run, row, wanted, j, visit) if lost else Fraction(0)
-        return Verdict(False, -float(max(shortfall, 0)), Witness(text, (j, row.index, wanted[j], got[j])), **options)
+        return Verdict(False, float(min(-shortfall, 0)), Witness(text, (j, row.index, wanted[j], got[j])), **options)
     gaps = [gap for row in run.rows if (gap := _gap(row))]
     return Verdict(True, float(min(gaps)) if gaps else float("inf"), **options)
 

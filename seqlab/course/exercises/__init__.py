@@ -1,16 +1,36 @@
 """All exercises, by id. An exercise is known by its id and by nothing else, wherever it stands."""
 
 from seqlab.course.exercises import (
+    big_bird,
     names,
+    one_layer,
+    one_layer_memory,
+    sigmoid,
     sparse,
     sparse_shift,
     start,
     tiles,
     tiles_backward,
+    turing,
     universal,
     universal_names,
     weights,
 )
 
-MODULES = (start, weights, names, universal, universal_names, sparse, sparse_shift, tiles, tiles_backward)
+MODULES = (
+    start,
+    weights,
+    names,
+    universal,
+    universal_names,
+    sparse,
+    sparse_shift,
+    tiles,
+    tiles_backward,
+    big_bird,
+    turing,
+    sigmoid,
+    one_layer,
+    one_layer_memory,
+)
 EXERCISES = {exercise.id: exercise for module in MODULES for exercise in module.EXERCISES}

@@ -1,0 +1,293 @@
+"""The exercises of lab 04 on Big Bird's attention: window, global and random blocks."""
+
+import torch
+
+from seqlab.course.check import Exercise, Mutant
+
+
+def window_keys(keys, window):
+    """Beside each block the `window` blocks around it (odd), itself in the middle.    keys: (block, token, dim) -> (block, window * token, dim)
+
+    Roll the blocks instead of picking them one by one. What a roll brings around the end is no neighbour: make it zeros.
+    """
+    blocks, reach = len(keys), window // 2
+    place = torch.arange(blocks)
+    parts = []
+    for shift in range(-reach, reach + 1):
+        inside = (place + shift >= 0) & (place + shift < blocks)
+        parts.append(torch.roll(keys, -shift, dims=0) * inside[:, None, None])
+    return torch.cat(parts, dim=1)
+
+
+def add_global(allowed, tokens):
+    """The tokens become global: they see all and are seen by all.    allowed: bool (query, key); tokens: positions -> bool (query, key)"""
+    allowed = allowed.clone()
+    allowed[tokens, :] = True
+    allowed[:, tokens] = True
+    return allowed
+
+
+def random_blocks(ranks, taken, count):
+    """For each query block `count` different key blocks that are not taken.    ranks: (query, key); taken: bool (query, key) -> bool (query, key)
+
+    ranks are random numbers, all different: of the blocks that are free, a query block draws those with the smallest.
+    taken marks its window and the global blocks. Every row has at least `count` free blocks.
+    """
+    chosen = ranks.masked_fill(taken, float("inf")).argsort(dim=1)[:, :count]
+    return torch.zeros_like(taken).scatter(1, chosen, True)
+
+
+def _blocks(count, token, dim):
+    return torch.arange(1.0, count * token * dim + 1).reshape(count, token, dim)
+
+
+def _no_wrap(arguments, result):
+    keys, window = arguments
+    size, reach = keys.shape[1], window // 2
+    for block in range(len(keys)):
+        for part in range(window):
+            at = block + part - reach
+            if not 0 <= at < len(keys) and result[block, part * size : (part + 1) * size].any():
+                return f"block {block} has no neighbour {at - block:+d}, so its part {part} is zeros."
+
+
+def _neighbours(arguments, result):
+    keys, window = arguments
+    size, reach = keys.shape[1], window // 2
+    for block in range(len(keys)):
+        for part in range(window):
+            at = block + part - reach
+            if 0 <= at < len(keys) and not torch.equal(result[block, part * size : (part + 1) * size], keys[at]):
+                return f"part {part} of block {block} is not block {at}."
+
+
+def _rolled(sign=-1, reaches=lambda window: range(-(window // 2), window // 2 + 1), wrap=False):
+    def run(keys, window):
+        place, parts = torch.arange(len(keys)), []
+        for shift in reaches(window):
+            inside = (place + shift >= 0) & (place + shift < len(keys)) | wrap
+            parts.append(torch.roll(keys, sign * shift, dims=0) * inside[:, None, None])
+        return torch.cat(parts, dim=1)
+
+    return run
+
+
+WINDOW = Exercise(
+    id="big_bird.window",
+    title="The window by rolling blocks.",
+    reference=window_keys,
+    cases=lambda: [(_blocks(2, 1, 1), 1), (_blocks(3, 1, 1), 3), (_blocks(4, 2, 1), 3), (_blocks(5, 2, 3), 5), (_blocks(2, 1, 2), 5)],
+    properties=(
+        ("puts zeros where there is no neighbour", _no_wrap),
+        ("has the neighbours in order", _neighbours),
+    ),
+    hints=(
+        "torch.roll(keys, -1, dims=0) puts block i + 1 at place i, for all blocks at once. Only the last place gets a wrong one.",
+        "For shift from -(window // 2) to window // 2: roll by -shift, and multiply with a mask of the places where 0 <= place + shift < blocks.",
+        "parts.append(torch.roll(keys, -shift, dims=0) * inside[:, None, None]); at the end torch.cat(parts, dim=1).",
+    ),
+    mutants=(
+        Mutant(
+            _rolled(wrap=True),
+            "puts zeros where there is no neighbour",
+            "A roll goes around: the first block sees the last one. Blank what came from the other end.",
+        ),
+        Mutant(
+            _rolled(sign=1),
+            "has the neighbours in order",
+            "This rolls the wrong way: roll by +1 puts block i - 1 at place i, but the part on the right wants block i + 1.",
+        ),
+        Mutant(
+            _rolled(reaches=lambda window: range(-window + 1, 1)),
+            "puts zeros where there is no neighbour",
+            "This window only looks back. The block itself belongs in the middle.",
+        ),
+        Mutant(
+            lambda keys, window: window_keys(keys, window).unflatten(1, (window, -1)).transpose(1, 2).flatten(1, 2),
+            "puts zeros where there is no neighbour",
+            "The tokens of the neighbours are interleaved. Whole blocks stand side by side: concatenate along the token axis.",
+        ),
+    ),
+)  # fmt: skip
+
+
+def _rows(arguments, result):
+    _, tokens = arguments
+    for t in tokens:
+        if not result[t].all():
+            return f"token {t} is global, but does not see token {int((~result[t]).nonzero()[0])}."
+
+
+def _columns(arguments, result):
+    _, tokens = arguments
+    for t in tokens:
+        if not result[:, t].all():
+            return f"token {t} is global, but token {int((~result[:, t]).nonzero()[0])} does not see it."
+
+
+def _rest(arguments, result):
+    allowed, tokens = arguments
+    others = torch.ones(len(allowed), dtype=torch.bool)
+    others[tokens] = False
+    changed = (result != allowed) & others[:, None] & others
+    if changed.any():
+        query, key = changed.nonzero()[0].tolist()
+        return f"neither {query} nor {key} is global, so what was between them must stay."
+
+
+def _corner(allowed, tokens):
+    allowed = allowed.clone()
+    allowed[torch.tensor(tokens)[:, None], torch.tensor(tokens)] = True
+    return allowed
+
+
+def _only(rows, columns):
+    def run(allowed, tokens):
+        allowed = allowed.clone()
+        if rows:
+            allowed[tokens, :] = True
+        if columns:
+            allowed[:, tokens] = True
+        return allowed
+
+    return run
+
+
+GLOBAL = Exercise(
+    id="big_bird.global",
+    title="Global rows and columns.",
+    reference=add_global,
+    cases=lambda: [
+        (torch.eye(3).bool(), [0]),
+        (torch.eye(4).bool(), [0, 3]),
+        (torch.ones(5, 5).tril(1).triu(-1).bool(), [2]),
+        (torch.ones(6, 6).tril(1).triu(-1).bool(), [0, 4, 5]),
+    ],
+    properties=(
+        ("lets global tokens see all", _rows),
+        ("lets all see global tokens", _columns),
+        ("leaves the rest alone", _rest),
+    ),
+    hints=(
+        "A global token is a full row and a full column of the mask. Which index is the query, which the key?",
+        "Work on a copy: allowed = allowed.clone(). A list of positions can index a whole axis.",
+        "allowed[tokens, :] = True, then allowed[:, tokens] = True.",
+    ),
+    mutants=(
+        Mutant(
+            _only(False, True),
+            "lets global tokens see all",
+            "Columns only: everyone hears the global token, but it hears nobody, so it has nothing to pass on.",
+        ),
+        Mutant(
+            _only(True, False),
+            "lets all see global tokens",
+            "Rows only: the global token hears everyone, but nobody hears it.",
+        ),
+        Mutant(
+            _corner,
+            "lets global tokens see all",
+            "Only the crossings of global rows with global columns are set. A whole row and a whole column are wanted.",
+        ),
+        Mutant(
+            lambda allowed, tokens: torch.ones_like(allowed),
+            "leaves the rest alone",
+            "Everything is set: that is full attention.",
+        ),
+    ),
+)  # fmt: skip
+
+
+def _drawing(blocks, window, relays, count, seed):
+    place = torch.arange(blocks)
+    taken = (place[:, None] - place).abs() <= window // 2
+    taken[:, relays] = True
+    ranks = torch.rand(blocks, blocks, generator=torch.Generator().manual_seed(seed))
+    return ranks, taken, count
+
+
+def _distinct(arguments, result):
+    _, taken, count = arguments
+    per_row = result.sum(1)
+    if (per_row != count).any():
+        row = int((per_row != count).nonzero()[0])
+        return f"query block {row} has {int(per_row[row])} random blocks; wanted {count} different ones."
+
+
+def _free(arguments, result):
+    _, taken, _ = arguments
+    if (result & taken).any():
+        row, key = (result & taken).nonzero()[0].tolist()
+        return f"query block {row} draws block {key}, which it sees already: that key would count twice in the softmax."
+
+
+def _smallest(arguments, result):
+    ranks, taken, count = arguments
+    for row in range(len(ranks)):
+        left = ranks[row][~taken[row] & ~result[row]]
+        if count and len(left) and ranks[row][result[row]].max() > left.min():
+            return f"query block {row} passes over a free block with a smaller rank than one it draws."
+
+
+def _one_for_all(ranks, taken, count):
+    return random_blocks(ranks[:1].expand_as(ranks), taken, count)
+
+
+def _repeats(ranks, taken, count):
+    free = ranks.masked_fill(taken, float("inf"))
+    places = torch.stack([free.roll(i, 1).argmin(1).sub(i) % len(ranks) for i in range(max(count, 1))], 1)
+    return torch.zeros_like(taken).scatter(1, places[:, :count], True)
+
+
+RANDOM = Exercise(
+    id="big_bird.random",
+    title="A random plan without duplicates.",
+    reference=random_blocks,
+    cases=lambda: [
+        _drawing(4, 1, [0], 1, 0),
+        _drawing(6, 3, [0], 2, 1),
+        _drawing(8, 3, [0, 7], 3, 2),
+        _drawing(9, 1, [], 8, 3),
+        _drawing(7, 3, [0, 6], 0, 4),
+    ],
+    properties=(
+        ("draws `count` different blocks", _distinct),
+        ("draws only free blocks", _free),
+        ("draws the smallest ranks", _smallest),
+    ),
+    hints=(
+        "A shuffle cannot repeat itself: sort the random ranks of a row, and take the first blocks of that order.",
+        "Give the taken blocks a rank that never wins: ranks.masked_fill(taken, float('inf')). Then argsort along the keys.",
+        "chosen = ranks.masked_fill(taken, float('inf')).argsort(dim=1)[:, :count]; torch.zeros_like(taken).scatter(1, chosen, True).",
+    ),
+    mutants=(
+        Mutant(
+            lambda ranks, taken, count: random_blocks(ranks, torch.zeros_like(taken), count),
+            "draws only free blocks",
+            "Window and global blocks take part in the draw. Put them out of the running first.",
+        ),
+        Mutant(
+            lambda ranks, taken, count: random_blocks(ranks, torch.zeros_like(taken), count) & ~taken,
+            "draws `count` different blocks",
+            "Taken blocks are drawn and then thrown away, so some rows come out short. Exclude them before the draw.",
+        ),
+        Mutant(
+            _repeats,
+            "draws `count` different blocks",
+            "Each draw forgets the one before, so the same block comes again. Draw once, without putting back.",
+        ),
+        Mutant(
+            lambda ranks, taken, count: random_blocks(-ranks, taken, count),
+            "draws the smallest ranks",
+            "These are the largest ranks. The draw is just as random, but the smallest were asked for.",
+        ),
+        Mutant(
+            _one_for_all,
+            "draws the smallest ranks",
+            "Every query block uses the ranks of the first row, so they all draw the same blocks and nobody new is reached.",
+        ),
+    ),
+)  # fmt: skip
+
+
+EXERCISES = (WINDOW, GLOBAL, RANDOM)

@@ -1,0 +1,262 @@
+"""The exercises of lab 05 on the Boltzmann operator: its value, its gradient, and the order in which sets come."""
+
+import math
+
+import torch
+
+from seqlab.course.check import Exercise, Mutant
+
+
+def boltz(a):
+    """Σ a_i p_i, p = softmax(a): one number for a whole set of numbers.    a: (n,) -> ()"""
+    return torch.softmax(a, dim=-1) @ a
+
+
+def boltz_gradient(a):
+    """∂boltz/∂a_i = p_i (1 + a_i − boltz(a)), p = softmax(a).    a: (n,) -> (n,)
+
+    Use boltz.
+    """
+    return torch.softmax(a, dim=-1) * (1 + a - boltz(a))
+
+
+def is_larger(first, second):
+    """Whether the set `first` has the larger boltz, without an exponential.    two tuples of n levels -> True or False
+
+    The levels are far apart. The larger maximum wins; where the maxima agree, the first difference further down decides,
+    and there the larger entry loses. A set is not larger than itself.
+    """
+    first, second = sorted(first, reverse=True), sorted(second, reverse=True)
+    for place, (a, b) in enumerate(zip(first, second)):
+        if a != b:
+            return a > b if place == 0 else a < b
+    return False
+
+
+def _row(*numbers):
+    return torch.tensor(numbers, dtype=torch.float64)
+
+
+def _plain(values):
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _numbers():
+    draw = torch.Generator().manual_seed(5)
+    wide = 3 * torch.randn(6, generator=draw, dtype=torch.float64)
+    return [(_row(0, 5),), (_row(3, 1),), (_row(1, 2, 4),), (_row(-3, 0, 2, 2),), (wide,), (_row(800, 790, 795),)]
+
+
+def _between(arguments, result):
+    (a,) = arguments
+    low, high = a.max() - math.log(len(a)), a.max()
+    if not low - 1e-9 <= result <= high + 1e-9:
+        return (
+            f"for ({_plain(a)}) boltz lies between max − log n = {low:.4g} and max = {high:g}; yours is {result:.4g}."
+        )
+
+
+def _below_the_maximum(arguments, result):
+    (a,) = arguments
+    if a.min() < a.max() and not result < a.max() - 1e-9:
+        return f"({_plain(a)}) has entries below its maximum, {a.max():g}, and they pull boltz below it; yours is {result:.6g}."
+
+
+BOLTZ = Exercise(
+    id="one_layer.boltz",
+    title="The Boltzmann operator: one number for a set.",
+    reference=boltz,
+    cases=_numbers,
+    properties=(
+        ("lies between max − log n and max", _between),
+        ("is not the maximum itself", _below_the_maximum),
+    ),
+    hints=(
+        "It is an average of the numbers. Which numbers should weigh most?",
+        "The weights are softmax(a); the average is their inner product with a.",
+        "return torch.softmax(a, dim=-1) @ a",
+    ),
+    mutants=(
+        Mutant(
+            lambda a: a.max(),
+            "is not the maximum itself",
+            "This is hardmax: only the winner is left, and everything below it is lost. Softmax weights keep a trace of all.",
+        ),
+        Mutant(
+            lambda a: a.mean(),
+            "lies between max − log n and max",
+            "This is the plain average, the head at temperature ∞. The weights are softmax(a), not 1/n.",
+        ),
+        Mutant(
+            lambda a: torch.logsumexp(a, dim=-1),
+            "lies between max − log n and max",
+            "This is log Σ exp(a_i), the softened maximum from above. boltz averages the a_i themselves.",
+        ),
+        Mutant(
+            lambda a: torch.exp(a) @ a,
+            "lies between max − log n and max",
+            "The weights exp(a_i) are not divided by their sum.",
+        ),
+        Mutant(
+            lambda a: torch.exp(a) @ a / torch.exp(a).sum(),
+            "is never NaN",
+            "exp(800) overflows. torch.softmax subtracts the maximum first, which changes nothing but that.",
+        ),
+    ),
+)
+
+
+def _sums_to_one(arguments, result):
+    if abs(result.sum() - 1) > 1e-9:
+        return f"adding c to all numbers adds c to boltz, so the derivatives sum to 1; yours sum to {result.sum():.4g}."
+
+
+def _negative_far_below(arguments, result):
+    (a,) = arguments
+    for value, got in zip(a, result):
+        if a.max() - value > math.log(len(a)) + 1 and not got < 0:
+            return f"{value:g} lies more than log n + 1 below {a.max():g}: raising it gives it weight and lowers boltz; yours says {got:.3g}."
+
+
+GRADIENT = Exercise(
+    id="one_layer.gradient",
+    title="How boltz moves when one number does.",
+    reference=boltz_gradient,
+    cases=lambda: _numbers()[:-1],
+    properties=(
+        ("sums to one", _sums_to_one),
+        ("is negative far below the maximum", _negative_far_below),
+    ),
+    hints=(
+        "Raising a_i does two things: it raises the i-th number, and it moves weight to it from all the others.",
+        "The first gives p_i. The second gives p_i (a_i − boltz(a)): weight flows to a_i from the average.",
+        "p = torch.softmax(a, dim=-1); return p * (1 + a - boltz(a))",
+    ),
+    mutants=(
+        Mutant(
+            lambda a: torch.softmax(a, dim=-1),
+            "is negative far below the maximum",
+            "The weights are held fixed here. They move too: that is the second term, p_i (a_i − boltz(a)).",
+        ),
+        Mutant(
+            lambda a: torch.softmax(a, dim=-1) * (a - boltz(a)),
+            "sums to one",
+            "Only the weights move here. The number itself moves as well, which adds p_i.",
+        ),
+        Mutant(
+            lambda a: torch.softmax(a, dim=-1) * (1 - a + boltz(a)),
+            "is negative far below the maximum",
+            "The sign of a_i − boltz(a) is turned round: more weight on a number below the average lowers the average.",
+        ),
+        Mutant(
+            lambda a: torch.softmax(a, dim=-1) * (1 + a - a.max()),
+            "sums to one",
+            "a_i is compared with the maximum. Compare it with the average, boltz(a).",
+        ),
+        Mutant(
+            lambda a: 1 + a - boltz(a),
+            "sums to one",
+            "The factor p_i is missing: a number without weight moves nothing.",
+        ),
+    ),
+)
+
+
+def _first_difference(first, second):
+    pairs = list(zip(sorted(first, reverse=True), sorted(second, reverse=True)))
+    return next(((place, a, b) for place, (a, b) in enumerate(pairs) if a != b), None)
+
+
+def _says(arguments, result, places, text):
+    found = _first_difference(*arguments)
+    if found and found[0] in places:
+        place, a, b = found
+        if bool(result) != (a > b if place == 0 else a < b):
+            return f"{arguments[0]} and {arguments[1]} first differ with {a} against {b}, {text}; yours says {bool(result)}."
+
+
+def _maximum(arguments, result):
+    return _says(arguments, result, (0,), "at the maximum, where the larger one wins")
+
+
+def _second(arguments, result):
+    return _says(arguments, result, (1,), "at the second entry, where the larger one loses")
+
+
+def _further(arguments, result):
+    return _says(arguments, result, range(2, 99), "below the second entry, where the larger one loses too")
+
+
+def _itself(arguments, result):
+    if _first_difference(*arguments) is None and result:
+        return f"{arguments[0]} and {arguments[1]} are the same set; yours says that the first is larger."
+
+
+ORDER = Exercise(
+    id="one_layer.order",
+    title="Which of two sets has the larger boltz?",
+    reference=is_larger,
+    cases=lambda: [
+        ((3, 0), (2, 1)),
+        ((2, 1), (3, 1)),
+        ((3, 1), (3, 0)),
+        ((0, 3), (3, 1)),
+        ((4, 2, 1), (4, 2, 0)),
+        ((4, 2, 0), (4, 2, 1)),
+        ((4, 2, 0), (4, 1, 3)),
+        ((2, 1, 0), (0, 1, 2)),
+        ((9, 5, 4, 0), (9, 5, 4, 2)),
+    ],
+    properties=(
+        ("lets the larger maximum win", _maximum),
+        ("lets the larger second entry lose", _second),
+        ("lets the larger of all further entries lose", _further),
+        ("is False for equal sets", _itself),
+    ),
+    hints=(
+        "Look at the gradient: which entries raise boltz when they grow, and which lower it?",
+        "Sort both sets downwards and walk along them together, to the first place where they differ.",
+        "At place 0 return a > b, at any other place return a < b, and False if the loop finds no difference.",
+    ),
+    mutants=(
+        Mutant(
+            lambda first, second: sorted(first, reverse=True) > sorted(second, reverse=True),
+            "lets the larger second entry lose",
+            "This is the order of a dictionary. Below the maximum it is turned round: those entries pull boltz down.",
+        ),
+        Mutant(
+            lambda first, second: _walk(first, second, lambda place, a, b: a > b if place % 2 == 0 else a < b),
+            "lets the larger of all further entries lose",
+            "The sign alternates here. It changes only once: every entry below the maximum lowers boltz when it grows.",
+        ),
+        Mutant(
+            lambda first, second: sum(first) > sum(second),
+            "lets the larger maximum win",
+            "Sums are compared: that is the plain average. The maximum alone decides first.",
+        ),
+        Mutant(
+            lambda first, second: _walk(
+                first, second, lambda place, a, b: a > b if place == 0 else a < b, ordered=False
+            ),
+            "lets the larger second entry lose",
+            "The tuples are compared as they stand. A set has no order: sort both downwards first.",
+        ),
+        Mutant(
+            lambda first, second: _walk(first, second, lambda place, a, b: a > b if place == 0 else a < b, end=True),
+            "is False for equal sets",
+            "Equal sets have equal boltz, so neither is larger.",
+        ),
+    ),
+)
+
+
+def _walk(first, second, decide, ordered=True, end=False):
+    if ordered:
+        first, second = sorted(first, reverse=True), sorted(second, reverse=True)
+    for place, (a, b) in enumerate(zip(first, second)):
+        if a != b:
+            return decide(place, a, b)
+    return end
+
+
+EXERCISES = (BOLTZ, GRADIENT, ORDER)

@@ -1,0 +1,386 @@
+"""Memorisation by one attention layer: labels that belong to (token, set), labels that belong to an order, and real text.
+
+| paper symbol (Kajitsuka & Sato 2023)          | here                                                                |
+| --------------------------------------------- | ------------------------------------------------------------------- |
+| one layer: attention, then feed-forward       | `Memoriser`: x + W_O head(x), then one hidden ReLU layer            |
+| W_K, W_Q, W_V ∈ R^{s×d}; tied in section 5    | `Arm.rank` is s; `Arm.tied`: one matrix for all three               |
+| Y consistent: a label per (token, vocabulary) | `sets`: 60 of the 70 4-subsets of 8 tokens, 4 classes at random     |
+| training accuracy on labelled text            | `book`: what the book printed and the model does not see            |
+
+`python -m seqlab.memorising` trains all arms with three seeds, resumable; the result comes with seqlab: `results()`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import platform
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from statistics import fmean
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from seqlab import data, training
+from seqlab.attention import Normalizer, attention, average, hardmax, softmax
+
+TOKENS, MEMBERS, SETS, CLASSES = 8, 4, 60, 4
+ORDERS = 4  # of each set, in the data whose labels depend on order
+SEEDS = (0, 1, 2)
+FILE = Path(__file__).parent / "data" / "memorising.json"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What a model may use. attention: None, "average", "hardmax" or "softmax"; rank: of W_K, W_Q and W_V."""
+
+    attention: str | None = None
+    rank: int = 1
+    positions: bool = False
+    tied: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """One experiment: its data by seed, its arms, and the training that all arms share. batch: sequences, 0 for all."""
+
+    make: Callable[[int], Labelled]
+    arms: dict[str, Arm]
+    dim: int
+    width: int
+    steps: int
+    lr: float
+    batch: int = 0
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Sequences with a label per token. Where `labels` is -1 the place is padding and `ids` is 0.
+
+    The first `train` sequences are for training, the others, if any, for testing.
+    """
+
+    ids: Int[Tensor, "sequence token"]
+    labels: Int[Tensor, "sequence token"]
+    vocabulary: int
+    classes: tuple[str, ...]
+    train: int
+
+    def part(self, test: bool = False) -> tuple[Int[Tensor, "sequence token"], Int[Tensor, "sequence token"]]:
+        """(ids, labels) of the training or the test sequences."""
+        chosen = slice(self.train, None) if test else slice(self.train)
+        return self.ids[chosen], self.labels[chosen]
+
+
+def sets(seed: int) -> Labelled:
+    """60 random 4-subsets of 8 tokens; each (token, set) has one of 4 labels at random."""
+    draw = torch.Generator().manual_seed(seed)
+    every = torch.tensor(list(itertools.combinations(range(1, TOKENS + 1), MEMBERS)))
+    ids = every[torch.randperm(len(every), generator=draw)[:SETS]]
+    return _labelled(ids, draw)
+
+
+def orders(seed: int) -> Labelled:
+    """The negative control: 15 of those sets in 4 orders each; each token of each sequence has a random label.
+
+    Without positions one set is one context, so its four orders cannot be told apart.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    chosen = sets(seed).ids[: SETS // ORDERS]
+    ways = torch.tensor(list(itertools.permutations(range(MEMBERS))))
+    rows = [s[ways[torch.randperm(len(ways), generator=draw)[:ORDERS]]] for s in chosen]
+    return _labelled(torch.cat(rows), draw)
+
+
+def _labelled(ids: Int[Tensor, "sequence token"], draw: torch.Generator) -> Labelled:
+    labels = torch.randint(CLASSES, ids.shape, generator=draw)
+    return Labelled(ids, labels, TOKENS + 1, tuple("abcd"), len(ids))
+
+
+LENGTHS, TRAIN, TEST = (4, 12), 800, 400
+MARKS = {"stop": ".!?", "half-stop": ";:-", "comma": ","}  # the first that follows the word counts
+
+
+def book(seed: int) -> Labelled:
+    """Sentences of *Pride and Prejudice* as lower-case words; the label is what that throws away.
+
+    Label of a word: did the book print it with a capital first letter (yes, no), and what followed it before the next
+    word: a stop (. ! ?), else ; : or a dash, else a comma, else nothing. 2 × 4 = 8 classes. Sentences have 4 to 12
+    words, none twice (the theorem wants that), and no two the same set of words. 800 at random for training and 400
+    others for testing; words that training never shows are id 1.
+    """
+    found = sentences()
+    chosen = torch.randperm(len(found), generator=torch.Generator().manual_seed(seed))[: TRAIN + TEST].tolist()
+    known = sorted({word for at in chosen[:TRAIN] for word, _ in found[at]})
+    number = {word: at + 2 for at, word in enumerate(known)}
+    ids, labels = torch.zeros(TRAIN + TEST, LENGTHS[1]).long(), torch.full((TRAIN + TEST, LENGTHS[1]), -1)
+    for row, at in enumerate(chosen):
+        for column, (word, label) in enumerate(found[at]):
+            ids[row, column], labels[row, column] = number.get(word, 1), label
+    names = tuple(f"{case}, {mark}" for case in ("lower", "capital") for mark in ("nothing", *MARKS))
+    return Labelled(ids, labels, len(known) + 2, names, TRAIN)
+
+
+@lru_cache
+def sentences() -> list[list[tuple[str, int]]]:
+    """All sentences that `book` may draw: (lower-case word, label) pairs."""
+    text = re.sub(r"\b(Mr|Mrs|Dr|St)\.", r"\1", data.austen().replace("_", ""))
+    kept: dict[frozenset[str], list[tuple[str, int]]] = {}
+    for paragraph in re.split(r"\n\s*\n", text):
+        if re.match(r"Chapter \d+$", paragraph.strip()):
+            continue
+        for sentence in re.split(r"(?<=[.!?])[\"')]*\s+", " ".join(paragraph.split())):
+            pairs = re.findall(r"([A-Za-z](?:[A-Za-z'-]*[A-Za-z])?)([^A-Za-z]*)", sentence)
+            words = [word.lower() for word, _ in pairs]
+            if LENGTHS[0] <= len(words) <= LENGTHS[1] and len(set(words)) == len(words):
+                kept.setdefault(frozenset(words), [(word.lower(), _label(word, after)) for word, after in pairs])
+    return list(kept.values())
+
+
+def _label(word: str, after: str) -> int:
+    mark = next((at for at, signs in enumerate(MARKS.values(), 1) if any(sign in after for sign in signs)), 0)
+    return word[0].isupper() * (len(MARKS) + 1) + mark
+
+
+def ceiling(ids: Int[Tensor, "sequence token"], labels: Int[Tensor, "sequence token"], arm: Arm) -> float:
+    """The exact best accuracy on these places of any weights of `arm`: a majority for all that it cannot tell apart.
+
+    Without attention that is the token; with it the token and the multiset of its sequence; with positions also the
+    place, and then the order. Hardmax without positions: the token and the winner of its query, under the best order of the
+    keys for each query (exactly tied scores, which training does not meet, are left out).
+    """
+    if arm.attention == "hardmax" and not arm.positions:
+        return _hardmax_ceiling(ids, labels)
+    groups: dict[Hashable, Counter] = defaultdict(Counter)
+    for row, wanted in zip(ids.tolist(), labels.tolist()):
+        context = () if arm.attention is None else tuple(row) if arm.positions else tuple(sorted(row))
+        for place, (token, label) in enumerate(zip(row, wanted)):
+            if label >= 0:
+                groups[token, context, place if arm.positions else 0][label] += 1
+    return _majority(groups.values()) / int((labels >= 0).sum())
+
+
+def _majority(groups: Iterable[Counter]) -> int:
+    return sum(max(group.values()) for group in groups if group)
+
+
+def _hardmax_ceiling(ids: Int[Tensor, "sequence token"], labels: Int[Tensor, "sequence token"]) -> float:
+    """Per query token the best order of all keys, by dynamic programming over the set of keys that come first."""
+    right = 0
+    everything = sorted(set(ids.flatten().tolist()))
+    if len(everything) > 12:
+        raise ValueError(f"ids: {len(everything)} different tokens; the search over orders of keys is for at most 12")
+    for query in everything:
+        cases = [
+            (frozenset(row), wanted[row.index(query)]) for row, wanted in zip(ids.tolist(), labels.tolist()) if query in row
+        ]  # fmt: skip
+
+        @lru_cache(None)
+        def best(left: frozenset[int], cases: tuple = tuple(cases)) -> int:
+            if not any(keys <= left for keys, _ in cases):
+                return 0
+            return max(
+                _majority([Counter(label for keys, label in cases if key in keys and keys <= left)]) + best(left - {key})
+                for key in left
+            )  # fmt: skip
+
+        right += best(frozenset(everything))
+    return right / labels.numel()
+
+
+def straight_through() -> Normalizer:
+    """Hardmax forwards, the gradient of softmax backwards."""
+
+    def apply(scores: Tensor, allowed: Tensor) -> Tensor:
+        soft = softmax().apply(scores, allowed)
+        return hardmax().apply(scores.detach(), allowed) + (soft - soft.detach())  # the bracket is exactly 0
+
+    return Normalizer("hardmax, straight through", apply)
+
+
+class Memoriser(nn.Module):
+    """Embedding, one head of rank `arm.rank` added to it, one hidden ReLU layer, a label per token."""
+
+    def __init__(self, arm: Arm, labelled: Labelled, dim: int, width: int):
+        super().__init__()
+        self.arm = arm
+        self.embed = nn.Embedding(labelled.vocabulary, dim, padding_idx=0)
+        self.position = nn.Parameter(torch.randn(labelled.ids.shape[1], dim)) if arm.positions else None
+        if arm.attention is not None:
+            self.weights = {"average": average(), "hardmax": straight_through(), "softmax": softmax()}[arm.attention]
+            self.query, self.key, self.value = (nn.Linear(dim, arm.rank, bias=False) for _ in range(3))
+            if arm.tied:
+                self.query = self.key = self.value
+            self.out = nn.Linear(arm.rank, dim, bias=False)
+        self.hidden, self.read = nn.Linear(dim, width), nn.Linear(width, len(labelled.classes))
+
+    def forward(self, ids: Int[Tensor, "sequence token"]) -> Float[Tensor, "sequence token label"]:
+        """Logits."""
+        x = self.embed(ids)
+        if self.position is not None:
+            x = x + self.position
+        if self.arm.attention is not None:
+            q, k, v = self.query(x), self.key(x), self.value(x)
+            x = x + self.out(attention(q, k, v, normalizer=self.weights, scale=1.0, key_padding=ids != 0))
+        return self.read(torch.relu(self.hidden(x)))
+
+    def loss(self, batch: tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
+        """Mean nats per labelled place."""
+        ids, labels = batch
+        return F.cross_entropy(self(ids).flatten(0, 1), labels.flatten(), ignore_index=-1)
+
+    @torch.no_grad()
+    def accuracy(self, ids: Int[Tensor, "sequence token"], labels: Int[Tensor, "sequence token"]) -> float:
+        """Share of labelled places that are right."""
+        right = (self(ids).argmax(-1) == labels)[labels >= 0]
+        return right.double().mean().item()
+
+
+PARTS = {
+    "random labels": Part(
+        sets,
+        {
+            "none": Arm(),
+            "average, rank 1": Arm("average", 1),
+            "average, rank 4": Arm("average", 4),
+            "hardmax, rank 4": Arm("hardmax", 4),
+            "softmax, rank 1": Arm("softmax", 1),
+            "softmax, rank 4": Arm("softmax", 4),
+        },
+        dim=8, width=128, steps=2500, lr=5e-3,
+    ),
+    "order": Part(
+        orders,
+        {
+            "none": Arm(),
+            "softmax, rank 4": Arm("softmax", 4),
+            "softmax, rank 4, positions": Arm("softmax", 4, positions=True),
+        },
+        dim=8, width=128, steps=2500, lr=5e-3,
+    ),
+    "book": Part(
+        book,
+        {
+            "none": Arm(),
+            "none, positions": Arm(positions=True),
+            "tied rank 1": Arm("softmax", 1, tied=True),
+            "tied rank 8": Arm("softmax", 8, tied=True),
+            "tied rank 1, positions": Arm("softmax", 1, positions=True, tied=True),
+        },
+        dim=64, width=256, steps=2000, lr=5e-3, batch=100,
+    ),
+}  # fmt: skip
+
+
+@dataclass
+class Result:
+    """One trained model. ceiling: no weights can do better on the training data; test: None where there is no such data."""
+
+    part: str
+    arm: str
+    seed: int
+    accuracy: float
+    ceiling: float
+    test: float | None
+    losses: list[float] = field(repr=False)
+    parameters: int
+    seconds: float
+
+
+def train(
+    part: str, arm: str, seed: int = 0, *, steps: int | None = None, watch: training.Watcher | None = None
+) -> Result:
+    """Train one arm of `PARTS`, as long as all others. The seed is that of the data, the weights and the batches.
+
+    Same arguments, same result; the global generator is untouched. KeyboardInterrupt goes through.
+    """
+    plan = PARTS[part]
+    labelled = plan.make(seed)
+    ids, labels = labelled.part()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Memoriser(plan.arms[arm], labelled, plan.dim, plan.width)
+    batches = _batches(ids, labels, plan.batch, seed)
+    history = training.fit(model, batches, steps=steps or plan.steps, lr=plan.lr, weight_decay=0.0, watch=watch)
+    if history.interrupted:
+        raise KeyboardInterrupt
+    test = model.accuracy(*labelled.part(test=True)) if labelled.train < len(labelled.ids) else None
+    parameters = sum(p.numel() for p in model.parameters())
+    best = ceiling(ids, labels, plan.arms[arm])
+    return Result(part, arm, seed, model.accuracy(ids, labels), best, test, history.loss, parameters, history.seconds)
+
+
+def _batches(ids: Tensor, labels: Tensor, batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless passes over all sequences, shuffled anew each time; all at once where `batch` is 0."""
+    draw = torch.Generator().manual_seed(seed)
+    while True:
+        for chosen in torch.randperm(len(ids), generator=draw).split(batch or len(ids)):
+            yield ids[chosen], labels[chosen]
+
+
+QUICK = (("random labels", "none"), ("random labels", "hardmax, rank 4"), ("random labels", "softmax, rank 4"))
+
+
+def quick(
+    cells: Iterable[tuple[str, str]] = QUICK, *, steps: int | None = 1000, seed: int = 0, watch: training.Watcher | None = None
+) -> list[Result]:  # fmt: skip
+    """A few (part, arm of `PARTS`), live, with fewer steps than `results()`: about 8 seconds on one core."""
+    return [train(part, arm, seed, steps=steps, watch=watch) for part, arm in cells]
+
+
+def results(path: Path = FILE) -> dict:
+    """What `python -m seqlab.memorising` measured: for each of `PARTS` "setting", "minutes" and "cells" (one dict per model)."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def by_arm(cells: Iterable[dict | Result], value: str = "accuracy") -> dict[str, list[float]]:
+    """arm → one value per seed, in the order of the cells: dicts of `results()`, or Results."""
+    table: dict[str, list[float]] = {}
+    for cell in (cell if isinstance(cell, dict) else vars(cell) for cell in cells):
+        table.setdefault(cell["arm"], []).append(cell[value])
+    return table
+
+
+def setting(part: str) -> dict:
+    """What a cell of `results()` depends on, beside its arm and seed."""
+    plan = PARTS[part]
+    chosen = {name: getattr(plan, name) for name in ("dim", "width", "steps", "lr", "batch")}
+    if part == "book":
+        return chosen | {"text": "austen", "train": TRAIN, "test": TEST, "words": list(LENGTHS)}
+    return chosen | {"tokens": TOKENS, "members": MEMBERS, "sequences": SETS, "classes": CLASSES}
+
+
+def measure(part: str, todo: Iterable[tuple[str, int]], run: Callable[..., Result], path: Path = FILE) -> None:
+    """Run the cells (arm, seed) that `path` lacks; write after each, never half a file."""
+    stored = results(path) if path.exists() else {}
+    if stored.get(part, {}).get("setting") != setting(part):
+        stored[part] = {"setting": setting(part), "minutes": 0.0, "cells": []}
+    done = {(cell["arm"], cell["seed"]) for cell in stored[part]["cells"]}
+    for arm, seed in tqdm([cell for cell in todo if cell not in done], desc=part, unit="model"):
+        values = asdict(run(part, arm, seed))
+        values["loss"] = fmean(values.pop("losses")[-20:])
+        stored[part]["cells"].append({k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()})
+        stored[part]["minutes"] = round(sum(cell["seconds"] for cell in stored[part]["cells"]) / 60, 2)
+        threads = torch.get_num_threads()
+        stored["versions"] = {"python": platform.python_version(), "torch": torch.__version__, "threads": threads}
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+        fresh.replace(path)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    for part, plan in PARTS.items():
+        measure(part, [(arm, seed) for seed in SEEDS for arm in plan.arms], train)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""Sigmoid attention in training (Ramapuram et al. 2024): the bias, a model with every switch, its telemetry, three modalities."""
+
+from seqlab.sigmoid.bias import alibi_bias, bias_for, causal_bias, expected_row_sum, fresh_head, log_bias, softmax_gap
+from seqlab.sigmoid.transformer import Batch, Config, Transformer, make
+
+__all__ = [
+    "Batch",
+    "Config",
+    "Transformer",
+    "alibi_bias",
+    "bias_for",
+    "causal_bias",
+    "expected_row_sum",
+    "fresh_head",
+    "log_bias",
+    "make",
+    "softmax_gap",
+]

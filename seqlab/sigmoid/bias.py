@@ -1,0 +1,91 @@
+"""Why b = -log n: row sums and output norms of a fresh head, measured and by integral.
+
+| paper symbol (Ramapuram et al. 2024)      | here                                  |
+| ----------------------------------------- | ------------------------------------- |
+| σ(u) = 1 / (1 + e^-u)                     | `torch.sigmoid`                       |
+| b = -log n (appendix E)                   | `log_bias(n)`                         |
+| ‖σ(QKᵀ/√d + b) V‖ at initialisation       | `fresh_head(n, bias).norm`            |
+
+With scores z ~ N(0, 1), as queries and keys from N(0, I) have them, a row of n weights sums to n E σ(z + b) on average.
+For large negative b, σ(z + b) ≈ e^b e^z, so that is n e^b √e: it stays where it is if and only if b = -log n + constant,
+and then σ(z - log n) ≈ e^z / n: softmax whose denominator does not look at the data.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seqlab.attention import Normalizer, attention
+from seqlab.positions import alibi, alibi_slopes
+
+
+def log_bias(n: int) -> float:
+    """-log n."""
+    if n < 1:
+        raise ValueError(f"n: got {n}, wanted at least one key")
+    return -math.log(n)
+
+
+def causal_bias(n: int) -> Float[Tensor, "query 1"]:
+    """-log i for row i = 1 … n, which sees i keys: a constant -log n is too low for the early rows."""
+    return -torch.arange(1, n + 1).float().log()[:, None]
+
+
+def alibi_bias(heads: int, n: int, *, full: bool = True) -> Float[Tensor, "head query key"]:
+    """ALiBi, `-slope |i - j|`. full=False leaves out the part that depends on the row alone, as softmax kernels do
+    under a causal mask: `slope (j - (n - 1))`. Softmax does not feel the difference, sigmoid does."""
+    slopes = alibi_slopes(heads)
+    if full:
+        return alibi(slopes, n, n)
+    return (slopes[:, None, None] * (torch.arange(n) - (n - 1))).expand(heads, n, n).clone()
+
+
+def expected_row_sum(n: int, bias: float, variance: float = 1.0) -> float:
+    """n E σ(z + bias) for z ~ N(0, variance), by Gauss-Hermite quadrature."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(120)
+    values = 1 / (1 + np.exp(-(math.sqrt(variance) * nodes + bias)))
+    return n * float(weights @ values) / math.sqrt(2 * math.pi)
+
+
+def bias_for(n: int, row_sum: float = 1.0, variance: float = 1.0) -> float:
+    """The b at which the expected row sum is `row_sum`, by bisection. ValueError unless 0 < row_sum < n."""
+    if not 0 < row_sum < n:
+        raise ValueError(f"row_sum: got {row_sum}, wanted between 0 and n = {n}, the sum of n weights below 1")
+    low, high = -100.0, 100.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if expected_row_sum(n, middle, variance) < row_sum else (low, middle)
+    return (low + high) / 2
+
+
+def softmax_gap(z: float, n: int) -> float:
+    """By what part σ(z - log n) falls short of e^z / n: exactly e^z / (n + e^z)."""
+    return math.exp(z) / (n + math.exp(z))
+
+
+@dataclass(frozen=True)
+class FreshHead:
+    """What a head does before it has learned anything. `norm`: mean length of an output row."""
+
+    row_sum: float
+    norm: float
+
+
+def fresh_head(
+    n: int, normalizer: Normalizer, *, dim: int = 64, mean: float = 0.0, draws: int = 4, seed: int = 0
+) -> FreshHead:
+    """Mean row sum and output norm for q, k ~ N(0, I_dim) and values ~ N(mean, I_dim); a mean is what values share."""
+    generator = torch.Generator().manual_seed(seed)
+    sums, norms = [], []
+    for _ in range(draws):
+        q, k, v = torch.randn(3, n, dim, generator=generator)
+        out, weights = attention(q, k, v + mean, normalizer=normalizer, return_weights=True)
+        sums.append(weights.sum(-1).mean().item())
+        norms.append(out.norm(dim=-1).mean().item())
+    return FreshHead(sum(sums) / draws, sum(norms) / draws)

@@ -1,0 +1,171 @@
+"""The tasks: text, images, speech, copying; and the variants of attention that are compared on them, one change at a time.
+
+Language: characters of *Pride and Prejudice*, causal. Vision: Fashion-MNIST, 4 × 4 patches, mean-pooled. Speech: Japanese
+Vowels, 7 to 29 frames, padded. Copying: `0 s 0 s`, causal. Each variant of `VARIANTS` differs from plain sigmoid (b = 0) or
+softmax in one thing; "best practice" puts together what the paper uses in such a setting, "softmax, same extras" is its control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from seqlab import copying, data, training
+from seqlab.sigmoid.transformer import Batch, Config
+
+SIGMOID = dict(weights="sigmoid")
+
+VARIANTS: dict[str, dict] = {
+    "softmax": {},
+    "sigmoid": SIGMOID,
+    "b = -log n": SIGMOID | dict(bias="trained"),
+    "b = -log keys": SIGMOID | dict(bias="keys"),
+    "QK-norm": SIGMOID | dict(qk_norm=True),
+    "LayerScale": SIGMOID | dict(layer_scale=1e-4),
+    "hybrid-norm": SIGMOID | dict(hybrid_norm=True),
+    "1/√n": SIGMOID | dict(power=0.5),
+    "1/n": SIGMOID | dict(power=1.0),
+    "ALiBi": SIGMOID | dict(positions="alibi"),
+    "softmax, ALiBi": dict(positions="alibi"),
+}
+
+
+@dataclass(frozen=True)
+class Modality:
+    """One task: its model, its data, its budget.
+
+    best:    what the paper uses in this setting: `VARIANTS["best practice"]` is sigmoid with this
+    score:   "nats" (lower is better) or "accuracy" (higher is better)
+    skip:    variants that make no sense here, or add nothing
+    """
+
+    config: Config
+    train: Callable[[int], Iterator[Batch]]
+    test: Callable[[], list[Batch]]
+    steps: int
+    lr: float
+    best: dict
+    score: str
+    skip: tuple[str, ...] = ("ALiBi", "softmax, ALiBi")
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The names of all variants."""
+        return tuple(name for name in (*VARIANTS, "best practice", "softmax, same extras") if name not in self.skip)
+
+    def variant(self, name: str) -> Config:
+        """The configuration of a variant."""
+        if name == "best practice":
+            return replace(self.config, **SIGMOID | self.best)
+        if name == "softmax, same extras":
+            return replace(self.config, **{key: value for key, value in self.best.items() if key != "bias"})
+        if name not in VARIANTS:
+            raise ValueError(f"variant: got {name!r}, wanted one of {', '.join(self.variants)}")
+        return replace(self.config, **VARIANTS[name])
+
+
+@lru_cache
+def text() -> tuple[int, Tensor, Tensor]:
+    """(size of the alphabet, ids to learn from, ids to be tested on)."""
+    novel = data.austen()
+    alphabet = {character: at for at, character in enumerate(sorted(set(novel)))}
+    learn, test = (torch.tensor([alphabet[character] for character in part]) for part in data.split(novel))
+    return len(alphabet), learn, test
+
+
+def text_batches(length: int, batch: int, seed: int) -> Iterator[Batch]:
+    """Endless windows; each token's target is the next character."""
+    for ids in training.windows(text()[1], batch=batch, length=length + 1, seed=seed):
+        yield Batch(ids[:, :-1], ids[:, 1:])
+
+
+def text_test(length: int, windows: int = 64) -> list[Batch]:
+    """The same stretches of the held-out tenth for everyone, in pieces of 16."""
+    ids = next(training.windows(text()[2], batch=windows, length=length + 1, seed=0))
+    return [Batch(part[:, :-1], part[:, 1:]) for part in ids.split(16)]
+
+
+@lru_cache
+def pictures() -> dict[str, Batch]:
+    """49 patches of 4 × 4 pixels each."""
+    arrays = data.fashion()
+    patches = lambda x: (rearrange(x, "b (i p) (j q) -> b (i j) (p q)", p=4, q=4) - 0.286) / 0.353
+    return {part: Batch(patches(arrays[f"x_{part}"]), arrays[f"y_{part}"]) for part in ("train", "test")}
+
+
+@lru_cache
+def utterances() -> dict[str, Batch]:
+    """Filled up to 29 frames."""
+    arrays = data.vowels()
+    return {part: Batch(arrays[f"x_{part}"], arrays[f"y_{part}"], arrays[f"real_{part}"]) for part in ("train", "test")}
+
+
+def shuffled(source: Batch, batch: int, seed: int) -> Iterator[Batch]:
+    """Endless batches, each epoch in an order of its own."""
+    generator = torch.Generator().manual_seed(seed)
+    while True:
+        for rows in torch.randperm(len(source.targets), generator=generator).split(batch):
+            if len(rows) == batch:
+                yield Batch(*(None if part is None else part[rows] for part in source))
+
+
+def copies(length: int, batch: int, seed: int) -> Iterator[Batch]:
+    """`0 s 0 s` (`seqlab.copying`): only the second s is asked for."""
+    generator = torch.Generator().manual_seed(seed)
+    while True:
+        ids = copying.sequences(batch, generator, length)
+        targets = ids[:, 1:].clone()
+        targets[:, : length // 2] = -100
+        yield Batch(ids[:, :-1], targets)
+
+
+@lru_cache
+def modalities() -> dict[str, Modality]:
+    """Language, vision, speech; and "copying", where the unfixed sigmoid lags."""
+    return {"language": language(), "vision": vision(), "speech": speech(), "copying": copying_task()}
+
+
+def language(layers: int = 2, length: int = 64, *, dim: int = 48, positions: str = "rope", lr: float = 3e-3, steps: int = 200) -> Modality:  # fmt: skip
+    """Next character, 1,024 of them a step."""
+    alphabet = text()[0]
+    config = Config(
+        alphabet, length, tokens=alphabet, causal=True, positions=positions, dim=dim, layers=layers, hidden=2 * dim
+    )
+    return Modality(
+        config, lambda seed: text_batches(length, 1024 // length, seed), lambda: text_test(length, 8192 // length), steps, lr,
+        best=dict(bias="keys", positions="alibi", hybrid_norm=True), score="nats", skip=(),
+    )  # fmt: skip
+
+
+def vision(layers: int = 3, *, lr: float = 3e-3, steps: int = 200) -> Modality:
+    """What is on the picture?"""
+    config = Config(10, 49, features=16, pooled=True, dim=48, layers=layers, hidden=96)
+    return Modality(
+        config, lambda seed: shuffled(pictures()["train"], 32, seed), lambda: [pictures()["test"]], steps, lr,
+        best=dict(bias="trained", layer_scale=1e-4), score="accuracy",
+        skip=("ALiBi", "softmax, ALiBi", "b = -log keys"),  # every row sees all 49 patches
+    )  # fmt: skip
+
+
+def speech(layers: int = 2, *, lr: float = 3e-3, steps: int = 150) -> Modality:
+    """Who of nine is speaking?"""
+    config = Config(9, 29, features=12, pooled=True, dim=32, layers=layers, hidden=64)
+    return Modality(
+        config, lambda seed: shuffled(utterances()["train"], 27, seed), lambda: [utterances()["test"]], steps, lr,
+        best=dict(bias="keys", qk_norm=True), score="accuracy",
+    )  # fmt: skip
+
+
+def copying_task(length: int = 128, *, steps: int = 140, lr: float = 3e-3) -> Modality:
+    """Say again what was said length/2 tokens ago: each answer is in one of all the keys."""
+    config = Config(copying.SYMBOLS + 1, length, tokens=copying.SYMBOLS + 1, causal=True, positions="rope", dim=48, hidden=96)  # fmt: skip
+    return Modality(
+        config, lambda seed: copies(length, 1024 // length, seed), lambda: [next(copies(length, 32, 10**6))], steps, lr,
+        best=dict(bias="keys", hybrid_norm=True), score="accuracy",
+        skip=("ALiBi", "softmax, ALiBi", "LayerScale", "1/√n"),
+    )  # fmt: skip

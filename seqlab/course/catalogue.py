@@ -90,6 +90,10 @@ LABS = (
         ("sparse.strided", "sparse.reach", "sparse.shift", "sparse.chain", "sparse.all_max"),
     ),
     Lab(
+        "04_big_bird", "Big Bird: a window, a few strangers, a relay", 90, "demanding",
+        ("big_bird.window", "big_bird.global", "big_bird.random", "turing.relay", "turing.lookup"),
+    ),
+    Lab(
         "08_gpu_kernels", "GPU kernels, without a GPU", 75, "demanding",
         ("kernels.online", "kernels.sigmoid", "kernels.backward", "kernels.block_sparse"), ("Triton",),
     ),

@@ -2,10 +2,12 @@
 
 from seqlab.course.exercises import (
     big_bird,
+    looped,
     names,
     one_layer,
     one_layer_memory,
     sigmoid,
+    sigmoid_theory,
     sparse,
     sparse_shift,
     start,
@@ -30,7 +32,9 @@ MODULES = (
     big_bird,
     turing,
     sigmoid,
+    sigmoid_theory,
     one_layer,
     one_layer_memory,
+    looped,
 )
 EXERCISES = {exercise.id: exercise for module in MODULES for exercise in module.EXERCISES}

@@ -1,0 +1,410 @@
+"""The exercises of lab 07 on what the proof builds: loop bodies, the clock, the contextual modulus, δ of r."""
+
+import torch
+
+from seqlab.course.check import Exercise, Mutant
+
+
+def quantiser_loop(x, count, delta):
+    """One loop: where x ≥ δ, one more cell is counted and δ is taken off x.    x, count: (n,) -> (2, n), the new x and the new count"""
+    step = (x >= delta).to(x.dtype)
+    return torch.stack([x - delta * step, count + step])
+
+
+def max_loop(keys, acc, columns):
+    """One loop: fetch the largest key, append it to acc as a digit in base `columns`, mark it as used.    -> [keys, acc]
+
+    A key that was fetched becomes -1: it is below all token ids 0 … columns - 1 from now on.
+    """
+    found = max(keys)
+    return [[-1 if key == found else key for key in keys], columns * acc + found]
+
+
+def clock_memoriser(labels, k):
+    """y_k by K - 1 loops that are all the same but for η(t) = y_t - y_{t-1}: loop t adds η(t) · 1{k ≥ t}, made of two ReLUs.
+
+    labels: y_0, …, y_{K-1}, shape (K,)    k: whole numbers, shape (n,)    -> (n,)
+    """
+    y = labels[0].expand(len(k)).clone()
+    for t in range(1, len(labels)):
+        eta = labels[t] - labels[t - 1]
+        y = y + eta * (torch.relu(k - t + 1) - torch.relu(k - t))
+    return y
+
+
+def contextual_modulus(x, y, delta):
+    """The largest |y[a, n] - y[b, n]| over pairs of sequences a, b at most δ apart (Euclidean) in which token n is the same.
+
+    x, y: (sequence, token), the inputs and f of them
+    """
+    worst = 0.0
+    for a in range(len(x)):
+        for b in range(len(x)):
+            if torch.linalg.vector_norm(x[a] - x[b]) <= delta:
+                for n in range(x.shape[1]):
+                    if x[a, n] == x[b, n]:
+                        worst = max(worst, (y[a, n] - y[b, n]).abs().item())
+    return worst
+
+
+def loops_needed(levels, dim, length):
+    """r = N + 2 δ^-((N+1)d + 1) loops for δ = 1/levels, d = dim, N = length."""
+    return length + 2 * levels ** ((length + 1) * dim + 1)
+
+
+def _row(*values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def _quantiser_cases():
+    return [
+        (_row(0.25), _row(0), 0.5),
+        (_row(0.75), _row(0), 0.25),
+        (_row(0.5, 0.1), _row(2, 0), 0.5),
+        (_row(0.9, 0.3, 0.0, 0.25), _row(0, 1, 0, 3), 0.25),
+    ]
+
+
+def _takes_off(arguments, result):
+    x, _, delta = arguments
+    for at, (before, after) in enumerate(zip(x.tolist(), result[0].tolist())):
+        want = before - delta if before >= delta else before
+        if abs(after - want) > 1e-9:
+            return f"x[{at}] = {before:g} with δ = {delta:g} becomes {want:g}, yours is {after:g}."
+
+
+def _counts(arguments, result):
+    x, count, delta = arguments
+    for at, (value, before, after) in enumerate(zip(x.tolist(), count.tolist(), result[1].tolist())):
+        want = before + (value >= delta)
+        if abs(after - want) > 1e-9:
+            return f"x[{at}] = {value:g} with δ = {delta:g}: the count goes from {before:g} to {want:g}, yours is {after:g}."
+
+
+QUANTISER = Exercise(
+    id="looped.quantiser",
+    title="The loop that counts cells.",
+    reference=quantiser_loop,
+    cases=_quantiser_cases,
+    properties=(("takes δ off where x reaches it", _takes_off), ("counts the cells", _counts)),
+    hints=(
+        "Every loop is the same: it only asks whether a whole cell is still left in x.",
+        "step = 1 where x ≥ δ, else 0. The new x loses δ · step, the count gains step.",
+        "step = (x >= delta).to(x.dtype); return torch.stack([x - delta * step, count + step]).",
+    ),
+    mutants=(
+        Mutant(
+            lambda x, count, delta: torch.stack([x - delta * (x > delta).to(x.dtype), count + (x > delta).to(x.dtype)]),
+            "takes δ off where x reaches it",
+            "With > a token exactly on the edge of a cell stays in the cell below. Cells contain their lower edge.",
+        ),
+        Mutant(
+            lambda x, count, delta: torch.stack([x - delta, count + (x >= delta).to(x.dtype)]),
+            "takes δ off where x reaches it",
+            "δ is taken off everywhere. Where x is smaller than δ, nothing may happen any more.",
+        ),
+        Mutant(
+            lambda x, count, delta: torch.stack([x - delta * (x >= delta).to(x.dtype), (x / delta).floor()]),
+            "counts the cells",
+            "That is the whole floor at once. A loop may only add one to what was counted before.",
+        ),
+        Mutant(
+            lambda x, count, delta: torch.stack(
+                [x - delta * (x >= delta).to(x.dtype), count + delta * (x >= delta).to(x.dtype)]
+            ),
+            "counts the cells",
+            "The count is a number of cells, so each cell adds 1, not δ.",
+        ),
+    ),
+)
+
+
+def _max_cases():
+    return [([1, 0], 0, 2), ([0, 2, 1], 0, 3), ([0, -1, 1], 2, 3), ([3, -1, -1, 0], 22, 5), ([-1, 0], 1, 2)]
+
+
+def _marks(arguments, result):
+    keys, _, _ = arguments
+    found = max(keys)
+    for at, (before, after) in enumerate(zip(keys, result[0])):
+        want = -1 if before == found else before
+        if after != want:
+            return f"the largest key is {found}; key {at} goes from {before} to {want}, yours is {after}."
+
+
+def _appends(arguments, result):
+    keys, acc, columns = arguments
+    want = columns * acc + max(keys)
+    if result[1] != want:
+        return f"acc is {acc}, the largest key {max(keys)}, the base {columns}: {columns} · {acc} + {max(keys)} = {want}, yours is {result[1]}."
+
+
+SEQUENCE_ID = Exercise(
+    id="looped.sequence_id",
+    title="The loop that names the sequence.",
+    reference=max_loop,
+    cases=_max_cases,
+    properties=(("marks the key that was fetched, and no other", _marks), ("appends the key as a digit", _appends)),
+    hints=(
+        "Everyone hears the same number, the largest key. Who it belongs to must not be heard again.",
+        "To append a digit in base b: b · acc + digit. The digit is max(keys).",
+        "found = max(keys); return [[-1 if key == found else key for key in keys], columns * acc + found].",
+    ),
+    mutants=(
+        Mutant(
+            lambda keys, acc, columns: [list(keys), columns * acc + max(keys)],
+            "marks the key that was fetched, and no other",
+            "Nothing is marked, so every loop fetches the same key again.",
+        ),
+        Mutant(
+            lambda keys, acc, columns: [[-1 if key == max(keys) else key for key in keys], acc + max(keys)],
+            "appends the key as a digit",
+            "A sum does not tell 3 + 0 from 2 + 1. Move acc one digit to the left first.",
+        ),
+        Mutant(
+            lambda keys, acc, columns: [[-1 if key == min(keys) else key for key in keys], columns * acc + min(keys)],
+            "marks the key that was fetched, and no other",
+            "The smallest key comes first here. Used keys are -1, so they would be fetched for ever.",
+        ),
+        Mutant(
+            lambda keys, acc, columns: [
+                [-1 if key == max(keys) else key for key in keys],
+                acc + (columns - 1) * max(keys),
+            ],
+            "appends the key as a digit",
+            "The base multiplies acc, not the new digit.",
+        ),
+    ),
+)
+
+
+def _clock_cases():
+    draw = torch.Generator().manual_seed(0)
+    whole = lambda n: torch.arange(n, dtype=torch.float64)
+    rough = torch.randn(9, generator=draw, dtype=torch.float64)
+    return [(_row(1, 3), whole(2)), (_row(0, 1, -1), whole(3)), (_row(2, 2, 5, 4), whole(4)), (rough, whole(9).flip(0))]
+
+
+def _starts(arguments, result):
+    labels, k = arguments
+    for at in (k == 0).nonzero()[:, 0].tolist():
+        if abs(result[at] - labels[0]) > 1e-9:
+            return f"k = 0 is reached before the first loop: y_0 = {labels[0]:g}, yours is {result[at]:g}."
+
+
+def _recalls(arguments, result):
+    labels, k = arguments
+    for at, index in enumerate(k.long().tolist()):
+        if abs(result[at] - labels[index]) > 1e-9:
+            return f"k = {index}: the label is {labels[index]:.4g}, yours is {result[at]:.4g}."
+
+
+def _by_loop(body, first=lambda labels: labels[0], loops=lambda labels: range(1, len(labels))):
+    def run(labels, k):
+        y = first(labels).expand(len(k)).clone()
+        for t in loops(labels):
+            y = y + body(labels, k, t)
+        return y
+
+    return run
+
+
+def _indicator(k, t):
+    return torch.relu(k - t + 1) - torch.relu(k - t)
+
+
+CLOCK = Exercise(
+    id="looped.clock",
+    title="The memoriser with a clock.",
+    reference=clock_memoriser,
+    cases=_clock_cases,
+    properties=(("starts at the first label", _starts), ("recalls every label exactly", _recalls)),
+    hints=(
+        "Walk along the table. Loop t makes the step from y_{t-1} to y_t, but only for those who want to go that far.",
+        "For whole numbers 1{k ≥ t} = ReLU(k - t + 1) - ReLU(k - t). The step of loop t is η(t) = y_t - y_{t-1}.",
+        "Start with y = labels[0] for everyone; for t = 1 … K-1 add (labels[t] - labels[t-1]) * (relu(k - t + 1) - relu(k - t)).",
+    ),
+    mutants=(
+        Mutant(
+            _by_loop(lambda labels, k, t: (labels[t] - labels[t - 1]) * torch.relu(k - t + 1)),
+            "recalls every label exactly",
+            "One ReLU keeps growing: whoever wants to go far gets a step several times. Take ReLU(k - t) off.",
+        ),
+        Mutant(
+            _by_loop(lambda labels, k, t: (labels[1] - labels[0]) * _indicator(k, t)),
+            "recalls every label exactly",
+            "Every loop makes the same step. That is the block without a clock.",
+        ),
+        Mutant(
+            _by_loop(lambda labels, k, t: (labels[t] - labels[t - 1]) * _indicator(k + 1, t)),
+            "starts at the first label",
+            "That is 1{k ≥ t - 1}: everyone goes one step too far.",
+        ),
+        Mutant(
+            _by_loop(lambda labels, k, t: labels[t] * _indicator(k, t)),
+            "recalls every label exactly",
+            "The labels themselves are added up. A loop adds only the difference to the label before.",
+        ),
+        Mutant(
+            _by_loop(
+                lambda labels, k, t: (labels[t] - labels[t - 1]) * _indicator(k, t), first=lambda labels: labels[0] * 0
+            ),
+            "starts at the first label",
+            "The walk starts at 0 instead of y_0.",
+        ),
+    ),
+)
+
+
+def _grid(points, function):
+    axis = torch.linspace(0, 1, points, dtype=torch.float64)
+    x = torch.cartesian_prod(axis, axis)
+    return x, function(x)
+
+
+def _listens(x):
+    return x.flip(1) ** 2
+
+
+def _deaf(x):
+    return 3 * x
+
+
+def _both(x):
+    return x * x.mean(1, keepdim=True)
+
+
+def _modulus_cases():
+    return [
+        (*_grid(2, _deaf), 1.0),
+        (*_grid(3, _listens), 0.5),
+        (*_grid(3, _both), 0.5),
+        (*_grid(4, _listens), 0.7),
+        (*_grid(4, _both), 0.8),
+        (
+            torch.tensor([[0.0, 0.0], [0.0, 0.6], [0.8, 0.6]]).double(),
+            torch.tensor([[0.0, 0.0], [1.0, 9.0], [9.0, 2.0]]).double(),
+            0.9,
+        ),
+    ]
+
+
+def _own_token_still(arguments, result):
+    x, y, delta = arguments
+    want = contextual_modulus(x, y, delta)
+    if result > want + 1e-9:
+        return f"your pair gives {result:.4g}, but then the token itself has moved or the sequences are more than δ = {delta:g} apart; with the token fixed it is {want:.4g}."
+
+
+def _largest(arguments, result):
+    want = contextual_modulus(*arguments)
+    if result < want - 1e-9:
+        return f"some pair gives {want:.4g}, yours says {result:.4g} is the largest."
+
+
+def _pairs(condition, change=lambda u, v, n: (u[n] - v[n]).abs().item(), join=max):
+    def run(x, y, delta):
+        found = 0.0
+        for a in range(len(x)):
+            for b in range(len(x)):
+                for n in range(x.shape[1]):
+                    if condition(x[a], x[b], n, delta):
+                        found = join(found, change(y[a], y[b], n))
+        return found
+
+    return run
+
+
+def _near(u, v, delta):
+    return bool(torch.linalg.vector_norm(u - v) <= delta)
+
+
+MODULI = Exercise(
+    id="looped.moduli",
+    title="The contextual modulus, by looking at all pairs.",
+    reference=contextual_modulus,
+    cases=_modulus_cases,
+    properties=(
+        ("keeps the token itself fixed and the sequences close", _own_token_still),
+        ("finds the largest change", _largest),
+    ),
+    hints=(
+        "Three loops: over a, over b, over the token n. Two conditions decide whether a triple counts.",
+        "The whole sequences are at most δ apart: torch.linalg.vector_norm(x[a] - x[b]) <= delta. And x[a, n] == x[b, n].",
+        "Of all triples that pass both conditions keep the largest (y[a, n] - y[b, n]).abs().item(), starting from 0.0.",
+    ),
+    mutants=(
+        Mutant(
+            _pairs(lambda u, v, n, delta: _near(u, v, delta)),
+            "keeps the token itself fixed and the sequences close",
+            "The token itself may move here. That mixes in how much it listens to itself.",
+        ),
+        Mutant(
+            _pairs(lambda u, v, n, delta: bool(u[n] == v[n])),
+            "keeps the token itself fixed and the sequences close",
+            "The distance of the sequences is never compared with δ.",
+        ),
+        Mutant(
+            _pairs(
+                lambda u, v, n, delta: bool((u - v).abs().max() <= delta) and bool(u[n] != v[n]) and _near(u, v, delta)
+            ),
+            "keeps the token itself fixed and the sequences close",
+            "Only pairs in which the token moves are looked at: == became !=.",
+        ),
+        Mutant(
+            _pairs(lambda u, v, n, delta: bool(torch.linalg.vector_norm(u - v) < delta) and bool(u[n] == v[n])),
+            "finds the largest change",
+            "At most δ apart includes exactly δ: <= in place of <.",
+        ),
+    ),
+)
+
+
+def _delta_cases():
+    return [(1, 1, 2), (2, 1, 2), (3, 1, 2), (4, 1, 2), (10, 1, 2), (2, 2, 2), (2, 1, 4)]
+
+
+def _table(arguments, result):
+    want = loops_needed(*arguments)
+    if result != want:
+        levels, dim, length = arguments
+        return f"δ = 1/{levels}, d = {dim}, N = {length}: r = {want:,}, yours is {result:,}."
+
+
+DELTA = Exercise(
+    id="looped.delta",
+    title="How many loops a δ costs.",
+    reference=loops_needed,
+    cases=_delta_cases,
+    properties=(("solves δ = ((r - N) / 2)^(-1 / ((N+1)d + 1)) for r", _table),),
+    hints=(
+        "Start from δ = ((r - N)/2) to the power -1/((N+1)d + 1) and solve for r.",
+        "Raise both sides to the power -((N+1)d + 1): (r - N)/2 = (1/δ)^((N+1)d + 1).",
+        "length + 2 * levels ** ((length + 1) * dim + 1).",
+    ),
+    mutants=(
+        Mutant(
+            lambda levels, dim, length: length + 2 * levels ** ((length + 1) * dim),
+            "solves δ = ((r - N) / 2)^(-1 / ((N+1)d + 1)) for r",
+            "The exponent is (N+1)d + 1. The 1 pays for counting the cells.",
+        ),
+        Mutant(
+            lambda levels, dim, length: length + 2 * levels ** (length * dim + 1),
+            "solves δ = ((r - N) / 2)^(-1 / ((N+1)d + 1)) for r",
+            "A contextual id holds the N tokens of the sequence and the token itself: N + 1 of them.",
+        ),
+        Mutant(
+            lambda levels, dim, length: 2 * levels ** ((length + 1) * dim + 1),
+            "solves δ = ((r - N) / 2)^(-1 / ((N+1)d + 1)) for r",
+            "The N loops that name the sequence are missing.",
+        ),
+        Mutant(
+            lambda levels, dim, length: length + levels ** ((length + 1) * dim + 1),
+            "solves δ = ((r - N) / 2)^(-1 / ((N+1)d + 1)) for r",
+            "The factor 2 is missing: r - N is divided by 2 in the formula.",
+        ),
+    ),
+)
+
+
+EXERCISES = (QUANTISER, SEQUENCE_ID, CLOCK, MODULI, DELTA)

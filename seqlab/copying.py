@@ -12,8 +12,6 @@ hour on one core, resumable. The result comes with seqlab: `results()`.
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,9 +21,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from seqlab import pattern_lm, training
+from seqlab import measured, pattern_lm, training
 from seqlab import patterns as P
 from seqlab.pattern_lm import HEADS, SparseModel, cost, masks
 from seqlab.patterns import Pattern
@@ -123,7 +120,7 @@ def quick(
 def results(path: Path = FILE) -> dict:
     """What `python -m seqlab.copying` measured: "copying", "language" and "language, longer", each with
     "setting", "minutes" and "cells" (one dict per trained model)."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    return measured.load(path)
 
 
 def by_pattern(cells: Iterable[dict | object], value: str = "accuracy") -> dict[tuple[str, int], list[float]]:
@@ -140,42 +137,28 @@ def _batches(seed: int, n: int) -> Iterator[Tensor]:
         yield sequences(BATCH, generator, n)
 
 
-def measure(part: str, setting: dict, todo: Iterable[tuple], run: Callable[..., Result], path: Path) -> None:
-    """Run the cells (pattern, depth, seed) that `path` lacks; write after each, never half a file."""
-    stored = results(path) if path.exists() else {}
-    if stored.get(part, {}).get("setting") != setting:
-        stored[part] = {"setting": setting, "minutes": 0.0, "cells": []}
-    done = {(c["pattern"], c["depth"], c["seed"]) for c in stored[part]["cells"]}
-    for cell in tqdm([cell for cell in todo if cell not in done], desc=part, unit="cell"):
-        values = asdict(run(*cell))
-        values["loss"] = fmean(values.pop("losses")[-20:])
-        stored[part]["cells"].append({k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()})
-        stored[part]["minutes"] = round(sum(c["seconds"] for c in stored[part]["cells"]) / 60, 2)
-        stored["versions"] = {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-        }
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
-        fresh.replace(path)
-
-
 def main() -> None:
     torch.set_num_threads(1)
     setting = dict(n=N, symbols=SYMBOLS, width=WIDTH, dim=pattern_lm.DIM, heads=HEADS, steps=STEPS, batch=BATCH)
     todo = [(name, depth, seed) for depth in DEPTHS for seed in SEEDS for name in PATTERNS]
-    run = lambda name, depth, seed: train(PATTERNS[name](seed), depth, seed=seed, name=name)
-    measure("copying", setting, todo, run, FILE)
+    run = lambda name, depth, seed: _cell(train(PATTERNS[name](seed), depth, seed=seed, name=name))
+    names = ("pattern", "depth", "seed")
+    measured.measure(FILE, "copying", setting, names, todo, run)
     todo = [(name, pattern_lm.DEPTH, seed) for seed in SEEDS for name in pattern_lm.PATTERNS]
     for part, steps in (("language", pattern_lm.STEPS), ("language, longer", pattern_lm.LONG)):
         setting = dict(
             n=pattern_lm.N, dim=pattern_lm.DIM, heads=HEADS, steps=steps, batch=pattern_lm.BATCH, text="austen"
         )
-        run = lambda name, depth, seed: pattern_lm.train(
-            pattern_lm.PATTERNS[name](seed), depth, steps=steps, seed=seed, name=name
+        run = lambda name, depth, seed: _cell(
+            pattern_lm.train(pattern_lm.PATTERNS[name](seed), depth, steps=steps, seed=seed, name=name)
         )
-        measure(part, setting, todo, run, FILE)
+        measured.measure(FILE, part, setting, names, todo, run)
+
+
+def _cell(result: Result | pattern_lm.TextResult) -> dict:
+    """What is shipped of a result: its losses as the mean of the last 20."""
+    values = asdict(result)
+    return values | {"loss": fmean(values.pop("losses")[-20:])}
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqlab import data, long_model, training
+from seqlab import data, long_model, measured, training
 from seqlab.long_model import ARMS, GAP, SCORED, SEEDS, STEPS, TOKENS, WIDEST, Pair, Result, Task, middle, scored
 
 FILE = Path(__file__).parent / "data" / "genomics.json"
@@ -171,7 +171,7 @@ def quick(
 def results(path: Path = FILE) -> dict:
     """What `python -m seqlab.genomics` measured: "frame", "frame, longer" (LONGER steps), "frame, shuffled",
     "bases", each with "setting", "minutes", "cells"."""
-    return long_model.load(path)
+    return measured.load(path)
 
 
 def _starts(context: int, seed: int) -> Iterator[Tensor]:

@@ -14,8 +14,6 @@ by exchanging them: `foreign` replaces all that a window cannot reach anyway.
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,11 +25,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from kernels import attention
+from seqlab import measured, training
 from seqlab import patterns as P
-from seqlab import training
 from seqlab.patterns import Pattern
 from seqlab.positions import rotary
 
@@ -241,39 +238,17 @@ def beats(better: Iterable[float], worse: Iterable[float]) -> bool:
     return max(better) < min(worse) and difference > spread
 
 
-def load(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def measure(part: str, setting: dict, todo: Iterable[tuple[str, int, int]], run: Callable[..., Result], path: Path):
-    """Run the cells (arm, context, seed) that `path` lacks; write after each, never half a file."""
-    stored = load(path) if path.exists() else {}
-    if stored.get(part, {}).get("setting") != setting:
-        stored[part] = {"setting": setting, "minutes": 0.0, "cells": []}
-    done = {(c["arm"], c["context"], c["seed"]) for c in stored[part]["cells"]}
-    for cell in tqdm([cell for cell in todo if cell not in done], desc=part, unit="cell"):
-        values = asdict(run(*cell))
-        values["loss"] = fmean(values.pop("losses")[-20:])
-        stored = (load(path) if path.exists() else {}) | {part: stored[part]}  # another process may add other parts
-        stored[part]["cells"].append({name: _short(value) for name, value in values.items()})
-        stored[part]["minutes"] = round(sum(c["seconds"] for c in stored[part]["cells"]) / 60, 2)
-        stored["versions"] = {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-        }
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
-        fresh.replace(path)
+    """Run the cells (arm, context, seed) that `path` lacks, see `measured.measure`."""
+
+    def cell(*which: object) -> dict:
+        values = asdict(run(*which))
+        return values | {"loss": fmean(values.pop("losses")[-20:])}
+
+    measured.measure(path, part, setting, ("arm", "context", "seed"), todo, cell)
 
 
 def setting(**more: object) -> dict:
     """What every arm has in common, for the file of results."""
     same = dict(block=BLOCK, budget=BUDGET, depth=DEPTH, dim=DIM, heads=HEADS, steps=STEPS, tokens=TOKENS)
     return same | dict(scored=SCORED, widest=WIDEST, reach=REACH) | more
-
-
-def _short(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _short(inner) for name, inner in value.items()}
-    return round(value, 5) if isinstance(value, float) else value

@@ -26,7 +26,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from seqlab import data, long_model, training
+from seqlab import data, long_model, measured, training
 from seqlab.long_model import ARMS, GAP, REACH, SCORED, SEEDS, TOKENS, WIDEST, Pair, Result, Task, middle, scored
 
 FILE = Path(__file__).parent / "data" / "long_text.json"
@@ -141,7 +141,7 @@ def quick(
 
 def results(path: Path = FILE) -> dict:
     """What `python -m seqlab.long_text` measured: "play", "play, shuffled", "words", each with "setting", "minutes", "cells"."""
-    return long_model.load(path)
+    return measured.load(path)
 
 
 def _stretches(texts: list[Tensor], context: int, seed: int) -> Iterator[Pair]:

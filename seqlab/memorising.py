@@ -13,8 +13,6 @@
 from __future__ import annotations
 
 import itertools
-import json
-import platform
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -27,9 +25,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
-from seqlab import data, training
+from seqlab import data, measured, training
 from seqlab.attention import Normalizer, attention, average, hardmax, softmax
 
 TOKENS, MEMBERS, SETS, CLASSES = 8, 4, 60, 4
@@ -338,7 +335,7 @@ def quick(
 
 def results(path: Path = FILE) -> dict:
     """What `python -m seqlab.memorising` measured: for each of `PARTS` "setting", "minutes" and "cells" (one dict per model)."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    return measured.load(path)
 
 
 def by_arm(cells: Iterable[dict | Result], value: str = "accuracy") -> dict[str, list[float]]:
@@ -359,21 +356,13 @@ def setting(part: str) -> dict:
 
 
 def measure(part: str, todo: Iterable[tuple[str, int]], run: Callable[..., Result], path: Path = FILE) -> None:
-    """Run the cells (arm, seed) that `path` lacks; write after each, never half a file."""
-    stored = results(path) if path.exists() else {}
-    if stored.get(part, {}).get("setting") != setting(part):
-        stored[part] = {"setting": setting(part), "minutes": 0.0, "cells": []}
-    done = {(cell["arm"], cell["seed"]) for cell in stored[part]["cells"]}
-    for arm, seed in tqdm([cell for cell in todo if cell not in done], desc=part, unit="model"):
+    """Run the cells (arm, seed) that `path` lacks, see `measured.measure`."""
+
+    def cell(arm: str, seed: int) -> dict:
         values = asdict(run(part, arm, seed))
-        values["loss"] = fmean(values.pop("losses")[-20:])
-        stored[part]["cells"].append({k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()})
-        stored[part]["minutes"] = round(sum(cell["seconds"] for cell in stored[part]["cells"]) / 60, 2)
-        threads = torch.get_num_threads()
-        stored["versions"] = {"python": platform.python_version(), "torch": torch.__version__, "threads": threads}
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
-        fresh.replace(path)
+        return values | {"loss": fmean(values.pop("losses")[-20:])}
+
+    measured.measure(path, part, setting(part), ("arm", "seed"), todo, cell)
 
 
 def main() -> None:

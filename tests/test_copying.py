@@ -1,6 +1,5 @@
 """The copying experiment: the task, masks that nothing leaks through, the count of connections, and the shipped result."""
 
-import json
 from statistics import fmean
 
 import pytest
@@ -84,27 +83,6 @@ def test_training_is_repeatable_and_leaves_the_global_generator_alone():
     assert a.losses == b.losses and a.accuracy == b.accuracy
     text = pattern_lm.quick(["star"], steps=2)[0]
     assert text.pattern == "star" and text.nats < 6 and len(text.losses) == 2
-
-
-def test_measuring_resumes_and_writes_whole_files(tmp_path):
-    path, ran = tmp_path / "copying.json", []
-
-    def run(name, depth, seed):
-        ran.append(name)
-        if name == "stops":
-            raise KeyboardInterrupt
-        return copying.Result(name, depth, seed, 0.5, [1.0, 3.0], 7, 0.1, 1.0, 60.0)
-
-    with pytest.raises(KeyboardInterrupt):
-        copying.measure("copying", {"n": 1}, [("a", 1, 0), ("stops", 1, 0), ("b", 1, 0)], run, path)
-    assert [cell["pattern"] for cell in json.loads(path.read_text())["copying"]["cells"]] == ["a"]
-    copying.measure("copying", {"n": 1}, [("a", 1, 0), ("b", 1, 0)], run, path)
-    stored = copying.results(path)
-    assert (
-        ran == ["a", "stops", "b"] and stored["copying"]["minutes"] == 2 and stored["copying"]["cells"][0]["loss"] == 2
-    )
-    copying.measure("copying", {"n": 2}, [("a", 1, 0)], run, path)  # another setting: nothing of the old is kept
-    assert ran[-1] == "a" and len(copying.results(path)["copying"]["cells"]) == 1
 
 
 def test_the_shipped_result_is_complete_and_was_made_with_these_patterns():

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from seqlab.attention import Normalizer, sigmoid
 from seqlab.constructions.sigmoid_universal.mapping import SigmoidMapping, contextual_mapping
+from seqlab.constructions.universal.limits import threshold
 from seqlab.constructions.universal.mapping import speak
 from seqlab.constructions.universal.shift import code
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
@@ -77,24 +78,9 @@ def check_steep(mapping: SigmoidMapping, scale: float, *, normalizer: Normalizer
 def steep_threshold(mapping: SigmoidMapping, *, tolerance: float = 0.5, precision: float = 0.01) -> float:
     """The scale λ from which on every name is within `tolerance` units of δ; 0 asks for the exact float64 integers.
 
-    Found by doubling and halving to a relative `precision`; that it holds from there on is checked at 20 larger scales,
-    up to 30 times as large. Raises ValueError where no scale up to 2^20 will do.
+    See `universal.limits.threshold`, as for what is raised.
     """
-    good = lambda scale: steep_errors(mapping, [scale])[0] <= tolerance
-    high = 1.0
-    while not good(high):
-        high *= 2
-        if high > 2**20:
-            raise ValueError("mapping: no scale up to 2^20 brings the names within the tolerance; take a smaller case")
-    low = high / 2
-    while high / low > 1 + precision:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if good(middle) else (middle, high)
-    larger = [high * 30 ** (k / 20) for k in range(1, 21)]
-    late = [scale for scale, error in zip(larger, steep_errors(mapping, larger)) if error > tolerance]
-    if late:
-        raise ValueError(f"mapping: within the tolerance at λ = {high:.4g}, but not at {late[-1]:.4g}: no threshold")
-    return high
+    return threshold(lambda scales: steep_errors(mapping, scales), tolerance=tolerance, precision=precision)
 
 
 def gains_that_work(levels: int, dim: int = 1, length: int = 3) -> dict[int, bool]:

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
@@ -34,12 +34,17 @@ def softmax_errors(mapping: ContextualMapping, betas: Iterable[float]) -> list[f
 
 
 def softmax_threshold(mapping: ContextualMapping, *, tolerance: float = 0.5, precision: float = 0.01) -> float:
-    """The scale λ from which on every name is within `tolerance` units of δ of the exact one.
+    """The scale λ from which on every name is within `tolerance` units of δ of the exact one; see `threshold`."""
+    return threshold(lambda betas: softmax_errors(mapping, betas), tolerance=tolerance, precision=precision)
+
+
+def threshold(errors: Callable[[list[float]], list[float]], *, tolerance: float, precision: float = 0.01) -> float:
+    """The scale λ from which on errors(scales) are at most `tolerance`.
 
     Found by doubling and halving to a relative `precision`; that it holds from there on is checked at 20 larger scales,
     up to 30 times as large. Raises ValueError where no scale up to 2^20 will do.
     """
-    good = lambda beta: softmax_errors(mapping, [beta])[0] <= tolerance
+    good = lambda scale: errors([scale])[0] <= tolerance
     high = 1.0
     while not good(high):
         high *= 2
@@ -50,7 +55,7 @@ def softmax_threshold(mapping: ContextualMapping, *, tolerance: float = 0.5, pre
         middle = math.sqrt(low * high)
         low, high = (low, middle) if good(middle) else (middle, high)
     larger = [high * 30 ** (k / 20) for k in range(1, 21)]
-    late = [beta for beta, error in zip(larger, softmax_errors(mapping, larger)) if error > tolerance]
+    late = [scale for scale, error in zip(larger, errors(larger)) if error > tolerance]
     if late:
         raise ValueError(f"mapping: within the tolerance at λ = {high:.4g}, but not at {late[-1]:.4g}: no threshold")
     return high

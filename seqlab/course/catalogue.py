@@ -94,6 +94,18 @@ LABS = (
         ("big_bird.window", "big_bird.global", "big_bird.random", "turing.relay", "turing.lookup"),
     ),
     Lab(
+        "05_one_layer", "One layer is enough: softmax as it is", 75, "demanding",
+        ("one_layer.boltz", "one_layer.gradient", "one_layer.order", "one_layer.projection", "one_layer.head", "one_layer.memoriser"),
+    ),
+    Lab(
+        "06_sigmoid_attention", "Sigmoid attention: weights that need not sum to one", 90, "demanding",
+        (
+            "sigmoid.bias", "sigmoid.causal", "sigmoid.hybrid_norm", "sigmoid.shift", "sigmoid.jacobian_bound",
+            "sigmoid.backward",
+        ),
+        ("Triton",),
+    ),
+    Lab(
         "08_gpu_kernels", "GPU kernels, without a GPU", 75, "demanding",
         ("kernels.online", "kernels.sigmoid", "kernels.backward", "kernels.block_sparse"), ("Triton",),
     ),

@@ -98,6 +98,8 @@ def test_inconsistent_labels_are_refused_with_the_witness():
 def test_repeats_as_multisets():
     sequences = [(1, 1, 2), (1, 2, 2), (3, 1, 1)]
     labels = [["a", "a", "b"], ["b", "a", "a"], ["c", "c", "c"]]
+    hot = ol.memorise([(1, 1, 2), (1, 2, 2), (1, 2, 3)], ["aab", "cdd", "efg"], context="multiset", kappa=300.0)
+    assert hot.arithmetic == "exact" and hot.fit == 1  # digits enough to tell bags of one set apart
     made = ol.memorise(sequences, labels, context="multiset")
     assert made.predict() == labels and "multisets" in " ".join(made.check().notes)
     with pytest.raises(ValueError, match="same multiset"):

@@ -45,12 +45,15 @@ class Closest:
     places: tuple[tuple[int, int], tuple[int, int]] | None
 
 
-def closest(head: RankOneHead) -> Closest:
-    """Of all pairs of equal tokens in different sets, the one with the closest names; log10 is of the ids' distance."""
+def closest(head: RankOneHead, *, multiset: bool = False) -> Closest:
+    """Of all pairs of equal tokens in different sets, the one with the closest names; log10 is of the ids' distance.
+
+    multiset: sets that differ in how often a token occurs are different too
+    """
     known, names = head.data, head.names
     best, places = None, None
     for token, bags in contexts(known).items():
-        found = names.closest(token, bags, [frozenset(bag) for bag in bags])
+        found = names.closest(token, bags, bags if multiset else [frozenset(bag) for bag in bags])
         if found and (best is None or found[0] < best):
             best = found[0]
             places = tuple(known.places[token, bag][0] for bag in found[1])

@@ -239,7 +239,7 @@ def memorise(
         made = Memoriser(table=_table(head, kept, classes, None), arithmetic="float64", **options)
         if arithmetic == "float64" or made.fit == 1:
             return made
-    return Memoriser(table=_table(head, kept, classes, _digits(head)), arithmetic="exact", **options)
+    return Memoriser(table=_table(head, kept, classes, _digits(head, context)), arithmetic="exact", **options)
 
 
 def _table(head: RankOneHead, labels: tuple, classes: tuple | None, digits: int | None) -> Table:
@@ -261,11 +261,12 @@ def _table(head: RankOneHead, labels: tuple, classes: tuple | None, digits: int 
     return table(ids, wanted)
 
 
-def _digits(head: RankOneHead) -> int:
+def _digits(head: RankOneHead, context: Context) -> int:
     """Enough for the closest two ids, and 30 more."""
-    near = mapping.closest(head).log10
+    nearest = mapping.closest(head, multiset=context == "multiset")
+    near = nearest.log10
     if near == -math.inf:
-        (i, k), (j, l) = mapping.closest(head).places
+        (i, k), (j, l) = nearest.places
         known = head.data
         raise ValueError(
             f"sequences: token {k} of {known.show(i)} and token {l} of {known.show(j)} have exactly the same id at every digit; "

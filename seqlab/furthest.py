@@ -125,6 +125,8 @@ def check(
     """
     from seqlab.attention import softmax
 
+    if n < 2:
+        raise ValueError(f"n: got {n}, wanted at least 2 vectors: one has nobody to be far from")
     u = unit_vectors(n, dim, seed)
     if stretched:
         u = u * torch.linspace(0.2, 3.0, n, dtype=u.dtype)[:, None]

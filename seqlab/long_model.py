@@ -200,6 +200,10 @@ def train(
     task: Task, arm: str, context: int, *, steps: int = STEPS, seed: int = 0, watch: training.Watcher | None = None
 ) -> Result:
     """Train and judge. Same arguments, same result; the global generator is untouched; an interrupt goes through."""
+    if arm not in ARMS:
+        raise ValueError(f"arm: got {arm!r}, wanted one of {', '.join(ARMS)}")
+    if not SCORED <= context <= WIDEST or context % 2:
+        raise ValueError(f"context: got {context} tokens, wanted an even number from {SCORED} to {WIDEST}")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LongModel(ARMS[arm], seed, context, tokens=task.tokens, classes=task.classes)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,9 @@ class ReactionTrace:
     tokens: list[str]
     weights: Float[Tensor, "layer head query key"]
     logits: Float[Tensor, "token vocabulary"]
+    hidden: Float[
+        Tensor, "loop token dim"
+    ]  # hidden[0] is the embedding, hidden[r] what r applications of the layer left
 
 
 class ReactionModel:
@@ -74,48 +78,75 @@ class ReactionModel:
         return ["[CLS]", *tokens, "[SEP]"]
 
     @torch.no_grad()
-    def trace(self, reaction: str | list[str]) -> ReactionTrace:
-        """Run the model on a reaction (or on its tokens, some of them "[MASK]") and keep all attention weights."""
+    def trace(self, reaction: str | list[str], loops: int | None = None) -> ReactionTrace:
+        """Run the model on a reaction (or on its tokens, some of them "[MASK]") and keep all attention weights.
+
+        loops: how many times the layer is applied; None for the 12 of its training
+        """
         tokens = self.tokenize(reaction)
+        hidden, maps = zip(*self.loop(self.numbers_of(tokens), loops))
+        return ReactionTrace(tokens, torch.stack(maps[1:]), self.scores(hidden[-1]), torch.stack(hidden))
+
+    def numbers_of(self, tokens: list[str]) -> Int[Tensor, token]:
+        """Token ids. ValueError for more tokens than the model has positions."""
         if len(tokens) > self.config["max_position_embeddings"]:
             raise ValueError(
                 f"reaction: got {len(tokens)} tokens, the model reads at most {self.config['max_position_embeddings']}"
             )
-        ids = torch.tensor([self.ids.get(token, self.ids["[UNK]"]) for token in tokens])
-        x, maps = self._embed(ids), []
-        for _ in range(self.config["num_hidden_layers"]):  # the same weights every time
-            x, weights = self._layer(x)
-            maps.append(weights)
-        return ReactionTrace(tokens, torch.stack(maps), self._vocabulary_scores(x))
+        return torch.tensor([self.ids.get(token, self.ids["[UNK]"]) for token in tokens])
 
-    def fill_in(self, reaction: str | list[str]) -> list[tuple[str, str]]:
+    @torch.no_grad()
+    def loop(
+        self, ids: Int[Tensor, "*batch token"], loops: int | None = None
+    ) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """(embedding, None), then (stream, attention weights) after each application of the one layer."""
+        loops = self.config["num_hidden_layers"] if loops is None else loops
+        if loops < 1:
+            raise ValueError(f"loops: got {loops}, wanted at least one application of the layer")
+        x = self._embed(ids)
+        yield x, None
+        for _ in range(loops):  # the same weights every time
+            x, weights = self._layer(x)
+            yield x, weights
+
+    def fill_in(self, reaction: str | list[str], loops: int | None = None) -> list[tuple[str, str]]:
         """Mask each token in turn: (true token, the model's first guess) for all tokens but [CLS] and [SEP]."""
         tokens = self.tokenize(reaction)
-        pairs = []
-        for at in range(1, len(tokens) - 1):
-            masked = tokens[:at] + ["[MASK]"] + tokens[at + 1 :]
-            pairs.append((tokens[at], self.vocabulary[self.trace(masked).logits[at].argmax()]))
-        return pairs
+        *_, (x, _) = self.loop(self.masked(tokens), loops)
+        return list(zip(tokens[1:-1], self.guesses(x)))
 
-    def _embed(self, ids: Int[Tensor, token]) -> Float[Tensor, "token dim"]:
+    def masked(self, tokens: list[str]) -> Int[Tensor, "case token"]:
+        """Token ids, once for each token but [CLS] and [SEP]: row i has a [MASK] in place of token i + 1."""
+        ids = self.numbers_of(tokens).repeat(max(0, len(tokens) - 2), 1)
+        rows = torch.arange(len(ids))
+        ids[rows, rows + 1] = self.ids["[MASK]"]
+        return ids
+
+    def guesses(self, x: Float[Tensor, "case token dim"]) -> list[str]:
+        """The first guess for the [MASK] of each row of `masked`, from the stream of all rows."""
+        rows = torch.arange(len(x))
+        return [self.vocabulary[at] for at in self.scores(x[rows, rows + 1]).argmax(-1).tolist()]
+
+    def _embed(self, ids: Int[Tensor, "*batch token"]) -> Float[Tensor, "*batch token dim"]:
         w, e = self.weights, "albert.embeddings."
-        positions = w[e + "position_embeddings.weight"][: len(ids)]
+        positions = w[e + "position_embeddings.weight"][: ids.shape[-1]]
         x = w[e + "word_embeddings.weight"][ids] + positions + w[e + "token_type_embeddings.weight"][0]
         return self._linear(self._norm(x, e + "LayerNorm"), "albert.encoder.embedding_hidden_mapping_in")
 
-    def _layer(self, x: Float[Tensor, "token dim"]) -> tuple[Tensor, Tensor]:
+    def _layer(self, x: Float[Tensor, "*batch token dim"]) -> tuple[Tensor, Tensor]:
         part, heads = _LAYER + "attention.", self.config["num_attention_heads"]
         q, k, v = (
-            rearrange(self._linear(x, part + name), "token (head dim) -> head token dim", head=heads)
+            rearrange(self._linear(x, part + name), "... token (head dim) -> ... head token dim", head=heads)
             for name in ("query", "key", "value")
         )
         mixed, weights = attention(q, k, v, return_weights=True)
-        mixed = self._linear(rearrange(mixed, "head token dim -> token (head dim)"), part + "dense")
+        mixed = self._linear(rearrange(mixed, "... head token dim -> ... token (head dim)"), part + "dense")
         x = self._norm(x + mixed, part + "LayerNorm")
         table = self._linear(F.gelu(self._linear(x, _LAYER + "ffn")), _LAYER + "ffn_output")
         return self._norm(x + table, _LAYER + "full_layer_layer_norm"), weights
 
-    def _vocabulary_scores(self, x: Float[Tensor, "token dim"]) -> Float[Tensor, "token vocabulary"]:
+    def scores(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch vocabulary"]:
+        """Logits from the stream, after however many loops."""
         x = self._norm(F.gelu(self._linear(x, "predictions.dense")), "predictions.LayerNorm")
         return x @ self.weights["albert.embeddings.word_embeddings.weight"].T + self.weights["predictions.bias"]
 

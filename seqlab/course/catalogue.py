@@ -106,6 +106,11 @@ LABS = (
         ("Triton",),
     ),
     Lab(
+        "07_looped_transformers", "Looped transformers and the clock", 90, "demanding",
+        ("looped.quantiser", "looped.sequence_id", "looped.clock", "looped.moduli", "looped.block", "looped.modulated"),
+        ("chemistry model",),
+    ),
+    Lab(
         "08_gpu_kernels", "GPU kernels, without a GPU", 75, "demanding",
         ("kernels.online", "kernels.sigmoid", "kernels.backward", "kernels.block_sparse"), ("Triton",),
     ),

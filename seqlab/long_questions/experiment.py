@@ -172,6 +172,8 @@ def quick(count: int = 8, name: str = "py-programming", model: Reader | None = N
 
     Gives {"big bird", "shuffled", "cut", "bm25"}, each with "@1", "@5" and "mrr". No training, no randomness.
     """
+    if name not in documents():
+        raise ValueError(f"name: got {name!r}, wanted one of {', '.join(documents())}")
     document, model = documents()[name], model or load()
     total = len(document.questions)
     if not 1 <= count <= total:

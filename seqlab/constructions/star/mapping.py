@@ -159,7 +159,7 @@ class StarMapping:
 
     def layer_count(self, kind: str | None = None) -> int:
         """How many attention layers the sweeps of a kind take ("low", "high", "broadcast"), or all of them."""
-        return sum(len(sweep) for sweep in self.sweeps if kind in (None, sweep.kind))
+        return sum(sweep.last - sweep.first for sweep in self.sweeps if kind in (None, sweep.kind))
 
     def sequences(self) -> list[tuple]:
         """All D^n sequences of grid tokens: ints 0 … N-1 for d = 1, tuples of them beyond."""
@@ -269,7 +269,7 @@ def contextual_mapping(
     Raises ValueError unless levels ≥ 2, dim ≥ 1, length ≥ 2, broadcast ≥ 0 and edges are for n + 1 tokens.
     """
     sizes(levels, dim, length)
-    if broadcast is not None and broadcast < 0:
+    if broadcast is not None and (not isinstance(broadcast, int) or broadcast < 0):
         raise ValueError(f"broadcast: got {broadcast}, wanted an integer ≥ 0")
     if edges is None:
         edges = star_graph(length)

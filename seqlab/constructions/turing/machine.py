@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,6 +42,12 @@ class Machine:
     name: str = "machine"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.rules, Mapping):
+            raise ValueError(f"rules: got {self.rules!r}, wanted a dict {{(state, symbol): (state, symbol, move)}}")
+        object.__setattr__(self, "rules", dict(self.rules))
+        for field in ("start", "blank"):
+            if not isinstance(value := getattr(self, field), str) or not value:
+                raise ValueError(f"{field}: got {value!r}, wanted a string that is not empty")
         _check_rules(self.rules)
         mentioned = [self.blank, *(s for (_, read), (_, write, _) in self.rules.items() for s in (read, write))]
         for field in ("halt", "symbols"):
@@ -85,6 +92,8 @@ class Machine:
 
     def read(self, word: str | Sequence[str]) -> tuple[str, ...]:
         """The input as symbols, a letter each if it is a string. Raises ValueError for a symbol that is not in Σ."""
+        if not isinstance(word, Sequence):
+            raise ValueError(f"input: got {word!r}, wanted a string or a list of symbols")
         letters = tuple(word)
         for at, symbol in enumerate(letters):
             if symbol not in self.symbols:
@@ -111,6 +120,8 @@ class Machine:
         A line that starts with `#` is a comment (elsewhere `#` is a symbol like any other). Raises ValueError that
         names the line, what came and what was wanted.
         """
+        if not isinstance(text, str):
+            raise ValueError(f"text: got {type(text).__name__}, wanted a string with a rule a line")
         fields: dict[str, str] = {}
         rules: dict[tuple[str, str], tuple[str, str, str]] = {}
         for number, line in enumerate(text.splitlines(), start=1):
@@ -130,6 +141,8 @@ class Machine:
             left, right = (part.split() for part in line.split("->", 1))
             if len(left) != 2 or len(right) != 3:
                 raise ValueError(f"line {number}: got {line.strip()!r}, wanted 'state symbol -> state symbol move'")
+            if right[0].startswith("#"):
+                raise ValueError(f"line {number}: got the state {right[0]!r}, but a line that starts with # is a comment; rename it")
             if tuple(left) in rules:
                 raise ValueError(f"line {number}: got a second rule for {tuple(left)}, wanted one")
             rules[left[0], left[1]] = (right[0], right[1], right[2])
@@ -141,6 +154,8 @@ class Machine:
 
         A rule may be written "state symbol move", its key "state symbol"; halt and symbols may be words in a string.
         """
+        if not isinstance(description, Mapping):
+            raise ValueError(f"machine: got {type(description).__name__}, wanted a dict with start and rules")
         if unknown := set(description) - {*HEADERS, "rules"}:
             raise ValueError(f"machine: got fields {sorted(unknown)}, wanted some of {[*HEADERS, 'rules']}")
         for field in ("start", "rules"):
@@ -180,7 +195,7 @@ def _list(field: str, value: object) -> tuple[str, ...]:
 
 def _check_rules(rules: Mapping) -> None:
     for pair, rule in rules.items():
-        _check_strings("rules", pair, 2, "(state, symbol)")
+        _check_strings("rules", pair, 2, "as a key: (state, symbol)")
         _check_strings(f"rules[{pair!r}]", rule, 3, "(next state, symbol to write, move)")
 
 
@@ -190,5 +205,5 @@ def _check_strings(field: str, value: object, length: int, wanted: str) -> None:
 
 
 def _steps(steps: int) -> None:
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+    if not isinstance(steps, numbers.Integral) or isinstance(steps, bool) or steps < 1:
         raise ValueError(f"steps: got {steps!r}, wanted a whole number, at least 1")

@@ -3,6 +3,7 @@
 from seqlab.course.exercises import (
     big_bird,
     looped,
+    looped_training,
     names,
     one_layer,
     one_layer_memory,
@@ -36,5 +37,6 @@ MODULES = (
     one_layer,
     one_layer_memory,
     looped,
+    looped_training,
 )
 EXERCISES = {exercise.id: exercise for module in MODULES for exercise in module.EXERCISES}

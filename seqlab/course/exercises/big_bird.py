@@ -20,7 +20,7 @@ def window_keys(keys, window):
 
 
 def add_global(allowed, tokens):
-    """The tokens become global: they see all and are seen by all.    allowed: bool (query, key); tokens: positions -> bool (query, key)"""
+    """The tokens become global: they see all and are seen by all.    allowed: bool (query, key); tokens: positions, negative from the end -> bool (query, key)"""
     allowed = allowed.clone()
     allowed[tokens, :] = True
     allowed[:, tokens] = True
@@ -161,6 +161,7 @@ GLOBAL = Exercise(
         (torch.eye(3).bool(), [0]),
         (torch.eye(4).bool(), [0, 3]),
         (torch.ones(5, 5).tril(1).triu(-1).bool(), [2]),
+        (torch.ones(6, 6).tril(1).triu(-1).bool(), [0, -1]),
         (torch.ones(6, 6).tril(1).triu(-1).bool(), [0, 4, 5]),
     ],
     properties=(
@@ -198,12 +199,12 @@ GLOBAL = Exercise(
 )  # fmt: skip
 
 
-def _drawing(blocks, window, relays, count, seed):
+def _drawing(blocks, window, relays, count, seed, rows=slice(None)):
     place = torch.arange(blocks)
     taken = (place[:, None] - place).abs() <= window // 2
     taken[:, relays] = True
     ranks = torch.rand(blocks, blocks, generator=torch.Generator().manual_seed(seed))
-    return ranks, taken, count
+    return ranks[rows], taken[rows], count
 
 
 def _distinct(arguments, result):
@@ -247,6 +248,7 @@ RANDOM = Exercise(
         _drawing(4, 1, [0], 1, 0),
         _drawing(6, 3, [0], 2, 1),
         _drawing(8, 3, [0, 7], 3, 2),
+        _drawing(8, 3, [0, 7], 2, 5, rows=slice(1, 6)),
         _drawing(9, 1, [], 8, 3),
         _drawing(7, 3, [0, 6], 0, 4),
     ],

@@ -101,8 +101,15 @@ def atom_arcs(tokens: Sequence[str], mapping: dict[int, int], known: dict[int, s
 
 
 def _bundle(picture: go.Figure) -> dict:
-    """What JupyterLab draws, with the alt text beside it; plotly's own way would load nbformat, seconds on a slow disk."""
-    return {PLOTLY: json.loads(picture.to_json()), "text/plain": picture.layout.meta["alt"]}
+    """What JupyterLab draws, with the alt text beside it; plotly's own way would load nbformat, seconds on a slow disk.
+
+    Of the template stays what this picture's kinds of traces use: the rest would be most of a notebook's size.
+    """
+    drawn = json.loads(picture.to_json())
+    kinds = {trace.get("type", "scatter") for trace in drawn["data"]}
+    template = drawn["layout"]["template"]
+    template["data"] = {kind: look for kind, look in template["data"].items() if kind in kinds}
+    return {PLOTLY: drawn, "text/plain": picture.layout.meta["alt"]}
 
 
 def separation_curve(betas: Sequence[float], float64: Sequence[float], exact: Sequence[float]) -> go.Figure:

@@ -98,7 +98,7 @@ class LoopView(ipywidgets.VBox):
             options=MODES,
             value=mode,
             description="the block",
-            style={"description_width": "5em", "button_width": "14em"},
+            style={"description_width": "5em", "button_width": "18em"},
         )
         self.table = ipywidgets.Dropdown(options=list(self.tables), description="numbers", **wide)
         self.loop = ipywidgets.IntSlider(

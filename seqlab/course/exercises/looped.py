@@ -1,4 +1,4 @@
-"""The exercises of lab 07 on what the proof builds: loop bodies, the clock, the contextual modulus, δ of r."""
+"""The exercises of lab 07 on what the proof builds: loop bodies, the clock, the contextual modulus."""
 
 import torch
 
@@ -45,11 +45,6 @@ def contextual_modulus(x, y, delta):
                     if x[a, n] == x[b, n]:
                         worst = max(worst, (y[a, n] - y[b, n]).abs().item())
     return worst
-
-
-def loops_needed(levels, dim, length):
-    """r = N + 2 δ^-((N+1)d + 1) loops for δ = 1/levels, d = dim, N = length."""
-    return length + 2 * levels ** ((length + 1) * dim + 1)
 
 
 def _row(*values):
@@ -360,51 +355,4 @@ MODULI = Exercise(
 )
 
 
-def _delta_cases():
-    return [(1, 1, 2), (2, 1, 2), (3, 1, 2), (4, 1, 2), (10, 1, 2), (2, 2, 2), (2, 1, 4)]
-
-
-def _table(arguments, result):
-    want = loops_needed(*arguments)
-    if result != want:
-        levels, dim, length = arguments
-        return f"δ = 1/{levels}, d = {dim}, N = {length}: r = {want:,}, yours is {result:,}."
-
-
-DELTA = Exercise(
-    id="looped.delta",
-    title="How many loops a δ costs.",
-    reference=loops_needed,
-    cases=_delta_cases,
-    properties=(("solves δ = ((r - N) / 2)^(-1 / ((N+1)d + 1)) for r", _table),),
-    hints=(
-        "Start from δ = ((r - N)/2) to the power -1/((N+1)d + 1) and solve for r.",
-        "Raise both sides to the power -((N+1)d + 1): (r - N)/2 = (1/δ)^((N+1)d + 1).",
-        "length + 2 * levels ** ((length + 1) * dim + 1).",
-    ),
-    mutants=(
-        Mutant(
-            lambda levels, dim, length: length + 2 * levels ** ((length + 1) * dim),
-            "solves δ = ((r - N) / 2)^(-1 / ((N+1)d + 1)) for r",
-            "The exponent is (N+1)d + 1. The 1 pays for counting the cells.",
-        ),
-        Mutant(
-            lambda levels, dim, length: length + 2 * levels ** (length * dim + 1),
-            "solves δ = ((r - N) / 2)^(-1 / ((N+1)d + 1)) for r",
-            "A contextual id holds the N tokens of the sequence and the token itself: N + 1 of them.",
-        ),
-        Mutant(
-            lambda levels, dim, length: 2 * levels ** ((length + 1) * dim + 1),
-            "solves δ = ((r - N) / 2)^(-1 / ((N+1)d + 1)) for r",
-            "The N loops that name the sequence are missing.",
-        ),
-        Mutant(
-            lambda levels, dim, length: length + levels ** ((length + 1) * dim + 1),
-            "solves δ = ((r - N) / 2)^(-1 / ((N+1)d + 1)) for r",
-            "The factor 2 is missing: r - N is divided by 2 in the formula.",
-        ),
-    ),
-)
-
-
-EXERCISES = (QUANTISER, SEQUENCE_ID, CLOCK, MODULI, DELTA)
+EXERCISES = (QUANTISER, SEQUENCE_ID, CLOCK, MODULI)

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PALETTE, RED
 from seqlab.figures import figure
-from seqlab.growth_figures import DASHES, MARKS
+from seqlab.growth_figures import told_apart
 from seqlab.patterns.small_world import SmallWorld
 
 HATCHES = ("", "/", "x", ".", "\\", "+")
@@ -17,13 +17,7 @@ HATCHES = ("", "/", "x", ".", "\\", "+")
 
 def path_lengths(lengths: Sequence[int], paths: Mapping[str, Sequence[float]]) -> go.Figure:
     """Mean path against n on two logarithmic axes, one line a graph; a straight rising line is a power of n."""
-    lines = [
-        go.Scatter(
-            x=list(lengths), y=list(values), name=name, mode="lines+markers", line={"color": colour, "dash": dash},
-            marker={"symbol": mark, "size": 8}, hovertemplate="%{x:,} tokens: %{y:.3g} steps<extra>" + name + "</extra>",
-        )
-        for (name, values), colour, dash, mark in zip(paths.items(), PALETTE, DASHES, MARKS)
-    ]  # fmt: skip
+    lines = told_apart(lengths, paths, "%{x:,} tokens: %{y:.3g} steps")
     told = []
     for name, values in paths.items():
         whole = all(map(isfinite, values))

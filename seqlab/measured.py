@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import platform
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -25,28 +26,40 @@ def measure(
     """Run the cells that `path` lacks, and write after each; another setting begins the part anew.
 
     names:  the entries of a cell that make it the one it is;  todo: their values, in this order
-    run:    called with these values; gives the cell, with the names and "seconds" in it
+    run:    called with these values; gives the cell, the names among its entries. Its "seconds", if it has them, are
+            what counts towards the part's minutes, otherwise the clock's
     """
-    stored = load(path) if path.exists() else {}
-    mine = stored.get(part, {})
+    mine = (load(path) if path.exists() else {}).get(part, {})
     if mine.get("setting") != setting:
         mine = {"setting": setting, "minutes": 0.0, "cells": []}
     done = {tuple(cell[name] for name in names) for cell in mine["cells"]}
     for cell in tqdm([cell for cell in todo if cell not in done], desc=part, unit="cell"):
-        mine["cells"].append(_short(run(*cell)))
-        mine["minutes"] = round(sum(cell["seconds"] for cell in mine["cells"]) / 60, 2)
+        started = time.perf_counter()
+        values = run(*cell)
+        seconds = values.get("seconds", time.perf_counter() - started)
+        mine["cells"].append(_short(values))
+        mine["minutes"] = round(mine["minutes"] + seconds / 60, 3)
         versions = {
             "python": platform.python_version(),
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
         }
-        stored = (load(path) if path.exists() else {}) | {part: mine, "versions": versions}  # others add other parts
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
-        fresh.replace(path)
+        write(
+            path, (load(path) if path.exists() else {}) | {part: mine, "versions": versions}
+        )  # others add other parts
+
+
+def write(path: Path, stored: dict) -> None:
+    """The whole file or nothing, a cell a line."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(stored, ensure_ascii=False).replace("}, {", "},\n{") + "\n", encoding="utf-8")
+    fresh.replace(path)
 
 
 def _short(value: object) -> object:
+    """Floats to five significant digits, however deep."""
     if isinstance(value, dict):
         return {name: _short(inner) for name, inner in value.items()}
-    return round(value, 5) if isinstance(value, float) else value
+    if isinstance(value, list):
+        return [_short(inner) for inner in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value

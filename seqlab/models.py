@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seqlab import checkpoint
 from seqlab.layers import PreNormBlock
 
 DATA = Path(__file__).parent / "data"
@@ -106,28 +107,10 @@ class CharModel(nn.Module):
 
 
 def save(model: CharModel, path: Path | str) -> None:
-    """Write weights (half precision) and configuration, atomically: never a half-written file under `path`."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    state = {name: value.detach().half() for name, value in model.state_dict().items()}
-    torch.save({"config": asdict(model.config), "state": state}, fresh)
-    fresh.replace(path)
+    """Write weights (half precision) and configuration, see `seqlab.checkpoint`."""
+    checkpoint.save(model, path)
 
 
 def load(path: Path | str = DATA / "austen.pt") -> CharModel:
     """Read a model written by `save`; FileNotFoundError or ValueError say what is wrong with the file."""
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path}: no checkpoint there; train one first, or take the default, which comes with seqlab"
-        )
-    try:
-        stored = torch.load(path, weights_only=True, map_location="cpu")
-        model = CharModel(CharConfig(**stored["config"]))
-        model.load_state_dict({name: value.float() for name, value in stored["state"].items()})
-    except Exception as error:
-        raise ValueError(
-            f"{path}: not a checkpoint of seqlab's character model ({type(error).__name__}: {error})"
-        ) from error
-    return model.eval()
+    return checkpoint.load(path, lambda config: CharModel(CharConfig(**config)), "seqlab's character model")

@@ -11,21 +11,13 @@ from IPython.display import HTML
 
 from seqlab.colours import BLACK, BLUE, GREY, ORANGE, PALETTE
 from seqlab.figures import figure
+from seqlab.growth_figures import DASHES, MARKS, told_apart
 from seqlab.sigmoid.modalities import by_variant
-
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "cross")
 
 
 def fresh_heads(lengths: Sequence[int], values: Mapping[str, Sequence[float]], what: str) -> go.Figure:
     """A number of a fresh head against n, both logarithmic, one line a normalizer. what: the name of the y axis."""
-    lines = [
-        go.Scatter(
-            x=list(lengths), y=list(row), name=name, mode="lines+markers", line={"color": colour, "dash": dash},
-            marker={"symbol": symbol, "size": 8}, hovertemplate="n = %{x}: %{y:.3g}<extra>" + name + "</extra>",
-        )
-        for (name, row), colour, dash, symbol in zip(values.items(), PALETTE, DASHES, SYMBOLS)
-    ]  # fmt: skip
+    lines = told_apart(lengths, values, "n = %{x}: %{y:.3g}")
     told = "; ".join(f"{name}: from {row[0]:.3g} to {row[-1]:.3g}" for name, row in values.items())
     alt = f"{what} of a fresh head, n from {lengths[0]} to {lengths[-1]}. {told}."
     picture = figure("Before the first step", "n, keys", what, alt, *lines)
@@ -105,7 +97,7 @@ def length_curves(cells: Iterable[dict], lengths: Sequence[int]) -> go.Figure:
             },
             hovertemplate="n = %{x}: %{y:.3f}<extra>" + name + "</extra>",
         )
-        for (name, rows), colour, dash, symbol in zip(table.items(), PALETTE, DASHES, SYMBOLS)
+        for (name, rows), colour, dash, symbol in zip(table.items(), PALETTE, DASHES, MARKS)
     ]  # fmt: skip
     told = "; ".join(f"{name}: {', '.join(f'{m:.3f}' for m in row)}" for name, row in means.items())
     alt = f"Nats a character, trained at {lengths[0]}, tested at {', '.join(map(str, lengths))}; mean and range over seeds. {told}."

@@ -8,7 +8,7 @@ from statistics import fmean
 import pytest
 import torch
 
-from seqlab import memorising
+from seqlab import labelled, memorising
 from seqlab.memorising import Arm, Labelled, Memoriser, ceiling
 
 SHIPPED = memorising.results()
@@ -34,8 +34,8 @@ def test_orders_of_one_set_differ_only_in_order():
 
 
 def test_the_book_is_labelled_by_what_lower_case_words_hide():
-    first = {tuple(word for word, _ in s): [label for _, label in s] for s in memorising.sentences()}
-    names = memorising.book(0).classes
+    first = {tuple(word for word, _ in s): [label for _, label in s] for s in labelled.sentences()}
+    names = labelled.book(0).classes
     spoken = lambda *words: [names[label] for label in first[words]]
     assert spoken("mr", "bennet", "made", "no", "answer") == [
         "capital, nothing", "capital, nothing", "lower, nothing", "lower, nothing", "lower, stop"
@@ -47,7 +47,7 @@ def test_the_book_is_labelled_by_what_lower_case_words_hide():
 
 
 def test_the_book_in_numbers():
-    made = memorising.book(1)
+    made = labelled.book(1)
     ids, labels = made.part()
     unseen, _ = made.part(test=True)
     assert len(ids) == memorising.TRAIN and len(unseen) == memorising.TEST

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from seqlab import regularity as R
+from seqlab.regularity.heads import _iterate
 
 
 def matrices(*shapes, seed=0):
@@ -50,7 +51,7 @@ def test_iteration_on_a_linear_map_with_a_narrow_gap():
 
 def test_an_iteration_cut_short_says_so():
     head, x = next(iter(R.cases(0, large=1)))
-    short = R._iterate(head, x, 1e-7, most=2)
+    short = _iterate(head, x, 1e-7, most=2)
     assert not short.converged and short.value <= R.jacobian_norm(head, x, method="exact").value
 
 

@@ -12,7 +12,7 @@ more. Training is free to change all of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from kernels import BlockLayout, attention
+from seqlab import checkpoint
 from seqlab.long_questions.hearing import TRUNCATED, layout
 from seqlab.long_questions.text import BUCKETS, CLASSES, COUNTED, QUESTION, Practice, features
 from seqlab.models import DATA
@@ -143,27 +144,10 @@ class Reader(nn.Module):
 
 
 def save(model: Reader, path: Path | str) -> None:
-    """Write weights (half precision) and configuration, atomically."""
-    path = Path(path)
-    fresh = path.with_name(path.name + ".new")
-    state = {name: value.detach() for name, value in model.state_dict().items()}
-    state = {name: value.half() if value.is_floating_point() else value.short() for name, value in state.items()}
-    torch.save({"config": asdict(model.config), "state": state}, fresh)
-    fresh.replace(path)
+    """Write weights (half precision) and configuration, see `seqlab.checkpoint`."""
+    checkpoint.save(model, path)
 
 
 def load(path: Path | str = DATA / "long_questions.pt") -> Reader:
     """Read a model written by `save`; FileNotFoundError or ValueError say what is wrong with the file."""
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path}: no checkpoint there; train one first, or take the default, which comes with seqlab"
-        )
-    try:
-        stored = torch.load(path, weights_only=True, map_location="cpu")
-        model = Reader(Config(**stored["config"]))
-        state = {n: v.float() if v.is_floating_point() else v.long() for n, v in stored["state"].items()}
-        model.load_state_dict(state)
-    except Exception as error:
-        raise ValueError(f"{path}: not a checkpoint of seqlab's reader ({type(error).__name__}: {error})") from error
-    return model.eval()
+    return checkpoint.load(path, lambda config: Reader(Config(**config)), "seqlab's reader")

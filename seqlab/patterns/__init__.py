@@ -6,6 +6,7 @@
 | pattern      | `Pattern` (p sets used in turn, per head or shared) and `Instance` at an n |
 | catalogue    | full, window, strided, fixed, star, random, BigBird, free-hand, …          |
 | small_world  | patterns as graphs: clustering, paths, spectral gap, n up to 100,000       |
+| path_growth  | mean paths against n: a power, or a logarithm                              |
 | layouts      | blocks for the kernels, exact or as a superset                             |
 | cost         | FLOP and bytes                                                             |
 | connectivity | Assumption 1 of Yun et al. 2020 as verdicts with witnesses                 |

@@ -8,9 +8,7 @@
 from __future__ import annotations
 
 import json
-import platform
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,9 +16,8 @@ from statistics import fmean
 
 import torch
 import torch.nn.functional as F
-from tqdm.auto import tqdm
 
-from seqlab import training
+from seqlab import measured, training
 from seqlab.sigmoid.microscope import Run, follow
 from seqlab.sigmoid.tasks import Modality, copying_task, language, modalities, speech, text, vision
 from seqlab.sigmoid.transformer import Batch, Bias, Transformer, make
@@ -82,7 +79,7 @@ def results(path: Path = FILE) -> dict:
     Each has "setting", "minutes" and "cells", one dict a trained model: "variant", "seed", "nats", "accuracy",
     "curve" ([step, smoothed loss] pairs), "probed" (steps) and "probes" (measure → a list of layers for each of them).
     """
-    return json.loads(path.read_text(encoding="utf-8"))
+    return measured.load(path)
 
 
 def by_variant(cells: Iterable[dict | Result], value: str) -> dict[str, list[float]]:
@@ -158,23 +155,6 @@ def _tail_nats(model: Transformer, n: int, bias: Bias) -> float:
     return F.cross_entropy(logits.flatten(0, 1), ids[:, -LENGTHS[0] :].flatten()).item()
 
 
-def measure_part(part: str, setting: dict, todo: Iterable[tuple], run: Callable[..., dict], path: Path = FILE) -> None:
-    """Run the cells that `path` lacks; a cell is known by `todo`'s tuple, kept under "cell". Write after each, never half a file."""
-    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if stored.get(part, {}).get("setting") != setting:
-        stored[part] = {"setting": setting, "minutes": 0.0, "cells": []}
-    done = {tuple(cell["cell"]) for cell in stored[part]["cells"]}
-    for cell in tqdm([cell for cell in todo if cell not in done], desc=part, unit="cell"):
-        started = time.perf_counter()
-        values = run(*cell)
-        stored[part]["cells"].append({"cell": list(cell)} | _rounded(values))
-        stored[part]["minutes"] = round(stored[part]["minutes"] + (time.perf_counter() - started) / 60, 3)
-        stored["versions"] = {"python": platform.python_version(), "torch": torch.__version__, "threads": torch.get_num_threads()}  # fmt: skip
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(stored, ensure_ascii=False).replace("}, {", "},\n{") + "\n", encoding="utf-8")
-        fresh.replace(path)
-
-
 def as_cell(result: Result) -> dict:
     """What is shipped of a result: 30 points of the smoothed loss, and the probes."""
     run, smooth = result.run, result.run.smooth()
@@ -189,36 +169,31 @@ def as_cell(result: Result) -> dict:
 SHIPPED = ("row sum", "attention norm", "mixed norm", "added norm", "residual norm", "entropy", "saturated")
 
 
-def _rounded(value: object) -> object:
-    if isinstance(value, float):
-        return float(f"{value:.4g}")
-    if isinstance(value, list):
-        return [_rounded(item) for item in value]
-    return {key: _rounded(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-
 def main(parts: Sequence[str] = (), path: Path = FILE) -> None:
     """Measure the parts named, or all."""
     torch.set_num_threads(1)
+    plain = ("variant", "seed")
     for name, task in modalities().items():
         todo = [(variant, seed) for seed in SEEDS for variant in task.variants]
         if not parts or name in parts:
-            measure_part(name, _setting(task), todo, lambda variant, seed: as_cell(train(task, variant, seed)), path)
+            measured.measure(path, name, _setting(task), plain, todo, lambda *which: as_cell(train(task, *which)))
     if not parts or "speech, longer" in parts:
         task = speech(steps=LONGER)
         todo = [(variant, seed) for seed in SEEDS for variant in ("softmax", "sigmoid", "b = -log n", "b = -log keys")]
-        measure_part("speech, longer", _setting(task), todo, lambda v, seed: as_cell(train(task, v, seed)), path)
+        run = lambda variant, seed: as_cell(train(task, variant, seed))
+        measured.measure(path, "speech, longer", _setting(task), plain, todo, run)
     if not parts or "lengths" in parts:
         setting = _setting(language(length=LENGTHS[0])) | dict(lengths=list(LENGTHS))
         todo = [(positions, variant, seed) for seed in SEEDS for positions in ("alibi", "rope") for variant in KEPT]
         run = lambda positions, variant, seed: {
-            "positions": positions, "seed": seed, "nats": lengths(variant, seed, positions=positions)
+            "positions": positions, "variant": variant, "seed": seed, "nats": lengths(variant, seed, positions=positions)
         }  # fmt: skip
-        measure_part("lengths", setting, todo, run, path)
+        measured.measure(path, "lengths", setting, ("positions", *plain), todo, run)
     if not parts or "search" in parts:
         todo = [(setting, variant) for setting in SEARCH for variant in SEARCHED]
         run = lambda setting, variant: {"setting": setting} | as_cell(train(SEARCH[setting](), variant))
-        measure_part("search", {name: _setting(make()) for name, make in SEARCH.items()}, todo, run, path)
+        settings = {name: _setting(make()) for name, make in SEARCH.items()}
+        measured.measure(path, "search", settings, ("setting", "variant"), todo, run)
 
 
 def _setting(task: Modality) -> dict:

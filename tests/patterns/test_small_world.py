@@ -10,11 +10,11 @@ import pytest
 
 from seqlab import patterns
 from seqlab.patterns import per_head, small_world
+from seqlab.patterns.path_growth import growth
 from seqlab.patterns.small_world import (
     bigbird,
     clustering,
     graph,
-    growth,
     hubs,
     of_tokens,
     paths,

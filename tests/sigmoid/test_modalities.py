@@ -108,24 +108,6 @@ def test_matches_overlaps_lags():
         matches([1.0], [1.0], "loss")
 
 
-def test_measuring_resumes_and_writes_whole_files(tmp_path):
-    path, ran = tmp_path / "sigmoid.json", []
-
-    def run(name, seed):
-        ran.append(name)
-        if name == "stops":
-            raise KeyboardInterrupt
-        return {"variant": name, "seed": seed, "nats": 1.234567, "probes": {"a": [[1.23456]]}}
-
-    with pytest.raises(KeyboardInterrupt):
-        modalities.measure_part("p", {"n": 1}, [("a", 0), ("stops", 0)], run, path)
-    modalities.measure_part("p", {"n": 1}, [("a", 0), ("b", 0)], run, path)
-    stored = modalities.results(path)["p"]["cells"]
-    assert ran == ["a", "stops", "b"] and stored[0]["nats"] == 1.235 and stored[0]["probes"] == {"a": [[1.235]]}
-    modalities.measure_part("p", {"n": 2}, [("a", 0)], run, path)
-    assert len(modalities.results(path)["p"]["cells"]) == 1
-
-
 def test_the_shipped_result_is_complete_and_was_made_with_these_settings():
     for name, task in TASKS.items():
         assert SHIPPED[name]["setting"] == modalities._setting(task)

@@ -3,6 +3,7 @@
 from seqlab.course.exercises import (
     big_bird,
     looped,
+    looped_moduli,
     looped_training,
     names,
     one_layer,
@@ -37,6 +38,7 @@ MODULES = (
     one_layer,
     one_layer_memory,
     looped,
+    looped_moduli,
     looped_training,
 )
 EXERCISES = {exercise.id: exercise for module in MODULES for exercise in module.EXERCISES}

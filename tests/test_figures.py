@@ -2,6 +2,7 @@
 
 from xml.etree import ElementTree
 
+import plotly.graph_objects as go
 import pytest
 import torch
 
@@ -70,3 +71,10 @@ def test_live_loss_sketches_and_ends_with_the_figure(monkeypatch):
     assert len(shown) == 2 and "Step 1 of 3" in shown[0]["text/plain"]
     svg(shown[0]["text/html"])
     assert shown[1][figures.PLOTLY]["data"][0]["x"] == [1, 2, 3]
+
+
+def test_a_figure_carries_of_the_template_what_it_uses(monkeypatch):
+    shown = []
+    monkeypatch.setattr(figures, "display", lambda bundle, **_: shown.append(bundle))
+    figures.show(figures.figure("title", "x", "y", "alt", go.Scatter(x=[1], y=[1]), go.Bar(x=[1], y=[1])))
+    assert set(shown[0][figures.PLOTLY]["layout"]["template"]["data"]) == {"scatter", "bar"}

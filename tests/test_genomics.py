@@ -146,6 +146,14 @@ def test_measuring_resumes_keeps_other_parts_and_writes_whole_files(tmp_path):
     assert len(measured.load(path)["one"]["cells"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("arm", "context", "named"), [("bigbird", 64, "arm"), ("BigBird", 63, "context"), ("BigBird", 4096, "context")]
+)
+def test_bad_arms_and_contexts_are_refused_before_training(arm, context, named):
+    with pytest.raises(ValueError, match=f"{named}: got"):
+        long_model.train(genomics.frame_task(), arm, context, steps=10**6)
+
+
 def test_beating_needs_every_seed_and_more_than_the_spread():
     assert beats([1.0, 1.1], [1.3, 1.4]) and not beats([1.3, 1.4], [1.0, 1.1])
     assert not beats([1.0, 1.1, 1.35], [1.3, 1.4, 1.5])  # one seed crosses

@@ -87,6 +87,17 @@ def test_a_diverging_run_says_where():
         training.fit(model, batches(model), steps=3)
 
 
+def test_a_checkpoint_is_half_precision(tmp_path):
+    models.save(tiny(), tmp_path / "tiny.pt")
+    stored = torch.load(tmp_path / "tiny.pt", weights_only=True)["state"].values()
+    assert {value.dtype for value in stored if value.is_floating_point()} == {torch.float16}
+    assert all(
+        value.dtype == torch.float32
+        for value in models.load(tmp_path / "tiny.pt").state_dict().values()
+        if value.is_floating_point()
+    )
+
+
 def test_save_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
     path = tmp_path / "model.pt"
     models.save(tiny(), path)

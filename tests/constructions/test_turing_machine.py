@@ -151,4 +151,4 @@ def test_a_machine_keeps_its_own_rules():
     rules = dict(RULES)
     machine = Machine(rules, "a", ("b",))
     rules.clear()
-    assert check(machine, "0", 3)
+    assert machine.rules == RULES and machine.simulate("0", 2)[1].state == "b" and check(machine, "0", 3)

@@ -8,6 +8,7 @@ import torch
 
 from seqlab.attention import softmax
 from seqlab.constructions import universal
+from seqlab.constructions.universal.limits import threshold
 from seqlab.layers import count
 
 CASES = [(4, 1, 3), (2, 2, 3), (3, 2, 3), (2, 3, 3), (6, 1, 4)]
@@ -221,6 +222,14 @@ def test_a_small_marker_hides_among_the_good():
     sequence, token, name, smallest, largest = broken.witness.objects
     assert not broken and smallest <= name <= largest and min(sequence) == -5
     assert plain_names(sequence, 4, 1, 3)[token] == name
+
+
+def test_a_threshold_that_does_not_last_is_none():
+    assert threshold(lambda scales: [1 / scale for scale in scales], tolerance=0.1) == pytest.approx(10, rel=0.02)
+    with pytest.raises(ValueError, match="no threshold"):
+        threshold(lambda scales: [1 / scale if scale < 100 else 1.0 for scale in scales], tolerance=0.1)
+    with pytest.raises(ValueError, match="no scale up to"):
+        threshold(lambda scales: [1.0 for _ in scales], tolerance=0.1)
 
 
 @pytest.mark.parametrize("case, expected", [((2, 1, 3), 66), ((2, 2, 2), 31), ((3, 1, 3), 213)])

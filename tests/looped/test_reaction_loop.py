@@ -85,6 +85,14 @@ def test_masked_rows_are_what_masking_by_hand_gives():
 
 
 @installed
+def test_residuals_are_those_of_each_pass():
+    hidden = MODEL.trace(REACTION, loops=4).hidden
+    wanted = [(b - a).norm().item() / a.norm().item() for a, b in zip(hidden, hidden[1:])]
+    assert [reading.residual for reading in by_loops(MODEL, most=4)] == pytest.approx(wanted, rel=1e-4)
+    assert len(set(wanted)) == 4
+
+
+@installed
 def test_loop_by_loop():
     found = by_loops(MODEL)
     assert [reading.loops for reading in found] == list(range(1, 25)) and found[0].masked == 54

@@ -6,7 +6,10 @@ One head of width 64, forward and backward, one thread. Memory is the peak of a 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import os
+import subprocess
 import sys
 import time
 
@@ -65,6 +68,22 @@ def growth(kind: str, lengths: tuple[int, ...], repeats: int) -> Row:
     return {"what": what, "kind": kind, "time_exponent": slope, "seconds": {str(n): seconds[n] for n in lengths}}
 
 
+def growth_with_kept_memory(kind: str, lengths: tuple[int, ...], repeats: int) -> Row:
+    """The same in a process that keeps the memory it has had. glibc gives large blocks back, and the system then clears
+    them anew at every call: above 16,384 tokens that is much of the readable version's time, and no part of attention.
+    """
+    kept = {"MALLOC_MMAP_THRESHOLD_": str(1 << 33), "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
+    program = (
+        "import json, torch; from ci import bench_big_bird; torch.set_num_threads(1); "
+        f"print(json.dumps(bench_big_bird.growth({kind!r}, {lengths!r}, {repeats})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | kept, capture_output=True, text=True, check=True
+    )
+    row = json.loads(done.stdout)
+    return row | {"what": f"{row['what']}, memory kept"}
+
+
 def measure(quick: bool = False) -> list[Row]:
     """All rows, printed as they come. quick: a quarter of the budget, shorter sequences."""
     before = torch.get_num_threads()
@@ -77,6 +96,9 @@ def measure(quick: bool = False) -> list[Row]:
         lengths = (2048, 4096, 8192) if quick else (4096, 8192, 16384, 32768, 65536)
         for kind in ("kernel", "blocked"):
             rows.append(growth(kind, lengths, 3))
+            print(words(rows[-1]), flush=True)
+        if sys.platform == "linux":
+            rows.append(growth_with_kept_memory("blocked", lengths, 3))
             print(words(rows[-1]), flush=True)
     finally:
         torch.set_num_threads(before)

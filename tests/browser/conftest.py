@@ -1,4 +1,7 @@
-"""One JupyterLab and one Chromium for all browser tests; without a Chromium they are skipped, and say so."""
+"""One JupyterLab and one Chromium for all browser tests; without a Chromium they are skipped, and say so.
+
+Both close with the package: Playwright keeps an event loop running in this thread, which other tests must not meet.
+"""
 
 import shutil
 from pathlib import Path
@@ -17,7 +20,7 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(INSTALL)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_browser():
     if chromium() is None:
         pytest.skip(INSTALL)
@@ -25,7 +28,7 @@ def running_browser():
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab_server(running_browser, tmp_path_factory):
     with JupyterLab(tmp_path_factory.mktemp("jupyter")) as lab:
         yield lab

@@ -6,14 +6,17 @@ from seqlab.course.check import Exercise, Mutant
 
 
 def strided(n, width):
-    """Two sets of connections: tokens at most `width` apart, and tokens a multiple of `width` apart.    -> bool (2, query, key)"""
+    """Two sets of connections: tokens at most `width` apart, and tokens a multiple of `width` apart.
+    -> bool (2, query, key)
+    """
     token = torch.arange(n)
     distance = (token[:, None] - token).abs()
     return torch.stack([distance <= width, distance % width == 0])
 
 
 def steps_to_reach(sets):
-    """After how many steps has every token heard of every token? 0 if never.    sets: bool (p, query, key), used in turn
+    """After how many steps has every token heard of every token? 0 if never.
+    sets: bool (p, query, key), used in turn
 
     In one step a query hears what the keys it sees have heard before. Step 1 uses sets[0], step 2 sets[1], and so on.
     """

@@ -7,14 +7,18 @@ from seqlab.course.exercises.sparse import LINE, RING
 
 
 def selective_shift(ids, seen, low, high):
-    """Where low < id < high: the largest minus the smallest id that the token sees; elsewhere 0.    ids: (n,), seen: bool (n, n)"""
+    """Where low < id < high: the largest minus the smallest id that the token sees; elsewhere 0.
+    ids: (n,), seen: bool (n, n)
+    """
     largest = ids.where(seen, ids.min()).amax(-1)
     smallest = ids.where(seen, ids.max()).amin(-1)
     return (largest - smallest) * ((low < ids) & (ids < high))
 
 
 def chain_code(chain):
-    """The positional code along a chain: n - 1 for its first token, then 0, 1, 2, … for the others.    -> (n,), by token"""
+    """The positional code along a chain: n - 1 for its first token, then 0, 1, 2, … for the others.
+    -> (n,), by token
+    """
     code = torch.empty(len(chain))
     code[chain[0]] = len(chain) - 1
     code[list(chain[1:])] = torch.arange(len(chain) - 1.0)
@@ -22,7 +26,9 @@ def chain_code(chain):
 
 
 def all_max_shift(names, seen, c):
-    """Every token adds c times the largest name that it sees.    names: (n,), seen: bool (n, n) -> (n,)"""
+    """Every token adds c times the largest name that it sees.
+    names: (n,), seen: bool (n, n) -> (n,)
+    """
     return names + c * names.where(seen, names.min()).amax(-1)
 
 

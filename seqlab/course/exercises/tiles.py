@@ -9,7 +9,8 @@ from seqlab.course.check import Exercise, Mutant
 
 
 def online_softmax(tiles):
-    """softmax(scores) v over all tiles together.    tiles: [(scores (query, key), values (key, dim)), …] -> (query, dim)
+    """softmax(scores) v over all tiles together.
+    tiles: [(scores (query, key), values (key, dim)), …] -> (query, dim)
 
     The tiles come one after another: carry a maximum and a sum for each row, and correct what you have when they grow.
     """
@@ -25,7 +26,9 @@ def online_softmax(tiles):
 
 
 def sigmoid_tiles(tiles, bias):
-    """σ(scores + bias) v over all tiles together.    tiles: [(scores (query, key), values (key, dim)), …] -> (query, dim)"""
+    """σ(scores + bias) v over all tiles together.
+    tiles: [(scores (query, key), values (key, dim)), …] -> (query, dim)
+    """
     return sum(
         einsum(torch.sigmoid(scores + bias), values, "query key, key dim -> query dim") for scores, values in tiles
     )

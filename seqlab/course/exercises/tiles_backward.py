@@ -9,13 +9,16 @@ from seqlab.course.check import Exercise, Mutant
 
 
 def score_gradient(scores, values, grad):
-    """dS for O = σ(S) V: how the loss moves with each score.    scores: (query, key), values: (key, dim), grad = dO: (query, dim)"""
+    """dS for O = σ(S) V: how the loss moves with each score.
+    scores: (query, key), values: (key, dim), grad = dO: (query, dim)
+    """
     weights = torch.sigmoid(scores)
     return weights * (1 - weights) * einsum(grad, values, "query dim, key dim -> query key")
 
 
 def block_sparse(q, k, v, rows, block):
-    """softmax(q kᵀ) v, where block i of queries sees the blocks of keys in rows[i] alone.    q, k, v: (token, dim) -> (token, dim)
+    """softmax(q kᵀ) v, where block i of queries sees the blocks of keys in rows[i] alone.
+    q, k, v: (token, dim) -> (token, dim)
 
     Work only on listed blocks. The last block may be shorter, and a block that lists nothing gives zeros.
     """

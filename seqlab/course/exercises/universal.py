@@ -19,7 +19,9 @@ def round_down(x, i, k, delta):
 
 
 def two_heads(ids, low, high):
-    """Head(low) − head(high). Head(b): scores ids[key] · (ids[query] − b), weights by hardmax, values ids.    ids: (token,) -> (token,)"""
+    """Head(low) − head(high). Head(b): scores ids[key] · (ids[query] − b), weights by hardmax, values ids.
+    ids: (token,) -> (token,)
+    """
 
     def head(threshold):
         scores = einsum(ids - threshold, ids, "query, key -> query key")

@@ -9,7 +9,8 @@ from seqlab.course.exercises.universal import _row, two_heads
 
 
 def sweep_step(ids, level, gain):
-    """The ids after one layer of the sweep: gain times the selective shift, for the id `level` alone.    ids: (token,) -> (token,)
+    """The ids after one layer of the sweep: gain times the selective shift, for the id `level` alone.
+    ids: (token,) -> (token,)
 
     Ids are whole numbers, so a window half a unit wide on either side holds one id. Use two_heads.
     """
@@ -17,13 +18,16 @@ def sweep_step(ids, level, gain):
 
 
 def global_shift(ids, spread):
-    """ids + spread · head(0), a single head: scores ids[key] · ids[query], weights by hardmax, values ids.    ids: (token,) -> (token,)"""
+    """ids + spread · head(0), a single head: scores ids[key] · ids[query], weights by hardmax, values ids.
+    ids: (token,) -> (token,)
+    """
     scores = einsum(ids, ids, "query, key -> query key")
     return ids + spread * einsum(hardmax()(scores), ids, "query key, key -> query")
 
 
 def value_layer(x, u, name, old, new, delta):
-    """x + (new − old) φ(uᵀx − name): the token with this name becomes `new`.    x: (token, dim); u, old, new: (dim,) -> (token, dim)
+    """x + (new − old) φ(uᵀx − name): the token with this name becomes `new`.
+    x: (token, dim); u, old, new: (dim,) -> (token, dim)
 
     φ(t) = 1 for −δ/2 ≤ t < δ/2, and 0 elsewhere. `old` is the token that the sweep gave this name.
     """

@@ -17,7 +17,9 @@ def attention_weights(q, k):
 
 
 def hardmax(scores):
-    """All weight on the largest score of each row; ties share it equally.    scores: (query, key) -> (query, key)"""
+    """All weight on the largest score of each row; ties share it equally.
+    scores: (query, key) -> (query, key)
+    """
     winners = (scores == reduce(scores, "query key -> query 1", "max")).to(scores.dtype)
     return winners / reduce(winners, "query key -> query 1", "sum")
 

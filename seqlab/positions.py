@@ -40,8 +40,13 @@ def rotary(
 
 
 def alibi_slopes(heads: int) -> Float[Tensor, head]:
-    """One slope per head, `2^(-8 h / heads)` for h = 1 … heads (Press et al. 2022; heads a power of two in the paper)."""
-    return torch.pow(2.0, -8.0 * torch.arange(1, _positive(heads, "heads") + 1) / heads)
+    """One slope per head, `2^(-8 h / heads)` for h = 1 … heads, where heads is a power of two (Press et al. 2022).
+
+    Otherwise those of the power of two below, and then every other one of the power above, as in the authors' code.
+    """
+    below = 1 << (_positive(heads, "heads").bit_length() - 1)
+    slopes = lambda power: torch.pow(2.0, -8.0 * torch.arange(1, power + 1) / power)
+    return torch.cat([slopes(below), slopes(2 * below)[::2][: heads - below]])
 
 
 def alibi(slopes: Float[Tensor, head], n_query: int, n_key: int) -> Float[Tensor, "head query key"]:

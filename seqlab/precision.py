@@ -62,6 +62,8 @@ def parse(text: str, size: int) -> tuple[Fraction, ...]:
     """Tokens from what a learner typed: "1, 2, 3.5". ValueError with what is wrong, in words for the learner."""
     words = text.replace(",", " ").replace(";", " ").split()
     try:
+        if any("e" in word.lower() for word in words):  # 1e999999999 is a number, and Fraction would write it out
+            raise ValueError
         tokens = [Fraction(word) for word in words]
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"{text!r} is not a list of numbers; write for example 1, 2, 3.5") from None

@@ -15,12 +15,14 @@ from seqlab.growth_figures import DASHES, MARKS, told_apart
 from seqlab.sigmoid.modalities import by_variant
 
 
-def fresh_heads(lengths: Sequence[int], values: Mapping[str, Sequence[float]], what: str) -> go.Figure:
+def fresh_heads(
+    lengths: Sequence[int], values: Mapping[str, Sequence[float]], what: str, *, axis: str = "n, keys"
+) -> go.Figure:
     """A number of a fresh head against n, both logarithmic, one line a normalizer. what: the name of the y axis."""
     lines = told_apart(lengths, values, "n = %{x}: %{y:.3g}")
     told = "; ".join(f"{name}: from {row[0]:.3g} to {row[-1]:.3g}" for name, row in values.items())
-    alt = f"{what} of a fresh head, n from {lengths[0]} to {lengths[-1]}. {told}."
-    picture = figure("Before the first step", "n, keys", what, alt, *lines)
+    alt = f"{what.capitalize()} of a fresh head; {axis} from {lengths[0]:,} to {lengths[-1]:,}. {told}."
+    picture = figure(f"Before the first step: {what}", axis, what, alt, *lines)
     picture.update_xaxes(type="log", tickvals=list(lengths), ticktext=[str(n) for n in lengths])
     picture.update_yaxes(type="log", exponentformat="power")
     return picture
@@ -79,7 +81,10 @@ def variant_scores(cells: Iterable[dict | object], score: str, title: str, refer
     return picture
 
 
-def length_curves(cells: Iterable[dict], lengths: Sequence[int]) -> go.Figure:
+KINDS = {"alibi": "ALiBi", "rope": "RoPE"}
+
+
+def length_curves(cells: Sequence[dict], lengths: Sequence[int]) -> go.Figure:
     """Nats of the same characters against how much is seen before them; one line a (model, choice of b)."""
     table: dict[str, list[Sequence[float]]] = {}
     for cell in cells:
@@ -101,7 +106,8 @@ def length_curves(cells: Iterable[dict], lengths: Sequence[int]) -> go.Figure:
     ]  # fmt: skip
     told = "; ".join(f"{name}: {', '.join(f'{m:.3f}' for m in row)}" for name, row in means.items())
     alt = f"Nats a character, trained at {lengths[0]}, tested at {', '.join(map(str, lengths))}; mean and range over seeds. {told}."
-    title = f"Trained at {lengths[0]} characters, tested at more"
+    positions = " and ".join(dict.fromkeys(KINDS[cell["positions"]] for cell in cells))
+    title = f"Trained at {lengths[0]} characters, tested at more: {positions}"
     picture = figure(title, "n, characters seen", "nats of the last 64 characters", alt, *lines, height=380)
     picture.update_xaxes(type="log", tickvals=list(lengths), ticktext=[str(n) for n in lengths])
     return picture

@@ -28,7 +28,8 @@ from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 Kind = Literal["sigmoid", "softmax"]
 Step = Literal["forward", "backward"]
-Rows = Float[Tensor, "token dim"]
+Queries, Keys = Float[Tensor, "query dim"], Float[Tensor, "key dim"]
+Values, Out = Float[Tensor, "key value"], Float[Tensor, "query value"]
 
 PUBLISHED = {"forward": {False: 0.1739, True: 0.1876}, "backward": {False: 0.027, True: 0.0619}}  # H100, causal or not
 
@@ -51,10 +52,11 @@ LEFT_OUT = (
 
 
 def tiled_forward(
-    q: Rows, k: Rows, v: Rows, *, kind: Kind = "sigmoid", bias: float = 0.0, block: int = 16, causal: bool = False
-) -> tuple[Rows, Float[Tensor, "token 1"] | None]:
+    q: Queries, k: Keys, v: Values, *, kind: Kind = "sigmoid", bias: float = 0.0, block: int = 16, causal: bool = False
+) -> tuple[Out, Float[Tensor, "query 1"] | None]:
     """The output, and what the backward pass will need besides: softmax's log-sum-exp, nothing for sigmoid."""
-    out, lse = torch.zeros_like(v), q.new_empty(len(q), 1)
+    _known(kind)
+    out, lse = v.new_zeros(len(q), v.shape[1]), q.new_empty(len(q), 1)
     for rows in _tiles(len(q), block):
         highest = q.new_full((rows.stop - rows.start, 1), -math.inf)  # softmax alone carries these two
         total = torch.zeros_like(highest)
@@ -74,19 +76,25 @@ def tiled_forward(
 
 
 def tiled_backward(
-    grad: Rows,
-    q: Rows,
-    k: Rows,
-    v: Rows,
-    out: Rows | None = None,
-    lse: Float[Tensor, "token 1"] | None = None,
+    grad: Out,
+    q: Queries,
+    k: Keys,
+    v: Values,
+    out: Out | None = None,
+    lse: Float[Tensor, "query 1"] | None = None,
     *,
     kind: Kind = "sigmoid",
     bias: float = 0.0,
     block: int = 16,
     causal: bool = False,
-) -> tuple[Rows, Rows, Rows]:
-    """dQ, dK, dV. Sigmoid ignores `out` and `lse`; softmax without its output takes the row term rowsum(dO ∘ O) as 0."""
+) -> tuple[Queries, Keys, Values]:
+    """dQ, dK, dV. Sigmoid ignores `out` and `lse`; softmax without its output takes the row term rowsum(dO ∘ O) as 0.
+
+    Raises ValueError for softmax without its log-sum-exp.
+    """
+    _known(kind)
+    if kind == "softmax" and lse is None:
+        raise ValueError("lse: got None; softmax makes its weights again from the log-sum-exp of tiled_forward")
     dq, dk, dv = (torch.zeros_like(x) for x in (q, k, v))
     scale = 1 / math.sqrt(q.shape[1])
     delta = torch.zeros_like(grad[:, :1]) if out is None else (grad * out).sum(1, keepdim=True)
@@ -115,6 +123,7 @@ def check_tiles(
     delete_output: the output is gone before the backward pass. Sigmoid does not notice, softmax does.
     The margin is 1e-12 less the largest difference. The witness carries (name of the tensor, difference).
     """
+    _positive(n=n, dim=dim, block=block)
     draw = torch.Generator().manual_seed(seed)
     q, k, v, grad = torch.randn(4, n, dim, generator=draw, dtype=torch.float64)
     kind, bias = ("softmax", 0.0) if softmax_weights else ("sigmoid", -math.log(n))
@@ -203,7 +212,7 @@ def predict(
 ) -> Prediction:  # fmt: skip
     """The prediction for 16-bit inputs and the kernels' own default tiles. Compiles (about a second a kernel, cached).
 
-    Raises ValueError for a device that the roofline does not know, or another step.
+    Raises ValueError for a device that the roofline does not know, another step, or sizes below 1.
     """
     from kernels.instruments.roofline import DEVICES
 
@@ -211,6 +220,7 @@ def predict(
         raise ValueError(f"step: got {step!r}, wanted 'forward' or 'backward'")
     if device not in DEVICES:
         raise ValueError(f"device: got {device!r}, wanted one of {', '.join(DEVICES)}")
+    _positive(dim=dim, n=n, batch=batch, heads=heads)
     shape = {"batch": batch, "heads": heads, "n_query": n, "n_key": n, "dim": dim, "itemsize": 2, "causal": causal}
     lines = {
         kind: tuple(_line(kind, part, device, shape) for part in _kernels(kind, step))
@@ -250,7 +260,7 @@ def state(n: int = 8192, dim: int = 64, *, arch: str = "sm_90") -> dict[str, dic
             "registers of a thread": report.registers,
             "bytes stored forward beside the output": work["forward"].stored - 2 * n * dim,
             "kernels in the backward pass": len(work) - 1,
-            "bytes moved by the delta kernel": work["delta"].moved if "delta" in work else 0,
+            "bytes moved by the kernel for rowsum(dO ∘ O)": work["delta"].moved if "delta" in work else 0,
             "bytes of row statistics loaded backward": sum(
                 work[part].loaded - _loaded_by_sigmoid(part, n, dim, arch) for part in ("dq", "dkdv")
             ),
@@ -308,12 +318,23 @@ def _total(lines: tuple) -> float:
     return sum(line.seconds for line in lines)
 
 
+def _known(kind: str) -> None:
+    if kind not in ("sigmoid", "softmax"):
+        raise ValueError(f"kind: got {kind!r}, wanted 'sigmoid' or 'softmax'")
+
+
+def _positive(**sizes: int) -> None:
+    for name, got in sizes.items():
+        if got < 1:
+            raise ValueError(f"{name}: got {got}, wanted at least 1")
+
+
 def _tiles(n: int, block: int) -> Iterator[slice]:
     for start in range(0, n, block):
         yield slice(start, min(start + block, n))
 
 
-def _scores(q: Rows, k: Rows, rows: slice, columns: slice, bias: float, causal: bool) -> Tensor:
+def _scores(q: Queries, k: Keys, rows: slice, columns: slice, bias: float, causal: bool) -> Tensor:
     scores = q[rows] @ k[columns].T / math.sqrt(q.shape[1]) + bias
     if causal:
         i = torch.arange(rows.start, rows.stop)[:, None] + len(k) - len(q)

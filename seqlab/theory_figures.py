@@ -97,7 +97,7 @@ def norms_and_bounds(groups: Mapping[str, Sequence[tuple[float, float]]]) -> go.
     )
     above = sum(n > b * (1 + 1e-9) for b, n in every)
     closest = max(n / b for b, n in every)
-    alt = f"{len(every)} tests: {above} norms lie above their bound; the largest is {closest:.4g} of it."
+    alt = f"{len(every)} tests: {above} norms lie above their bound; the closest is {closest:.4g} times its bound."
     picture = figure("The Jacobian and its bound", "bound", "largest singular value", alt, line, *points, height=420)
     picture.update_xaxes(type="log", exponentformat="power")
     picture.update_yaxes(type="log", exponentformat="power")

@@ -7,7 +7,7 @@ from seqlab.positions import alibi, alibi_slopes, ramp, rotary, sinusoidal
 def test_rotary_scores_depend_on_the_distance_alone():
     q, k = torch.randn(2, 1, 16, dtype=torch.float64)
     score = lambda i, j: (rotary(q, torch.tensor([i])) @ rotary(k, torch.tensor([j])).T).item()
-    assert score(3, 1) == pytest.approx(score(42, 40))
+    assert score(3, 1) == pytest.approx(score(42, 40), abs=1e-4)  # angles are float32
     assert score(3, 1) != pytest.approx(score(3, 2))
 
 
@@ -37,3 +37,12 @@ def test_alibi_slopes_and_alignment():
 def test_impossible_sizes_are_refused(call):
     with pytest.raises(ValueError, match="got"):
         call()
+
+
+def test_alibi_slopes_of_other_head_counts_are_those_of_the_authors_code():
+    eighths = [2.0**-h for h in (0.5, 1.5, 2.5, 3.5)]
+    assert alibi_slopes(12).tolist() == pytest.approx([2.0**-h for h in range(1, 9)] + eighths)
+    assert alibi_slopes(3).tolist() == pytest.approx([2.0**-4, 2.0**-8, 2.0**-2])
+    for heads in (1, 2, 5, 6, 7, 16, 20, 33):
+        slopes = alibi_slopes(heads)
+        assert len(slopes) == heads == len(slopes.unique()) and 0 < slopes.min() <= slopes.max() < 1

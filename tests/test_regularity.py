@@ -101,12 +101,33 @@ def test_where_softmax_is_the_smoother_one():
 
 def test_where_sigmoid_is_the_smoother_one():
     norms = {
-        n: [R.jacobian_norm(*R.hard_for_softmax(n, kind)).value for kind in ("softmax", "sigmoid")]
-        for n in (16, 128)
+        n: [R.jacobian_norm(*R.hard_for_softmax(n, kind)).value for kind in ("softmax", "sigmoid")] for n in (16, 128)
     }
     for n, (soft, sigm) in norms.items():
         assert soft >= math.sqrt(n - 2) * 16 / 2 and sigm < 1.1 * 16
     assert norms[128][0] / norms[16][0] == pytest.approx(8**0.5, rel=0.02)  # √n; sigmoid does not grow
+
+
+def test_a_small_excess_is_an_excess_and_the_scale_is_part_of_the_products():
+    verdict = R.check_bound([R.sharp_case(4, 2)], mistakes=["query alone"])
+    assert not verdict and -0.3 < verdict.margin < 0
+    x, w_q, w_k, w_v = matrices((5, 3), (2, 3), (2, 3), (4, 3))
+    scaled, absorbed = R.Head(w_q, w_k, w_v, -1.0, 0.3), R.Head(0.3 * w_q, w_k, w_v, -1.0)
+    assert R.bound(scaled, x).value == pytest.approx(R.bound(absorbed, x).value)
+
+
+def test_a_head_of_zeros_and_scores_beyond_float64():
+    x, eye = torch.ones(3, 2, dtype=torch.float64), torch.eye(2, dtype=torch.float64)
+    assert R.check_bound([(R.Head(eye, eye, 0 * eye), x), (R.identity_head(2, bias=-800.0), x)]).margin == 1
+    assert not R.check_bound([(R.Head(eye, eye, eye), 1e200 * x)])
+
+
+def test_heads_in_float32_are_heads():
+    x, w_q, w_k, w_v = (m.float() for m in matrices((5, 3), (2, 3), (2, 3), (4, 3)))
+    head = R.Head(w_q, w_k, w_v)
+    for method in ("exact", "iteration"):
+        assert R.jacobian_norm(head, x, method=method).value <= R.bound(head, x).value
+    assert head(x).dtype == torch.float64
 
 
 def test_bad_inputs():
@@ -123,5 +144,12 @@ def test_bad_inputs():
         R.jacobian_norm(R.identity_head(2), w, method="guess")
     with pytest.raises(ValueError, match="n: got 2"):
         R.hard_for_softmax(2)
+    for x in (torch.ones(3, 3), torch.ones(0, 2), torch.ones(2)):
+        with pytest.raises(Exception, match="x|token"):
+            R.bound(R.identity_head(2), x)
+    with pytest.raises(ValueError, match="nothing would be checked"):
+        R.check_bound([])
+    with pytest.raises(ValueError, match="count, large"):
+        list(R.cases(-1))
     with pytest.raises(ValueError, match="slope"):
         R.sharp_case(2, 2, slope=-1)

@@ -12,6 +12,7 @@ from kernels.flash import launch
 from kernels.instruments.ledger import ledger
 from kernels.spec import Spec
 from seqlab import regularity, sigmoid_kernel, theory_figures
+from seqlab.attention import attention, sigmoid, softmax
 from seqlab.constructions import sigmoid_universal
 
 
@@ -34,6 +35,22 @@ def test_sigmoid_keeps_nothing():
     assert sigmoid_kernel.tiled_forward(q, k, v)[1] is None
     lse = sigmoid_kernel.tiled_forward(q, k, v, kind="softmax", block=2)[1]
     torch.testing.assert_close(lse[:, 0], (q @ k.T / math.sqrt(2)).logsumexp(1))
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "softmax"])
+def test_tiles_of_fewer_queries_than_keys(kind):
+    draw = torch.Generator().manual_seed(4)
+    q, k, v, grad = (
+        torch.randn(n, dim, generator=draw, dtype=torch.float64) for n, dim in ((5, 3), (9, 3), (9, 2), (5, 2))
+    )
+    inputs = [x.clone().requires_grad_() for x in (q, k, v)]
+    want = attention(*inputs, normalizer=sigmoid(-1.0) if kind == "sigmoid" else softmax(), causal=True)
+    options = dict(kind=kind, bias=-1.0 if kind == "sigmoid" else 0.0, block=4, causal=True)
+    out, lse = sigmoid_kernel.tiled_forward(q, k, v, **options)
+    torch.testing.assert_close(out, want)
+    wanted = torch.autograd.grad(want, inputs, grad)
+    for got, slope in zip(sigmoid_kernel.tiled_backward(grad, q, k, v, out, lse, **options), wanted):
+        torch.testing.assert_close(got, slope)
 
 
 def test_the_projects_own_backward_needs_no_output_either():
@@ -71,6 +88,10 @@ def test_the_prediction_for_the_forward_pass():
     assert 0 < full.gain < full.gain_without_overlap < full.published < full.gains["issue slots"]
     assert full.short_of_published == pytest.approx(0.1739 - full.gain)
     assert set(full.gains) == {"matrix units", "special functions", "issue slots", "memory"}
+    tie = full.sigmoid[0].limits
+    assert tie["special functions"] == pytest.approx(
+        tie["matrix units"], rel=2e-3
+    )  # which of the two binds is rounding
     limits = full.softmax[0].limits
     assert full.gain == pytest.approx(1 - full.sigmoid[0].limits["matrix units"] / limits["special functions"])
     assert "H100" in str(full) and "17.39" in str(full)
@@ -95,7 +116,7 @@ def test_at_vit_length_memory_binds_and_sigmoid_saves_the_statistic_alone():
     found = sigmoid_kernel.predict("H100", 64, n=196, batch=256, heads=12)
     assert set(found.binds.values()) == {"memory"}
     assert found.gain == pytest.approx(4 / (4 * 64 * 2 + 4))  # one float32 a row beside four rows of 16-bit numbers
-    assert sigmoid_kernel.memory_bound_lengths(lengths=(196, 4096)) == [196]
+    assert sigmoid_kernel.memory_bound_lengths(lengths=(128, 196, 4096)) == [128, 196]
 
 
 def test_tables_and_bad_inputs():
@@ -105,6 +126,12 @@ def test_tables_and_bad_inputs():
         sigmoid_kernel.predict(step="sideways")
     with pytest.raises(ValueError, match="device"):
         sigmoid_kernel.predict("V100")
+    with pytest.raises(ValueError, match="n: got 0"):
+        sigmoid_kernel.predict(n=0)
+    with pytest.raises(ValueError, match="block: got -1"):
+        sigmoid_kernel.check_tiles(block=-1)
+    with pytest.raises(ValueError, match="lse"):
+        sigmoid_kernel.tiled_backward(*torch.randn(4, 3, 2), kind="softmax")
 
 
 def test_pictures_say_what_they_show():

@@ -21,7 +21,10 @@ EXACT = 512  # rows and columns of the largest Jacobian that is written out
 
 @dataclass(frozen=True)
 class Head:
-    """One head without output matrix: `normalizer(scale · ⟨W_q x_i, W_k x_j⟩ + bias) W_v x_j`. bias counts for sigmoid only."""
+    """One head without output matrix: `normalizer(scale · ⟨W_q x_i, W_k x_j⟩ + bias) W_v x_j`. bias counts for sigmoid only.
+
+    All in float64, whatever the weights and tokens came in.
+    """
 
     w_q: Float[Tensor, "head dim"]
     w_k: Float[Tensor, "head dim"]
@@ -36,15 +39,24 @@ class Head:
         if self.w_q.shape != self.w_k.shape or self.w_q.shape[1] != self.w_v.shape[1]:
             got = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in ("w_q", "w_k", "w_v"))
             raise ValueError(f"weights: got {got}; wanted w_q and w_k alike, and one dim for all three")
+        for name in ("w_q", "w_k", "w_v"):
+            object.__setattr__(self, name, getattr(self, name).double())
 
     def __call__(self, x: Tokens) -> Float[Tensor, "token value"]:
+        x = self._tokens(x)
         q, k, v = (einsum(x, w, "token dim, head dim -> token head") for w in (self.w_q, self.w_k, self.w_v))
         normalizer = sigmoid(self.bias) if self.kind == "sigmoid" else softmax()
         return attention(q, k, v, normalizer=normalizer, scale=self.scale)
 
     def scores(self, x: Tokens) -> Float[Tensor, "query key"]:
         """What the normalizer is applied to, scale and bias included."""
+        x = self._tokens(x)
         return self.scale * (x @ self.w_q.T) @ (x @ self.w_k.T).T + (self.bias if self.kind == "sigmoid" else 0.0)
+
+    def _tokens(self, x: Tokens) -> Tokens:
+        if x.ndim != 2 or not len(x) or x.shape[1] != self.w_q.shape[1]:
+            raise ValueError(f"x: got shape {tuple(x.shape)}, wanted (token, {self.w_q.shape[1]}), one token at least")
+        return x.double()
 
 
 def identity_head(dim: int, *, kind: Literal["sigmoid", "softmax"] = "sigmoid", bias: float = 0.0) -> Head:

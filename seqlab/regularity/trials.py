@@ -30,6 +30,8 @@ def cases(count: int = 500, seed: int = 0, *, large: int = 0) -> Iterable[tuple[
     Token lengths, weight sizes and biases vary; every other bias is -log n, with scale 1/√d. Each
     fourth sequence has nearly equal tokens, where the bound is closest.
     """
+    if min(count, large) < 0:
+        raise ValueError(f"count, large: got {count} and {large}, wanted numbers ≥ 0")
     draw = torch.Generator().manual_seed(seed)
     uniform = lambda low, high: low + (high - low) * torch.rand((), generator=draw).item()
     whole = lambda low, high: int(torch.randint(low, high + 1, (), generator=draw))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -9,8 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from seqlab.regularity.trials import own_tests
 from seqlab.regularity.heads import Head, Tokens, jacobian_norm
+from seqlab.regularity.trials import own_tests
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 Mistake = Literal["forget the scores", "mean for sup", "query alone", "forget the values"]
@@ -79,21 +80,31 @@ def check_bound(
 
     mistakes, kind: break the bound, or put softmax in the head and compare with sigmoid's bound
     The margin is 1 less the largest ratio ‖J‖ / bound (to 1e-9, the rounding of an equality). The witness carries
-    (head, x, norm, bound).
+    (head, x, norm, bound). Raises ValueError without tests.
     """
     worst, witness, checked = 0.0, None, 0
     for head, x in own_tests() if tests is None else tests:
         norm, limit = jacobian_norm(replace(head, kind=kind), x), bound(head, x, mistakes=mistakes)
         checked += 1
-        if (ratio := norm.value / limit.value) > worst:
+        if (ratio := _ratio(norm.value, limit.value)) > worst:
             what = f"n = {len(x)}, d = {x.shape[1]}"
             text = f"{what}: the Jacobian's norm is {norm.value:.4g}, the bound says {limit.value:.4g}"
             worst, witness = ratio, Witness(text, (head, x, norm, limit))
+    if not checked:
+        raise ValueError("tests: got none, wanted at least one (head, x): nothing would be checked")
     broken = {MISTAKES[mistake]: False for mistake in mistakes}
     options = dict(statement=STATEMENT.under(**broken, sigmoid=kind == "sigmoid"), checked=checked, unit="of the bound")
     if worst <= 1 + 1e-9:
         return Verdict(True, max(1 - worst, 0.0), notes=(f"largest ratio {worst:.6f}",), **options)
     return Verdict(False, 1 - worst, witness, **options)
+
+
+def _ratio(norm: float, limit: float) -> float:
+    """norm / limit; 0 / 0 is 0, for a head that returns zeros. What is not a number counts as above the bound."""
+    if norm == 0 <= limit:
+        return 0.0
+    ratio = norm / limit if limit else math.inf
+    return math.inf if math.isnan(ratio) else ratio
 
 
 SWITCHES = {

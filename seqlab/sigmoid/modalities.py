@@ -74,7 +74,7 @@ def quick(variants: Sequence[str] = ("softmax", "sigmoid", "b = -log n"), seed: 
 
 
 def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.sigmoid.modalities` measured: a part for each of `modalities()`, "search" and "lengths".
+    """What `python -m seqlab.sigmoid.modalities` measured: a part for each of `modalities()`, two of them longer, "search", "lengths".
 
     Each has "setting", "minutes" and "cells", one dict a trained model: "variant", "seed", "nats", "accuracy",
     "curve" ([step, smoothed loss] pairs), "probed" (steps) and "probes" (measure → a list of layers for each of them).
@@ -122,6 +122,7 @@ SEARCH: dict[str, Callable[[], Modality]] = {
     "copying, n = 256": lambda: copying_task(256, steps=200),
 }
 LONGER = 450  # steps of "speech, longer"
+COPYING_LONGER = 420  # steps of "copying, longer"
 SEARCHED = ("softmax", "sigmoid", "b = -log keys")
 
 LENGTHS = (64, 128, 256)
@@ -177,11 +178,13 @@ def main(parts: Sequence[str] = (), path: Path = FILE) -> None:
         todo = [(variant, seed) for seed in SEEDS for variant in task.variants]
         if not parts or name in parts:
             measured.measure(path, name, _setting(task), plain, todo, lambda *which: as_cell(train(task, *which)))
-    if not parts or "speech, longer" in parts:
-        task = speech(steps=LONGER)
-        todo = [(variant, seed) for seed in SEEDS for variant in ("softmax", "sigmoid", "b = -log n", "b = -log keys")]
-        run = lambda variant, seed: as_cell(train(task, variant, seed))
-        measured.measure(path, "speech, longer", _setting(task), plain, todo, run)
+    for name, task, variants in (
+        ("speech, longer", speech(steps=LONGER), ("softmax", "sigmoid", "b = -log n", "b = -log keys")),
+        ("copying, longer", copying_task(steps=COPYING_LONGER), ("softmax", "sigmoid", "b = -log n")),
+    ):
+        todo = [(variant, seed) for seed in SEEDS for variant in variants]
+        if not parts or name in parts:
+            measured.measure(path, name, _setting(task), plain, todo, lambda *which: as_cell(train(task, *which)))
     if not parts or "lengths" in parts:
         setting = _setting(language(length=LENGTHS[0])) | dict(lengths=list(LENGTHS))
         todo = [(positions, variant, seed) for seed in SEEDS for positions in ("alibi", "rope") for variant in KEPT]

@@ -84,6 +84,9 @@ class Config:
         for name, choices in (("weights", ("softmax", "sigmoid")), ("bias", get_args(Bias)), ("positions", get_args(Positions))):  # fmt: skip
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(choices)}")
+        for name in ("classes", "length", "dim", "heads", "layers", "hidden"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: got {getattr(self, name)}, wanted at least 1")
         if self.weights == "softmax" and (self.bias != "zero" or self.power):
             raise ValueError(
                 f"bias {self.bias!r}, power {self.power}: softmax does not feel a bias and has a row sum of 1 already"
@@ -120,6 +123,11 @@ class Transformer(nn.Module):
         record:  called with (layer, name, tensor) for all that happens
         """
         n = inputs.shape[1]
+        if real is not None and (real.dtype != torch.bool or real.shape != inputs.shape[:2]):
+            got, wanted = f"{real.dtype} {tuple(real.shape)}", tuple(inputs.shape[:2])
+            raise ValueError(f"real: got {got}, wanted bool {wanted}: one entry a token, true where it is real")
+        if bias is not None and bias not in get_args(Bias):
+            raise ValueError(f"bias: got {bias!r}, wanted one of {', '.join(get_args(Bias))}")
         if self.config.positions == "learned" and n > self.config.length:
             raise ValueError(f"inputs: got {n} tokens, the learned positions end at {self.config.length}")
         tell = record or _nobody
@@ -153,10 +161,10 @@ class Transformer(nn.Module):
 
     @staticmethod
     def pool(x: Tokens, real: Tensor | None) -> Float[Tensor, "batch dim"]:
-        """The mean over real tokens."""
+        """The mean over real tokens; zeros where there are none."""
         if real is None:
             return x.mean(1)
-        return (x * real[..., None]).sum(1) / real.sum(1, keepdim=True)
+        return (x * real[..., None]).sum(1) / real.sum(1, keepdim=True).clamp(min=1)
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
         """Mean negative log-likelihood of the targets, in nats."""
@@ -212,7 +220,10 @@ class Block(nn.Module):
         if shift is not None:
             scores = scores + shift
         scores = scores.masked_fill(~allowed, -math.inf)  # σ(0) is 1/2: a hidden key must be at -∞, not at 0
-        weights = scores.softmax(-1) if c.weights == "softmax" else scores.sigmoid()
+        if c.weights == "softmax":
+            weights = scores.softmax(-1).masked_fill(~allowed, 0)  # a row that sees nothing would be NaN, and spread
+        else:
+            weights = scores.sigmoid()
         if c.power:
             weights = weights * allowed.sum(-1, keepdim=True).clamp(min=1).float().pow(-c.power)
         mixed = einsum(weights, v, "b h query key, b h key dim -> b h query dim")

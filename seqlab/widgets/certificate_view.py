@@ -20,7 +20,7 @@ SCALES = {  # what the slider says → factor of the scale that float64 likes be
     "÷ 100": 0.01, "÷ 10": 0.1, "÷ 3": 1 / 3, "best": 1.0, "× 3": 3.0, "× 10": 10.0, "× 30": 30.0, "× 100": 100.0, "× 1,000": 1000.0,
 }  # fmt: skip
 FORMATS = """Two formats, in UTF-8. A <b>CSV</b> with the header <code>sequence,token,label</code> and then one token a line:
-<code>1,the,DET</code>. Or <b>plain lines</b>, one sequence each: <code>the/DET dog/NOUN</code>. At most 400 sequences of at most 60
+<code>1,the,DET</code> (or semicolons or tabs for commas). Or <b>plain lines</b>, one sequence each: <code>the/DET dog/NOUN</code>. At most 400 sequences of at most 60
 tokens, 4,000 tokens in all. The file goes no further than this notebook's kernel."""
 
 

@@ -31,6 +31,7 @@ class Curve:
     probed: Sequence
     probes: dict[str, Sequence]
     number: int = 0  # 0: came with seqlab
+    steps: int = 0  # planned, by which the learning rate falls
 
     def layer(self, measure: str, layer: int) -> list[tuple[int, float]]:
         """(step, value) of one layer; the stream has its embedding in front."""
@@ -72,7 +73,9 @@ class MicroscopeView(ipywidgets.VBox):
         self._draw()
 
     def start(self) -> Iterator[None]:
-        """One run, driven by whoever iterates: it draws itself, keeps its curve in `runs[0]`, and never raises."""
+        """One run, driven by whoever iterates: it draws itself and keeps its curve in `runs`. Nothing while another runs."""
+        if self.run.disabled:
+            return
         task, variant, steps = self.task.value, self.variant.value, self.steps.value
         self.stopping, self.run.disabled, self.stop.disabled, self.clear.disabled = False, True, False, True
         number = 1 + max((curve.number for curve in self.runs), default=0)
@@ -81,10 +84,8 @@ class MicroscopeView(ipywidgets.VBox):
             _, training = modalities.start(modalities.modalities()[task], variant, 0, steps=steps)
             for run in training:
                 loss = list(enumerate(run.smooth(), 1))
-                curve = Curve(f"run {number}: {variant}", task, variant, loss, run.probed, run.probes, number)
-                if not run.loss:
-                    self.runs = [curve, *self.runs][:KEPT]
-                self.runs[0] = curve
+                curve = Curve(f"run {number}: {variant}", task, variant, loss, run.probed, run.probes, number, steps)
+                self.runs = [curve, *(other for other in self.runs if other.number != number)][:KEPT]
                 if time.monotonic() - drawn > 0.25 or run.done:
                     self.said = f"Step {len(run.loss)} of {steps}" + (f": {curve.loss[-1][1]:.3f} nats." if run.loss else ".")  # fmt: skip
                     self._draw()
@@ -104,17 +105,22 @@ class MicroscopeView(ipywidgets.VBox):
             self._draw()
 
     def _run(self, _: object) -> None:
+        if self.run.disabled:  # a second click, sent before the button was seen to be off
+            return
+        run = self.start()
+        next(run, None)  # here, not in the task: whatever is clicked from now on meets a run that has begun
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            for _ in self.start():
+            for _ in run:
                 pass
         else:
-            self.current = loop.create_task(self._drive())
+            self.current = loop.create_task(self._drive(run))
 
-    async def _drive(self) -> None:
-        for _ in self.start():
-            await asyncio.sleep(0.02)  # let the kernel read what was clicked
+    async def _drive(self, run: Iterator[None]) -> None:
+        await asyncio.sleep(0.02)  # let the kernel read what was clicked
+        for _ in run:
+            await asyncio.sleep(0.02)
 
     def _stop(self, _: object) -> None:
         self.stopping = True
@@ -180,15 +186,15 @@ def _difference(new: Curve, old: Curve) -> str:
     task = modalities.modalities()[new.task]
     now, before = (asdict(task.variant(curve.variant)) for curve in (new, old))
     changed = [f"{key} {before[key]!r} → {now[key]!r}" for key in now if now[key] != before[key]]
-    gap = new.loss[-1][1] - old.loss[-1][1] if new.loss and old.loss else 0.0
-    if len(new.loss) != len(old.loss):
-        return (
-            f"{new.name} and {old.name} have run for different numbers of steps: their curves are not to be compared."
-        )
+    if new.steps != old.steps:
+        plans = f"{new.steps} and {old.steps} steps"
+        return f"{new.name} and {old.name} were planned for {plans}, and the learning rate falls by the plan: not to be compared."
+    common = min(len(new.loss), len(old.loss))
+    told = f"; loss {new.loss[common - 1][1] - old.loss[common - 1][1]:+.3f} nats at step {common}" if common else ""
     if not changed:
         return f"{new.name} repeats {old.name}: the same seed, the same curve (largest gap {max((abs(a[1] - b[1]) for a, b in zip(new.loss, old.loss)), default=0):.2g})."
     warning = "" if len(changed) == 1 else f" {len(changed)} things changed at once: which of them did it?"
-    return f"{new.name} against {old.name}: {', '.join(changed)}; loss {gap:+.3f} nats.{warning}"
+    return f"{new.name} against {old.name}: {', '.join(changed)}{told}.{warning}"
 
 
 def _look(curve: Curve, at: int) -> tuple[str, str, float]:

@@ -25,6 +25,15 @@ def test_gradient_formula():
     verdict = boltzmann.check_gradient()
     assert verdict and verdict.checked == 1000 and verdict.margin > 0.9e-12
     assert not boltzmann.check_gradient(lambda a: torch.softmax(a, -1), samples=20)
+    assert not boltzmann.check_gradient(lambda a: a * math.nan)
+    with pytest.raises(ValueError, match="at least one"):
+        boltzmann.check_gradient(samples=0)
+    with pytest.raises(ValueError, match="below the maximum"):
+        boltzmann.check_shape(length=1)
+    with pytest.raises(ValueError, match="single set"):
+        lemma.check_order(3, 3)
+    with pytest.raises(ValueError, match="positive distance"):
+        lemma.check_lemma(3, spacing=math.inf)
 
 
 def test_second_derivative_is_the_diagonal_of_the_hessian():

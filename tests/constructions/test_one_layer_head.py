@@ -121,6 +121,14 @@ def test_log_space_where_leading_terms_cancel_and_where_scores_are_flat():
     assert abs(got / (fine.name(2, (0, 2)) - fine.name(2, (1, 2))) - 1) < 1e-15
 
 
+def test_log_space_takes_the_short_way_only_where_it_is_as_good():
+    for kappa in (0.3, 3.0, 9.0, 30.0):  # differences above and below the first eighteen digits
+        names, fine = (ol.Names([1, 2, 3, 4, 5], kappa, digits=digits) for digits in (40, 900))
+        for first, second in itertools.combinations(itertools.combinations(range(5), 3), 2):
+            want = fine.name(2, first) - fine.name(2, second)
+            assert abs(names.difference(2, first, second) / want - 1) < 1e-17
+
+
 def test_log_space_counts_repetitions():
     names = ol.Names([1, 2, 4], Fraction(7, 10))
     for first, second in (((0, 0, 2), (0, 2, 2)), ((0, 1, 1), (0, 1, 2)), ((1, 1, 2), (1, 2))):
@@ -150,6 +158,7 @@ def test_ranks_size_and_the_forward_pass():
 
 
 def test_what_breaks_theorem_2():
+    assert "guaranteed" in str(mapping.check(FIVE).notes) and "no guarantee" in str(mapping.check(FIVE, 1.0).notes)
     flat = mapping.check([(0, 1, 4, 5), (0, 2, 3, 5)], 1.0)
     assert not flat and flat.margin == -math.inf and "no token is zero" in str(flat)
     (i, k), (j, l) = flat.witness.objects
@@ -236,5 +245,13 @@ def test_counterexamples_are_found_and_others_are_none():
     assert not other and "same mean" in str(other)
     with pytest.raises(ValueError, match="raise top"):
         hardmax.find(4)
-    with pytest.raises(ValueError, match="share no token"):
-        hardmax.differences((0, 1), (2, 3))
+    with pytest.raises(ValueError, match="raise top"):
+        hardmax.find(sizes=(1,))
+    for arguments, options, message in (
+        (((0, 1), (2, 3)), {}, "share no token"),
+        (((0, 1, 2), (2, 1, 0)), {}, "the same set"),
+        ((), {"heads_per_layer": 0}, "divisor"),
+        ((), {"samples": 0}, "divisor"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            hardmax.differences(*arguments, **options)

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import time
 
 import pytest
 import torch
@@ -93,6 +94,35 @@ def test_inconsistent_labels_are_refused_with_the_witness():
         ol.memorise([(1, 2)], [["a"]])
     with pytest.raises(ValueError, match="labels of 0 sequences"):
         ol.memorise([(1, 2)], [])
+    for label, message in (
+        ({1}, "a class"),
+        (float("nan"), "missing"),
+        (float("inf"), "finite"),
+        ((1, 2, 3), "one length"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ol.memorise([(1, 2)], [[label, (1, 2)]])
+    with pytest.raises(ValueError, match="κ = 0 is the plain average"):
+        ol.memorise([(1, 2)], ["ab"], kappa=0.0)
+
+
+def test_labels_of_very_different_size_are_all_right():
+    for labels in ([[10**30, 1], [5, 0]], [[1e7, 3], [2, 1]], [[1e-9, 2e-9], [3e-9, 1e-9]]):
+        made = ol.memorise([(1, 2), (1, 3)], labels)
+        assert made.check()
+        assert [x for row in made.predict() for x in row] == pytest.approx([x for row in labels for x in row], rel=1e-5)
+    with torch.no_grad():
+        made.network.down.bias.add_(1e-8)  # ten times the largest label
+    assert made.fit == 0 and not made.check()
+
+
+def test_tensors_are_read_as_numbers():
+    x, y = torch.tensor([[1, 2, 3], [2, 3, 4]]), torch.tensor([[0, 1, 0], [1, 1, 0]])
+    assert ol.memorise(x, y).predict() == [[0, 1, 0], [1, 1, 0]] and ol.data(x.numpy()).vocabulary[0] == (1,)
+    assert ol.memorise(x.double()[..., None], torch.rand(2, 3, 2)).check()
+    for wrong, message in (([1, 2], r"sequences\[0\]: got 1"), (torch.tensor([1, 2]), "got 1"), (["ab"], "got 'a'")):
+        with pytest.raises(ValueError, match=message):
+            ol.data(wrong)
 
 
 def test_repeats_as_multisets():
@@ -166,6 +196,39 @@ def test_certificate_in_both_formats():
     assert "memorised" in rows._repr_html_() and "holds" in str(rows)
     assert ol.certificate([("s", 1, 2), ("s", 3, 4)]).holds
     assert ol.certificate("a/X\na/X").holds
+
+
+@pytest.mark.parametrize(
+    "text, tokens",
+    [
+        ('"sequence";"token";"label"\n"1";"#";"X"\n"1";"b;c";"Y"\n', ["#", "b;c"]),
+        ("sequence\ttoken\tlabel\r\n1\t日本\t名詞\r\n\r\n1\ta,b\tY\r\n", ["日本", "a,b"]),
+        ('Sequence,TOKEN,label\n#1,"say ""a""",X\n#1,b,Y', ['say "a"', "b"]),
+        ("# a comment\n#/SYM dog/NOUN\n#\n", ["#", "dog"]),
+    ],
+)
+def test_certificate_reads_other_spreadsheets_and_loses_no_line(text, tokens):
+    assert parse(text).tokens == [tokens]
+
+
+def test_certificate_guarantees_only_what_the_theorem_does():
+    assert "guarantees" in str(ol.certificate("a/X b/Y\nb/X c/Y"))
+    assert "guarantees" not in str(ol.certificate("a/X b/Y c/Z\nb/X c/Y"))  # different lengths
+    assert "guarantees" not in str(ol.certificate("a/X a/X b/Y\na/Z b/Y b/Y"))  # a repeated token
+
+
+@pytest.mark.parametrize(
+    "rows", [["abc"], [(1, 2)], [(1, None, 3)], [(1, "a", float("nan"))], [5], b"a/X", [{"token": 2}]]
+)
+def test_certificate_refuses_rows_that_are_none(rows):
+    with pytest.raises(ValueError, match="row 1"):
+        ol.certificate(rows)
+
+
+def test_certificate_of_long_sequences_takes_seconds():
+    draw, started = random.Random(0), time.perf_counter()
+    rows = [(i, token, draw.choice("ab")) for i in range(12) for token in draw.sample(range(70), 60)]
+    assert ol.certificate(rows).holds and time.perf_counter() - started < 15  # 30 s where every difference was summed
 
 
 def test_certificate_names_the_pair_that_collides():

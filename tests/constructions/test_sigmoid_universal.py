@@ -39,14 +39,21 @@ def test_the_shift_is_its_closed_form_on_500_draws():
         ({"on_threshold": True}, "off_threshold"),
         ({"kind": "softmax"}, "sigmoid"),
         ({"scale": 2.0}, "steep"),
+        ({"removed": (0, 1, 2, 3), "scale": 1000.0}, "four_heads"),
     ],
 )
 def test_a_broken_shift_has_a_witness(switch, broken):
     verdict = su.check_shift(200, seed=3, **switch)
     ids, low, high, got, want = verdict.witness.objects
     assert not verdict and verdict.margin < 0
-    assert [h.name for h in verdict.statement.hypotheses if not h.holds] == [broken]
+    assert broken in [h.name for h in verdict.statement.hypotheses if not h.holds]
     assert want == tuple(sum(l for l in ids if l > high) if low < k < high else 0 for k in ids) != got
+
+
+def test_a_small_error_is_an_error_too():
+    verdicts = [su.check_shift(1, seed, removed=(2,)) for seed in range(60)]
+    assert {verdict.holds for verdict in verdicts} == {True, False} and any(-5 < v.margin < 0 for v in verdicts)
+    assert all(verdict.holds == (verdict.margin > 0) for verdict in verdicts)
 
 
 def test_steep_heads_reach_the_shift():
@@ -58,6 +65,8 @@ def test_steep_heads_reach_the_shift():
 def test_heads_with_fractions_and_big_integers():
     ids = np.array([Fraction(5, 2), 3, 10**30], dtype=object)
     assert su.exact_heads(ids, Fraction(9, 4), Fraction(11, 4)).tolist() == [10**30 + 3, 0, 0]
+    assert su.exact_heads([2**62, 3], 0, 5).tolist() == [0, 2**62]  # beyond int64 on the way
+    assert su.exact_heads([5000, 3], 0.1, 5.3).tolist() == [0, 5000]  # 0.1 is a fraction over 2^55
     halves = su.exact_heads([1, 4], Fraction(1, 2), Fraction(3, 2), removed=(3,))
     assert halves.tolist() == [Fraction(4) + Fraction(5, 2) - Fraction(5, 2), Fraction(5, 2)]
 
@@ -73,6 +82,14 @@ def test_bad_inputs():
     ):  # fmt: skip
         with pytest.raises((TypeError, ValueError), match=what):
             su.contextual_mapping(**options)
+    for removed, draws, what in (((7,), 5, "removed"), ((), 0, "draws"), ((), -1, "draws")):
+        with pytest.raises(ValueError, match=what):
+            su.check_shift(draws, removed=removed)
+    with pytest.raises(ValueError, match="removed"):
+        su.exact_heads([1, 3], 0, 2, removed=(4,))
+    for wrong in ([[[0], [4]]], [[[-1], [2]]], [[[0.5], [1]]]):
+        with pytest.raises(ValueError, match="integers from 0 to 3"):
+            su.contextual_mapping(4, 1, 2).ids(np.array(wrong))
     with pytest.raises(ValueError, match="no sequences"):
         su.contextual_mapping(2, 1, 3).sequences()
     with pytest.raises(ValueError, match="more than 20,000"):
@@ -98,7 +115,7 @@ def test_contextual_mapping_on_all_sequences(size):
     per_set = {frozenset(row): frozenset(row_names) for row, row_names in zip(spoken, names.tolist())}
     assert all(len(found) == length for found in per_set.values())  # condition 1
     assert not any(a & b for a, b in itertools.combinations(list(per_set.values())[:200], 2))  # condition 2
-    assert su.closed_form(mapping) and su.digits(mapping) and su.layer_count(mapping)
+    assert su.closed_form(mapping) and su.remainders(mapping) and su.layer_count(mapping)
 
 
 @pytest.mark.parametrize("size", SIZES[:5])
@@ -116,11 +133,11 @@ def test_real_heads_give_the_exact_names(size):
     assert mapping.formula == yun.formula
 
 
-def test_the_sum_is_read_back_digit_by_digit():
+def test_the_sum_is_read_back_by_remainders():
     assert su.read_back(4 * (1 + 3) ** 1 - 3 * 4, gain=3, length=1) == [4]
-    mapping = su.contextual_mapping(7, 1, 3, gain=6)  # one less than the proof asks for: the digits just fit
-    assert su.digits(mapping).margin == 0
-    small = su.digits(su.contextual_mapping(7, 1, 3, gain=4))
+    mapping = su.contextual_mapping(7, 1, 3, gain=6)  # one less than the proof asks for: the remainders just fit
+    assert su.remainders(mapping).margin == 0
+    small = su.remainders(su.contextual_mapping(7, 1, 3, gain=4))
     total, got, want = small.witness.objects
     assert not small and got != want
 

@@ -63,5 +63,6 @@ def test_alibi_in_full_and_the_part_that_softmax_needs():
 
 def test_causal_bias_and_bad_lengths():
     torch.testing.assert_close(causal_bias(4)[:, 0], torch.tensor([0.0, -0.6931, -1.0986, -1.3863]), atol=1e-4, rtol=0)
-    with pytest.raises(ValueError, match="n: got 0"):
-        log_bias(0)
+    for refused in (log_bias, causal_bias, lambda n: fresh_head(n, softmax())):
+        with pytest.raises(ValueError, match="n: got 0"):
+            refused(0)

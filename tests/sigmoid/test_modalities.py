@@ -104,6 +104,7 @@ def test_matches_overlaps_lags():
     assert matches([2.1, 2.2, 2.3], soft, "nats") and not matches([2.1, 2.3, 2.4], soft, "nats")
     assert overlaps([2.15, 9.0], soft, "nats") and lags([2.21, 9.0], soft, "nats")
     assert matches([0.7, 0.9], [0.8, 0.95], "accuracy") and lags([0.7, 0.79], [0.8, 0.9], "accuracy")
+    assert not lags([2.2], soft, "nats") and not lags([0.8], [0.8, 0.9], "accuracy")  # a tie overlaps
     with pytest.raises(ValueError, match="score"):
         matches([1.0], [1.0], "loss")
 
@@ -114,6 +115,8 @@ def test_the_shipped_result_is_complete_and_was_made_with_these_settings():
         assert set(SPREAD[name]) == set(task.variants)
         assert all(len(values) == len(modalities.SEEDS) for values in SPREAD[name].values())
     assert SHIPPED["speech, longer"]["setting"] == modalities._setting(modalities.speech(steps=modalities.LONGER))
+    longer = modalities.copying_task(steps=modalities.COPYING_LONGER)
+    assert SHIPPED["copying, longer"]["setting"] == modalities._setting(longer)
     assert SHIPPED["search"]["setting"] == {
         name: modalities._setting(make()) for name, make in modalities.SEARCH.items()
     }
@@ -147,6 +150,8 @@ def test_what_the_lab_says_holds():
         assert overlaps(table["b = -log n"], table["softmax"], "accuracy")
     copying = SPREAD["copying"]
     assert min(copying["b = -log n"]) > 0.99 and min(copying["best practice"]) > 0.99 and max(copying["sigmoid"]) < 0.3
+    longer = by_variant(SHIPPED["copying, longer"]["cells"], "accuracy")
+    assert all(len(values) == 3 and min(values) > 0.99 for values in longer.values())  # plain sigmoid gets there, later
     for variant in ("QK-norm", "1/n", "hybrid-norm"):
         assert lags(copying[variant], copying["softmax"], "accuracy")
 
@@ -163,6 +168,7 @@ def test_figures_say_what_they_show():
     alibi = [cell for cell in SHIPPED["lengths"]["cells"] if cell["positions"] == "alibi"]
     picture = sigmoid_figures.length_curves(alibi, modalities.LENGTHS)
     assert len(picture.data) == 5 and "b of this length" in picture.layout.meta["alt"]
+    assert picture.layout.title.text.endswith("ALiBi")
     heads = sigmoid_figures.fresh_heads([64, 128], {"softmax": [1.0, 1.0], "b = 0": [32.0, 64.0]}, "row sum")
     assert "b = 0: from 32 to 64" in heads.layout.meta["alt"]
     table = sigmoid_figures.search_table(SHIPPED["search"]["cells"]).data

@@ -46,13 +46,15 @@ def test_what_is_told_is_what_is_computed(switches):
         assert torch.isfinite(told[layer, name]).all() or name == "scores"
 
 
-@pytest.mark.parametrize("switches", [s for s in SWITCHES if not s.get("power") and not s.get("qk_norm")])
+@pytest.mark.parametrize("switches", [s for s in SWITCHES if not s.get("power")])
 def test_the_attention_is_the_oracles(switches):
     config = replace(TEXT, **switches)
     model = make(config, 1)
     _, told = recorded(model, IDS)
     block, x = model.blocks[0], told[0, "residual"]
     q, k, v = block.qkv(block.norm_1(x)).reshape(3, 9, 3, 3, 4).permute(2, 0, 3, 1, 4)
+    if config.qk_norm:
+        q, k = (torch.nn.functional.layer_norm(part, (4,)) for part in (q, k))
     if config.positions == "rope":
         q, k = rotary(q), rotary(k)
     bias = torch.zeros(9, 9) if config.bias != "keys" else -torch.arange(1.0, 10).log()[:, None].expand(9, 9)
@@ -87,6 +89,31 @@ def test_padding_is_not_seen(switches):
     torch.testing.assert_close(model(x[:1], real[:1]), alone)
     if switches.get("weights") == "sigmoid" and not switches.get("layer_scale"):
         assert not torch.allclose(model(x[:1]), alone, atol=1e-3)
+
+
+@pytest.mark.parametrize("weights", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("positions", ["none", "alibi", "rope"])
+def test_padding_in_front_under_a_causal_mask(weights, positions):
+    """The first rows see no key at all; what they hold reaches nobody, and nothing is NaN, gradients included."""
+    bias = "keys" if weights == "sigmoid" else "zero"
+    model = make(replace(SPEECH, pooled=False, causal=True, weights=weights, bias=bias, positions=positions), 0)
+    x = torch.randn(2, 8, 4, generator=torch.Generator().manual_seed(0))
+    real = torch.arange(8) >= torch.tensor([[3], [0]])
+    out = model(x, real)
+    assert out.isfinite().all()
+    torch.testing.assert_close(out[:1, 3:], model(x[:1, 3:]))
+    assert all(part.isfinite().all() for part in torch.autograd.grad(out[real].sum(), list(model.parameters())))
+    values = measure(model, Batch(x, torch.zeros(2, 8, dtype=torch.long), real)).values()
+    assert all(torch.tensor(layers).isfinite().all() for layers in values)
+
+
+@pytest.mark.parametrize("weights", ["softmax", "sigmoid"])
+def test_a_sequence_of_nothing_but_filling_is_no_nan(weights):
+    model = make(replace(SPEECH, weights=weights), 0)
+    x, real = torch.randn(2, 8, 4), torch.tensor([[False], [True]]).expand(2, 8)
+    out = model(x, real)
+    assert out.isfinite().all()
+    torch.testing.assert_close(out[1:], model(x[1:]))
 
 
 def test_forgotten_padding_adds_half_of_a_value():
@@ -130,9 +157,11 @@ def test_telemetry_counts_what_it_says():
     table = telemetry.table
     assert table["row sum"] == pytest.approx([(1 + 0.501) / 2])
     assert table["at one"] == [0.5] and table["at zero"] == [0.25] and table["saturated"] == [0.75]
+    telemetry(2, "weights", torch.tensor([[[[1.0, 0.0], [0.5, 0.007]]]]))
+    assert table["at zero"][1] == 0  # a hundredth of 1 / 2 is less than 0.007
     share = torch.tensor([0.5, 0.001]) / 0.501
-    assert table["entropy"] == pytest.approx([float(-(share * share.log()).sum() / 2)])
-    assert table["attention norm"] == pytest.approx([(1 + (0.25 + 1e-6) ** 0.5) / 2])
+    assert table["entropy"][:1] == pytest.approx([float(-(share * share.log()).sum() / 2)])
+    assert table["attention norm"][:1] == pytest.approx([(1 + (0.25 + 1e-6) ** 0.5) / 2])
 
 
 def test_telemetry_leaves_padding_out():
@@ -174,6 +203,8 @@ def test_unasked_targets_do_not_count():
         (dict(bias="trained"), "softmax does not feel"),
         (dict(power=1.0), "softmax does not feel"),
         (dict(heads=5), "do not divide"),
+        (dict(heads=0), "heads: got 0"),
+        (dict(layers=0), "layers: got 0"),
     ],
 )
 def test_wrong_configurations_say_why(wrong, says):
@@ -187,6 +218,16 @@ def _unchecked(**changes):
     for name, value in (TEXT.__dict__ | changes).items():
         object.__setattr__(config, name, value)
     config.__post_init__()
+
+
+def test_wrong_masks_and_biases_say_why():
+    model = make(replace(TEXT, weights="sigmoid"), 0)
+    forward = getattr(type(model).forward, "__wrapped__", type(model).forward)
+    for real, says in ((torch.ones(3, 9), "wanted bool"), (torch.ones(3, 8, dtype=torch.bool), r"\(3, 8\)")):
+        with pytest.raises(Exception, match=says):
+            forward(model, IDS, real)
+    with pytest.raises(Exception, match="bias: got 'kyes'"):
+        forward(model, IDS, bias="kyes")
 
 
 def test_learned_positions_end():

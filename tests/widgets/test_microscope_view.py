@@ -75,6 +75,43 @@ def test_stop_gets_its_turn_in_a_running_loop(view):
     assert len(view.runs[0].loss) < view.steps.value
 
 
+def test_a_second_click_and_clear_and_stop_at_once(view):
+    view.steps.value = 40
+
+    async def press():
+        view.run.click()
+        view.run.click()
+        view._clear(None)  # a click that was under way when the button went off
+        await asyncio.wait_for(view.current, 20)
+        assert [(curve.number, len(curve.loss)) for curve in view.runs] == [(1, 40)]
+        view.run.click()
+        view.stop.click()
+        await asyncio.wait_for(view.current, 20)
+
+    asyncio.run(press())
+    assert "Stopped after step 0" in view.said and [curve.number for curve in view.runs] == [2, 1]
+    assert not view.run.disabled and view.stop.disabled
+
+
+def test_runs_are_compared_at_a_step_that_both_have_and_under_one_plan(view):
+    short(view, steps=20)
+    short(view, "b = -log n", steps=30)
+    assert "planned for 30 and 20 steps" in view.status.value and "repeats" not in view.status.value
+    view.variant.value = "sigmoid"
+
+    async def press():
+        view.run.click()
+        while len(view.runs[0].loss) < 5:
+            await asyncio.sleep(0)
+        view.stop.click()
+        await asyncio.wait_for(view.current, 20)
+
+    asyncio.run(press())
+    cut = len(view.runs[0].loss)
+    gap = view.runs[0].loss[-1][1] - view.runs[1].loss[cut - 1][1]
+    assert cut < 30 and f"loss {gap:+.3f} nats at step {cut}." in view.status.value
+
+
 def test_changing_the_task_stops_the_run(view):
     async def change():
         view.run.click()

@@ -111,6 +111,8 @@ def check_gradient(
 
     The margin is the tolerance less the largest difference; the witness carries (a, formula(a), autograd).
     """
+    if samples < 1:
+        raise ValueError(f"samples: got {samples}, wanted at least one")
     draw = torch.Generator().manual_seed(seed)
     worst, objects = -1.0, ()
     for n in range(1, 9):
@@ -120,7 +122,7 @@ def check_gradient(
         a = a.detach()
         got = formula(a)
         error = reduce((got - want).abs(), "sample n -> sample", "max")
-        if rows and error.max() > worst:
+        if rows and not error.max() <= worst:
             worst, at = error.max().item(), int(error.argmax())
             objects = tuple(x[at].tolist() for x in (a, got, want))
     text = "at a = {} the formula gives {}, automatic differentiation {}".format(*objects)
@@ -161,6 +163,8 @@ def check_shape(
     In half the samples all other coordinates but the maximum lie as low as this one, which is the hardest case. The
     margin is the smallest of -f'/p and -f''/p; the witness carries (a, derivative / p, its order).
     """
+    if length < 2:
+        raise ValueError(f"length: got {length}, wanted at least two numbers: one of them lies below the maximum")
     distances = (
         decreasing_from(length) if decreasing is None else decreasing,
         concave_from(length) if concave is None else concave,

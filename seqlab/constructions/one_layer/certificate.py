@@ -1,9 +1,9 @@
 """A memorisation certificate for your own data: which separation one head of rank one reaches on it, and that it fits.
 
-Two formats of text, both in UTF-8 (blank lines and lines that start with # are skipped):
+Two formats of text, both in UTF-8 (blank lines and lines that start with # and a blank are skipped):
 
-    sequence,token,label        a header, then one token a line, in the order of the sequence (CSV, quotes allowed)
-    1,the,DET
+    sequence,token,label        a header, then one token a line, in the order of the sequence (CSV, quotes allowed;
+    1,the,DET                   semicolons or tabs in place of commas, as in the header)
     1,dog,NOUN
 
     the/DET dog/NOUN            one sequence a line, tokens and labels joined by the last slash, separated by blanks
@@ -32,8 +32,9 @@ from seqlab.theorem import Verdict, Witness
 
 CHARACTERS, SEQUENCES, LENGTH, TOKENS, WORD = 200_000, 400, 60, 4000, 60  # the limits
 HEADER = ["sequence", "token", "label"]
+DELIMITERS = ",;\t"
 
-Rows = Iterable[tuple[object, object, object]]
+Rows = Iterable[object]  # (sequence, token, label) each
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Certificate:
         if math.isinf(self.separation):
             return "no token stands in two different contexts, so there is nothing to separate"
         said = f"10^{self.separation:.2f} exactly, {self.float_separation:.3g} in float64 (measured, not guaranteed)"
-        if self.constants.length == 1:
+        if self.constants.length == 1 or not all(h.holds for h in self.verdict.statement.hypotheses):
             return said
         return f"{said}; the theorem's κ = {theorem_kappa(self.constants):.4g} guarantees 10^{theorem_delta(self.constants):.1f}"
 
@@ -141,8 +142,8 @@ def certificate(text_or_rows: str | Rows, *, dim: int = 3, seed: int = 0) -> Cer
     Raises ValueError where the text cannot be read, with the line, what came and what was wanted, or is beyond the
     limits: 200,000 characters, 400 sequences, 60 tokens in one, 4,000 in all, 60 characters in a token or a label.
     """
-    if not 1 <= dim <= 64:
-        raise ValueError(f"dim: got {dim}, wanted 1 to 64")
+    if not isinstance(dim, int) or not 1 <= dim <= 64:
+        raise ValueError(f"dim: got {dim!r}, wanted a whole number from 1 to 64")
     text = parse(text_or_rows) if isinstance(text_or_rows, str) else from_rows(text_or_rows)
     codes = code(sorted({token for row in text.tokens for token in row}), dim, seed)
     known = separated.data([[codes[token] for token in row] for row in text.tokens])
@@ -180,12 +181,12 @@ def parse(text: str) -> Labelled:
     if len(text) > CHARACTERS:
         raise ValueError(f"text: got {len(text):,} characters, wanted at most {CHARACTERS:,}")
     lines = [(at, line.strip().lstrip("\ufeff")) for at, line in enumerate(text.splitlines(), start=1)]
-    lines = [(at, line) for at, line in lines if line and not line.startswith("#")]
+    lines = [(at, line) for at, line in lines if line and line != "#" and not line.startswith("# ")]
     if not lines:
         raise ValueError("text: got nothing, wanted 'sequence,token,label' lines, or lines of token/label")
-    first = [cell.strip().lower() for cell in lines[0][1].split(",")]
-    if first == HEADER:
-        return from_rows(_csv(lines[1:]))
+    for delimiter in DELIMITERS:
+        if [cell.strip().lower() for cell in next(csv.reader([lines[0][1]], delimiter=delimiter))] == HEADER:
+            return from_rows(_csv(lines[1:], delimiter))
     if "/" not in lines[0][1]:
         raise ValueError(
             f"line {lines[0][0]}: got {_short(lines[0][1])}, wanted the header sequence,token,label or a sequence such as the/DET dog/NOUN"
@@ -205,8 +206,10 @@ def from_rows(rows: Rows) -> Labelled:
     found: dict[str, tuple[list[str], list[str]]] = {}
     count = 0
     for at, row in enumerate(rows, start=1):
-        if len(row) != 3:
-            raise ValueError(f"row {at}: got {len(row)} entries, wanted sequence, token, label")
+        if isinstance(row, (str, bytes, dict)) or not hasattr(row, "__len__") or len(row) != 3:
+            raise ValueError(f"row {at}: got {_short(str(row))}, wanted three entries: sequence, token, label")
+        if any(cell is None or cell != cell for cell in row):
+            raise ValueError(f"row {at}: got {row}, in which an entry is missing")
         name, token, label = (str(cell).strip() for cell in row)
         for what, cell in zip(HEADER, (name, token, label)):
             if not 1 <= len(cell) <= WORD:
@@ -243,16 +246,18 @@ def code(types: list[str], dim: int, seed: int = 0) -> dict[str, tuple[float, ..
     return {word: tuple(vector) for word, vector in zip(types, vectors.tolist())}
 
 
-def _csv(lines: list[tuple[int, str]]) -> list[tuple[str, str, str]]:
+def _csv(lines: list[tuple[int, str]], delimiter: str) -> list[tuple[str, str, str]]:
     rows = []
     for at, line in lines:
         try:
-            cells = next(csv.reader([line], strict=True, skipinitialspace=True))
+            cells = next(csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True))
         except csv.Error as error:
-            raise ValueError(f"line {at}: {error}; got {_short(line)}, wanted sequence,token,label") from None
+            raise ValueError(
+                f"line {at}: {error}; got {_short(line)}, wanted sequence,token,label (a quote that is not closed?)"
+            ) from None
         if len(cells) != 3 or not all(cell.strip() for cell in cells):
             raise ValueError(
-                f"line {at}: got {_short(line)}, wanted three entries: sequence,token,label (a comma inside one needs quotes)"
+                f"line {at}: got {_short(line)}, wanted three entries: {delimiter.join(HEADER)} (a {delimiter!r} inside one needs quotes)"
             )
         rows.append(tuple(cells))
     return rows

@@ -49,7 +49,7 @@ def counterexamples(
     if top < 1:
         raise ValueError(f"top: got {top}, wanted at least 1")
     sizes = range(2, top + 2) if sizes is None else sizes
-    inner = [s for size in sorted(sizes) for s in itertools.combinations(range(1, top), size - 2) if size >= 2]
+    inner = [s for size in sorted(sizes) if size >= 2 for s in itertools.combinations(range(1, top), size - 2)]
     sets = [(0, *s, top) for s in inner]
     for first, second in itertools.combinations(sets, 2):
         if is_counterexample(first, second):
@@ -119,8 +119,12 @@ def differences(
     """For every random layer and every shared token: how far apart the two ids are (the tokens being equal, this is heads only)."""
     if len(base) != len(direction) or not any(direction):
         raise ValueError(f"direction: got {direction} for base {base}, wanted as many numbers, not all zero")
-    if samples % heads_per_layer:
+    if samples < 1 or heads_per_layer < 1 or samples % heads_per_layer:
         raise ValueError(f"heads_per_layer: got {heads_per_layer}, wanted a divisor of the {samples} samples")
+    if set(first) == set(second):
+        raise ValueError(f"first, second: {first} and {second} are the same set, so there is nothing to tell apart")
+    if len(base) > 1 and any(x != int(x) for x in (*first, *second, *base, *direction)):
+        raise ValueError("first, second, base, direction: wanted whole numbers; others round, and ties would break")
     shared = [t for t in first if t in set(second)]
     if not shared:
         raise ValueError(f"first, second: {first} and {second} share no token, so nothing can be compared")

@@ -17,7 +17,7 @@ u = u' / κ^½ = u'' = (1, …, 1) / s^½ up to scale, and W_O writes along v, s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -123,7 +123,7 @@ class RankOneHead:
 
     def ids(
         self,
-        sequences: Sequence | Data | None = None,
+        sequences: Iterable | Data | None = None,
         dtype: torch.dtype = torch.float64,
         *,
         residual: bool = True,
@@ -195,7 +195,7 @@ def smallest_kappa(known: Data, direction: Float[Tensor, dim]) -> float:
 
 
 def rank_one_head(
-    sequences: Sequence | Data,
+    sequences: Iterable | Data,
     kappa: Kappa = "smallest",
     *,
     shift: float | None = None,

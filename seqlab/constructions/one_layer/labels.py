@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Literal
 
 from seqlab.constructions.one_layer import separated
@@ -17,14 +17,14 @@ Context = Literal["set", "multiset"]
 
 
 def inconsistency(
-    sequences: Sequence | Data, labels: Sequence[Sequence[Label]], context: Context = "set"
+    sequences: Iterable | Data, labels: Iterable[Iterable[object]], context: Context = "set"
 ) -> Witness | None:
     """Two places with equal tokens in equal sets (or multisets) and different labels; None if there are none.
 
     The witness carries ((sequence, position), (sequence, position)).
     """
     known = separated.data(sequences)
-    check_labels(known, labels)
+    labels = label_rows(known, labels)
     first: dict = {}
     for i, row in enumerate(known.coded):
         around = known.sets[i] if context == "set" else known.bags[i]
@@ -40,12 +40,29 @@ def inconsistency(
     return None
 
 
-def check_labels(known: Data, labels: Sequence[Sequence[Label]]) -> None:
+def label_rows(known: Data, labels: Iterable[Iterable[object]]) -> tuple[tuple[Label, ...], ...]:
+    """The labels as plain Python objects, one per token; tensors and arrays are read as numbers.
+
+    Raises ValueError where their number is not that of the tokens, or one is not finite or cannot be compared.
+    """
+    labels = _plain(labels)
+    if not isinstance(labels, Sequence):
+        raise ValueError(f"labels: got {labels!r}, wanted a list with the labels of every sequence")
     if len(labels) != len(known.sequences):
         raise ValueError(f"labels: got labels of {len(labels)} sequences, wanted {len(known.sequences)}")
+    labels = [[tuple(x) if isinstance(x, list) else x for x in _plain(row) or ()] for row in labels]
     for i, (row, sequence) in enumerate(zip(labels, known.sequences)):
         if len(row) != len(sequence):
             raise ValueError(f"labels[{i}]: got {len(row)} labels for {len(sequence)} tokens; one label per token")
+        for k, label in enumerate(row):
+            entries = label if isinstance(label, tuple) else (label,)
+            if not isinstance(label, Hashable):
+                raise ValueError(f"labels[{i}][{k}]: got {label!r}, wanted a number, a class or a tuple of numbers")
+            if any(isinstance(x, float) and not math.isfinite(x) for x in entries):
+                raise ValueError(f"labels[{i}][{k}]: got {label!r}, wanted finite numbers; is a label missing?")
+    if len({len(label) for row in labels for label in row if isinstance(label, tuple)}) > 1:
+        raise ValueError("labels: got tuples of different lengths, wanted one length for all")
+    return tuple(map(tuple, labels))
 
 
 def classes_of(labels: tuple) -> tuple | None:
@@ -61,6 +78,10 @@ def targets(labels: list, classes: tuple | None) -> list[list[float]]:
         index = {label: at for at, label in enumerate(classes)}
         return [[float(index[label])] for label in labels]
     return [[float(x) for x in label] if isinstance(label, tuple) else [float(label)] for label in labels]
+
+
+def _plain(row: object) -> Sequence:
+    return row.tolist() if hasattr(row, "tolist") else row
 
 
 def _is_number(x: object) -> bool:

@@ -68,7 +68,7 @@ def values(levels: int, n: int, spacing: float, *, digits: int | None = None) ->
 
     digits: enough for the smallest difference by Lemma 1 unless given.
     """
-    if not spacing > 0:
+    if not 0 < spacing < math.inf:
         raise ValueError(f"spacing: got {spacing}, wanted a positive distance of neighbouring levels")
     digits = digits or 40 + math.ceil(3 * spacing * (levels - 1) / math.log(10))
     context = arithmetic(digits)
@@ -131,6 +131,8 @@ def check_order(levels: int = 5, n: int = 3, spacing: float | None = None) -> Ve
     spacing = gap(n) + 1e-6 if spacing is None else spacing
     value = {s: v for v, s in values(levels, n, spacing)}
     expected = expected_order(levels, n)
+    if len(expected) < 2:
+        raise ValueError(f"levels: {levels} levels have a single set of {n}, wanted at least two sets to put in order")
     step, before, after = min((value[b] - value[a], a, b) for a, b in zip(expected, expected[1:]))
     margin = float(step) or math.copysign(5e-324, step)
     witness = None

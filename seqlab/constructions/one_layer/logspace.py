@@ -5,7 +5,8 @@ Token c in the bag S (weights e^{κ c b}, b over S) is named m(c, S) = Σ b e^{�
     m(c, S) - m(c, T) = Σ_{a ∈ S, b ∈ T} (a - b) e^{κc(a+b)} / (Z_S Z_T)                                    (derived)
 
 Terms with equal a + b are collected in integer arithmetic, so that what cancels, cancels exactly; what is left is a few
-exponentials of different size, and forty digits give its sign and its logarithm, however small it is.
+exponentials of different size, and forty digits give its sign and its logarithm, however small it is. Names that differ in
+their first digits are subtracted as they are.
 """
 
 from __future__ import annotations
@@ -36,14 +37,21 @@ class Names:
         self.context = arithmetic(digits)
         self._exponentials: dict[tuple[int, int], object] = {}
         self._partition: dict[tuple[int, Bag], object] = {}
+        self._named: dict[tuple[int, Bag], object] = {}
 
     def name(self, c: int, bag: Bag) -> object:
         """m(c, S) in the digits of this object."""
-        terms = [(self._exp(c, self.tokens[b]), self.tokens[b]) for b in bag]
-        return self.context.fsum(e * b for e, b in terms) / self.context.fsum(e for e, _ in terms) / self.unit
+        if (c, bag) not in self._named:
+            weighted = self.context.fsum(self._exp(c, self.tokens[b]) * self.tokens[b] for b in bag)
+            self._named[c, bag] = weighted / self._total(c, bag) / self.unit
+        return self._named[c, bag]
 
     def difference(self, c: int, first: Bag, second: Bag) -> object:
         """m(c, first) - m(c, second), to about twenty digits of its own, as an mpmath number; 0 exactly if they are equal."""
+        context = self.context
+        apart = self.name(c, first) - self.name(c, second)
+        if abs(apart) * self.unit > max(map(abs, self.tokens)) * context.mpf(10) ** (22 - context.dps):
+            return apart
         grouped: Counter[int] = Counter()
         left, right = Counter(first), Counter(second)
         for a, p in left.items():
@@ -60,19 +68,21 @@ class Names:
         return summed / self.unit / (self._total(c, first) * self._total(c, second))
 
     def sorted(self, c: int, bags: Iterable[Bag]) -> list[Bag]:
-        """Bags by increasing name of token c: by the names in as many digits as they may need, if 3,000 do.
+        """Bags by increasing name of token c: by the names as they are, or in as many digits as they may need, if 3,000 do.
 
-        That order is then checked pair by pair with exact differences, and made with them where it is not right.
+        Each order is checked pair by pair with exact differences, and made with them where neither is right.
         """
-        bags = list(bags)
+        guess = sorted(bags, key=lambda bag: self.name(c, bag))
+        if self._increasing(c, guess):
+            return guess
         spread = max(self.tokens) - min(self.tokens)
         digits = int(abs(self.kappa * self.tokens[c] * spread) / self.unit**2 * 2 / Fraction(log(10))) + 60
         if digits <= 3000:
             fine = Names([Fraction(t, self.unit) for t in self.tokens], self.kappa, digits=digits)
-            guess = sorted(bags, key=lambda bag: fine.name(c, bag))
-            if all(self.difference(c, t, s) >= 0 for s, t in zip(guess, guess[1:])):
+            guess.sort(key=lambda bag: fine.name(c, bag))
+            if fine._increasing(c, guess):
                 return guess
-        return sorted(bags, key=cmp_to_key(lambda s, t: self.context.sign(self.difference(c, s, t))))
+        return sorted(guess, key=cmp_to_key(lambda s, t: self.context.sign(self.difference(c, s, t))))
 
     def closest(self, c: int, bags: Sequence[Bag], labels: Sequence[object]) -> tuple[object, tuple[Bag, Bag]] | None:
         """The smallest distance of two names of c with different labels, and which; None where all labels agree."""
@@ -84,6 +94,9 @@ class Names:
     def log10(self, x: object) -> float:
         """log10 of an mpmath number, -inf for 0."""
         return float(self.context.log10(x)) if x else float("-inf")
+
+    def _increasing(self, c: int, bags: list[Bag]) -> bool:
+        return all(self.difference(c, t, s) >= 0 for s, t in zip(bags, bags[1:]))
 
     def _sum(self, c: int, terms: list[tuple[int, int]]) -> object:
         """Σ coefficient · e^{κ c total}, with more digits where the terms cancel."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -86,7 +86,7 @@ def achieved(head: RankOneHead) -> float:
     return min(closest(head).log10, math.log10(max(between_tokens(head), 5e-324)))
 
 
-def check(sequences: Sequence | Data | RankOneHead, kappa: Kappa = "smallest", **options: object) -> Verdict:
+def check(sequences: Iterable | Data | RankOneHead, kappa: Kappa = "smallest", **options: object) -> Verdict:
     """Theorem 2 on a data set: ranks, |id| ≤ r, and achieved ≥ guaranteed separation, all separations as logarithms.
 
     sequences:  or a RankOneHead;  kappa, options: see `rank_one_head`
@@ -109,8 +109,9 @@ def check(sequences: Sequence | Data | RankOneHead, kappa: Kappa = "smallest", *
         scale=head.admissible,
         shift=head.shift <= found.epsilon / (4 * found.r_max) * (1 + 1e-12),
     )
+    bound = "guaranteed" if head.admissible else "no guarantee at so small a κ; its formula says"
     notes = [
-        f"κ = {head.kappa:.4g}, achieved separation 10^{got:.1f}, guaranteed 10^{head.guaranteed:.1f}",
+        f"κ = {head.kappa:.4g}, achieved separation 10^{got:.1f}, {bound} 10^{head.guaranteed:.1f}",
         f"longest id {longest:.4g}, r = {head.radius:.4g}; ids of different tokens {apart:.4g} apart",
     ]
     margin = got - head.guaranteed
@@ -138,7 +139,7 @@ def collisions(head: RankOneHead, dtype: torch.dtype = torch.float64, *, residua
 
 
 def collisions_by_scale(
-    sequences: Sequence | Data,
+    sequences: Iterable | Data,
     scales: Iterable[float],
     dtype: torch.dtype = torch.float64,
     *,
@@ -150,7 +151,7 @@ def collisions_by_scale(
 
 
 def first_collision(
-    sequences: Sequence | Data,
+    sequences: Iterable | Data,
     dtype: torch.dtype = torch.float64,
     *,
     low: float = 0.05,
@@ -198,7 +199,7 @@ class Reading:
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
-def readings(sequences: Sequence | Data, scales: Iterable[float], **options: object) -> list[Reading]:
+def readings(sequences: Iterable | Data, scales: Iterable[float], **options: object) -> list[Reading]:
     """The knob at every scale: where information is, and in which arithmetic it dies. -inf stands for a distance of 0."""
     found = []
     for kappa in scales:

@@ -13,7 +13,7 @@ than the theorem's κ gives cannot be stored in a float. Where no scale is good 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from seqlab.constructions.one_layer import mapping, separated
 from seqlab.constructions.one_layer.head import RankOneHead
-from seqlab.constructions.one_layer.labels import Context, Label, check_labels, classes_of, inconsistency, targets
+from seqlab.constructions.one_layer.labels import Context, Label, classes_of, inconsistency, label_rows, targets
 from seqlab.constructions.one_layer.logspace import Names
 from seqlab.constructions.one_layer.scale import naming_head
 from seqlab.constructions.one_layer.separated import Data
@@ -99,7 +99,7 @@ class Memoriser:
             )
         return Network(self.head.module(), *self.table.layers(self.head.direction))
 
-    def outputs(self, sequences: Sequence | Data | None = None) -> list[list[Tensor]]:
+    def outputs(self, sequences: Iterable | Data | None = None) -> list[list[Tensor]]:
         """What the network returns for every token; in exact arithmetic for the memorised sequences only."""
         if self.arithmetic == "float64":
             known = self.head.data if sequences is None else separated.data(sequences)
@@ -114,13 +114,13 @@ class Memoriser:
         found = {key: self.table.look_up(z) for key, z in zip(known.places, ids)}
         return [[found[token, bag] for token in row] for row, bag in zip(known.coded, known.bags)]
 
-    def predict(self, sequences: Sequence | Data | None = None) -> list[list[Label]]:
+    def predict(self, sequences: Iterable | Data | None = None) -> list[list[Label]]:
         """The label of every token: the number itself, or the nearest class."""
         return [[self._label(y) for y in row] for row in self.outputs(sequences)]
 
     @property
     def fit(self) -> float:
-        """The share of memorised tokens that get their label (numbers: within 1e-6 of the largest)."""
+        """The share of memorised tokens that get their label (numbers: to a millionth, see `check`)."""
         right = [self._right(y, want) for row, wants in zip(self.outputs(), self.labels) for y, want in zip(row, wants)]
         return sum(right) / len(right)
 
@@ -136,8 +136,9 @@ class Memoriser:
     def check(self) -> Verdict:
         """Corollary 1 on this data set: every label is right.
 
-        The margin is how far the worst output is from being wrong (half the distance of classes, or 1e-6 of the
-        largest number, less the error). The witness carries (sequence, position, output, label).
+        The margin is how far the worst output is from being wrong, its error subtracted: half the distance of classes,
+        for numbers a millionth of the label (at least of 1) or of the range of all labels, whichever is smaller. The
+        witness carries (sequence, position, output, label).
         """
         known = self.head.data
         statement = COROLLARY_1.under(
@@ -171,12 +172,15 @@ class Memoriser:
     def _error(self, y: Tensor, want: Label) -> float:
         return (y - torch.tensor(self._target(want), dtype=torch.float64)).abs().max().item()
 
-    def _allowed(self) -> float:
-        return 0.5 if self.classes is not None else 1e-6 * max(1.0, self.table.values.abs().max().item())
+    def _allowed(self, want: Label) -> float:
+        if self.classes is not None:
+            return 0.5
+        spread = (self.table.values.amax(0) - self.table.values.amin(0)).max().item()
+        return 1e-6 * min(spread or 1.0, max(1.0, *map(abs, self._target(want))))
 
     def _slack(self, y: Tensor, want: Label) -> float:
         error = self._error(y, want)
-        return self._allowed() - error if math.isfinite(error) else -math.inf
+        return self._allowed(want) - error if math.isfinite(error) else -math.inf
 
     def _right(self, y: Tensor, want: Label) -> bool:
         return self._slack(y, want) > 0
@@ -193,8 +197,8 @@ def corollary(known: Data, size: int = 1) -> int:
 
 
 def memorise(
-    sequences: Sequence | Data,
-    labels: Sequence[Sequence[Label]],
+    sequences: Iterable | Data,
+    labels: Iterable[Iterable[object]],
     *,
     kappa: float | None = None,
     arithmetic: Arithmetic = "auto",
@@ -220,7 +224,7 @@ def memorise(
     ):
         if got not in wanted:
             raise ValueError(f"{name}: got {got!r}, wanted one of {', '.join(wanted)}")
-    check_labels(known, labels)
+    labels = label_rows(known, labels)
     if known.tokens > LARGEST:
         raise ValueError(f"sequences: got {known.tokens:,} tokens, wanted at most {LARGEST:,}")
     repeated = next((i for i, row in enumerate(known.coded) if len(set(row)) < len(row)), None)
@@ -232,14 +236,13 @@ def memorise(
     if clash := inconsistency(known, labels, context):
         raise ValueError(f"labels: {clash}")
     head, room = naming_head(known, kappa=kappa, size=size, candidates=candidates, seed=seed)
-    kept = tuple(tuple(row) for row in labels)
-    classes = classes_of(kept)
-    options = dict(head=head, labels=kept, classes=classes, context=context, room=room)
+    classes = classes_of(labels)
+    options = dict(head=head, labels=labels, classes=classes, context=context, room=room)
     if arithmetic == "float64" or (arithmetic == "auto" and room >= ROOM):
-        made = Memoriser(table=_table(head, kept, classes, None), arithmetic="float64", **options)
+        made = Memoriser(table=_table(head, labels, classes, None), arithmetic="float64", **options)
         if arithmetic == "float64" or made.fit == 1:
             return made
-    return Memoriser(table=_table(head, kept, classes, _digits(head, context)), arithmetic="exact", **options)
+    return Memoriser(table=_table(head, labels, classes, _digits(head, context)), arithmetic="exact", **options)
 
 
 def _table(head: RankOneHead, labels: tuple, classes: tuple | None, digits: int | None) -> Table:

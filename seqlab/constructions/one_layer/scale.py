@@ -1,13 +1,14 @@
 """The scale whose names a float keeps furthest apart, and the head of a memoriser.
 
 κ = 0 is the plain average, which confuses sets with the same mean; a large κ is hardmax, whose names differ by less than
-any float resolves. Between them lies the scale that a machine can use, usually well below the theorem's.
+any float resolves. Between them lies the scale that a machine can use, usually well below the theorem's. Where no two means
+agree, as with random vectors, that is often the smallest scale of the grid: the head is then nearly an average.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from seqlab.constructions.one_layer.separated import Data
 
 
 def naming_head(
-    sequences: Sequence | Data, *, kappa: float | None = None, size: int = 1, candidates: int = 400, seed: int = 0
+    sequences: Iterable | Data, *, kappa: float | None = None, size: int = 1, candidates: int = 400, seed: int = 0
 ) -> tuple[RankOneHead, float]:
     """The head of a memoriser: its ids are read along v, so it moves them by a quarter of the gap of tokens along v.
 
@@ -30,12 +31,11 @@ def naming_head(
     known = separated.data(sequences)
     x = known.vectors()
     if len(x) < 2:
-        head = RankOneHead(known, _unit(known.dim), kappa or 1.0, 0.25, size)
-        return head, math.inf
+        return RankOneHead(known, _unit(known.dim), 1.0 if kappa is None else kappa, 0.25, size), math.inf
     v = projection.search(x, candidates=candidates, seed=seed).direction
     t = torch.sort(x @ v).values
     shift = (t.diff().min() / (4 * t.abs().max())).item()
-    kappa = kappa or best_scale(known, v)
+    kappa = best_scale(known, v) if kappa is None else kappa
     return rank_one_head(known, kappa, shift=shift, size=size, direction=v), _room(known, v, kappa, shift)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -111,14 +111,16 @@ class Separation:
     dim: int  # d
 
 
-def data(sequences: Sequence[Sequence[object]] | Data) -> Data:
+def data(sequences: Iterable | Data) -> Data:
     """Sequences of tokens as `Data`. A token is a number, or d numbers (tuple, list, tensor); lengths may differ.
 
     Raises ValueError on empty sequences, tokens of different dimension, or numbers that are not finite.
     """
     if isinstance(sequences, Data):
         return sequences
-    rows = tuple(tuple(_token(token, i, k) for k, token in enumerate(s)) for i, s in enumerate(sequences))
+    if not isinstance(sequences, Iterable):
+        raise ValueError(f"sequences: got {sequences!r}, wanted a list of sequences of tokens")
+    rows = tuple(tuple(_token(token, i, k) for k, token in enumerate(_row(s, i))) for i, s in enumerate(sequences))
     if not rows or not all(rows):
         which = rows.index(()) if rows else None
         raise ValueError(
@@ -130,7 +132,7 @@ def data(sequences: Sequence[Sequence[object]] | Data) -> Data:
     return Data(rows)
 
 
-def measure(sequences: Sequence | Data) -> Separation:
+def measure(sequences: Iterable | Data) -> Separation:
     """r_min, r_max and ε as measured."""
     known = data(sequences)
     x = known.vectors()
@@ -140,7 +142,7 @@ def measure(sequences: Sequence | Data) -> Separation:
 
 
 def check(
-    sequences: Sequence | Data, *, r_min: float | None = None, r_max: float | None = None, epsilon: float | None = None
+    sequences: Iterable | Data, *, r_min: float | None = None, r_max: float | None = None, epsilon: float | None = None
 ) -> Verdict:
     """Definition 1 with given constants, or with the measured ones where none is given.
 
@@ -200,10 +202,17 @@ def scatter(known: Data, groups: dict[int, tuple[list[int], Tensor]]) -> list[li
     return rows
 
 
+def _row(sequence: object, i: int) -> Iterable:
+    """The sequence, or the Python numbers of a tensor or an array."""
+    sequence = sequence.tolist() if hasattr(sequence, "tolist") else sequence
+    if not isinstance(sequence, Iterable):
+        raise ValueError(f"sequences[{i}]: got {sequence!r}, wanted a sequence of tokens, even if there is only one")
+    return sequence
+
+
 def _token(token: object, i: int, k: int) -> Token:
-    entries = (
-        (token,) if isinstance(token, numbers.Real) else tuple(token.tolist() if isinstance(token, Tensor) else token)
-    )
+    token = token.tolist() if hasattr(token, "tolist") else token
+    entries = tuple(token) if isinstance(token, Iterable) else (token,)
     for x in entries:
         if isinstance(x, bool) or not isinstance(x, numbers.Real) or not math.isfinite(x):
             raise ValueError(f"sequences[{i}][{k}]: got {token!r}, wanted a finite number or a tuple of them")

@@ -45,7 +45,9 @@ class Table:
         k = bisect_right(self.low, z) - 1
         if k < 0:
             return self.values[0]
-        share = min(1.0, float((z - self.low[k]) / (self.high[k] - self.low[k])))
+        if z >= self.high[k]:
+            return self.values[k + 1]
+        share = float((z - self.low[k]) / (self.high[k] - self.low[k]))
         return self.values[k] + share * (self.values[k + 1] - self.values[k])
 
 

@@ -27,9 +27,9 @@ maximum, so the selective shift adds a sum, and it takes four heads in place of 
 
 from seqlab.constructions.sigmoid_universal.lemmas import (
     closed_form,
-    digits,
     layer_count,
     read_back,
+    remainders,
     swept_in_closed_form,
 )
 from seqlab.constructions.sigmoid_universal.limits import (
@@ -62,13 +62,13 @@ __all__ = [
     "check_steep",
     "closed_form",
     "contextual_mapping",
-    "digits",
     "exact_heads",
     "four_heads",
     "gains_that_work",
     "heaviside",
     "layer_count",
     "read_back",
+    "remainders",
     "selective_sum",
     "steep_errors",
     "steep_names",

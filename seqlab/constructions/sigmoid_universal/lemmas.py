@@ -1,9 +1,9 @@
-"""What the proof says on the way, each as a verdict: closed form of the sweep, the digits of the sum, layer counts.
+"""What the proof says on the way, each as a verdict: closed form of the sweep, what the sum tells, layer counts.
 
 | statement (derived here; T_j = the sum of all ids after the j-th jump, c = gain) | name                          |
 | -------------------------------------------------------------------------------- | ----------------------------- |
 | l̃_j = l_j + c (T_(j-1) - l_j),  T_j = (1 + c) T_(j-1) - c l_j                    | closed_form(mapping)          |
-| T_n in base 1 + c shows l_n, …, l_1                                              | read_back(total, …), digits() |
+| l_j = T_j modulo 1 + c, from l_n down to l_1                                     | read_back(), remainders()     |
 | δ^-d + 1 layers, four heads of size one                                          | layer_count(mapping)          |
 """
 
@@ -22,10 +22,10 @@ CLOSED_FORM = Statement(
     "derived after Ramapuram et al. 2024, proof of Theorem 3.1",
     "In increasing order each id grows by gain times the sum of all the other tokens as they then are.",
 )
-DIGITS = Statement(
-    "the sum is a number whose digits are the tokens",
+REMAINDERS = Statement(
+    "the sum alone tells the sequence",
     "derived after Ramapuram et al. 2024, proof of Theorem 3.1",
-    "After the sweep the sum of all tokens, read in base 1 + gain, shows the ids of the sequence.",
+    "After the sweep the sum of all tokens gives back the ids of the sequence, one remainder modulo 1 + gain at a time.",
 )
 LAYERS = Statement(
     "layers of the sigmoid construction",
@@ -63,26 +63,26 @@ def closed_form(mapping: SigmoidMapping) -> Verdict:
 
 
 def read_back(total: int, gain: int, length: int) -> list[int]:
-    """The ids l_1 < … < l_n out of the sum of all tokens after the sweep: its digits 1 … 1 + gain in base 1 + gain.
+    """The ids l_1 < … < l_n out of the sum of all tokens after the sweep, as remainders from 1 to 1 + gain.
 
     T_j = (1 + c) T_(j-1) - c l_j is l_j modulo 1 + c, and (T_j + c l_j) / (1 + c) = T_(j-1) carries the tokens before it.
     """
     base, ids = gain + 1, []
     for _ in range(length):
-        digit = (total - 1) % base + 1
-        ids.append(int(digit))
-        total = (total + gain * digit) // base
+        remainder = (total - 1) % base + 1
+        ids.append(int(remainder))
+        total = (total + gain * remainder) // base
     return ids[::-1]
 
 
-def digits(mapping: SigmoidMapping) -> Verdict:
-    """Every sequence, up to order, is read back from one number. The margin counts the values a digit has to spare."""
+def remainders(mapping: SigmoidMapping) -> Verdict:
+    """Every sequence, up to order, is read back from one number. The margin counts the values a remainder has to spare."""
     sequences = mapping.sequences()
     totals, ids = mapping.swept(sequences).sum(axis=1), mapping.ids(sequences)
-    options = dict(statement=DIGITS, checked=len(sequences), unit="values of a digit")
+    options = dict(statement=REMAINDERS, checked=len(sequences), unit="values of a remainder")
     for row, total in enumerate(totals.tolist()):
         if (got := read_back(total, mapping.gain, mapping.length)) != (want := sorted(ids[row].tolist())):
-            text = f"the sum {total} in base {mapping.gain + 1} shows {got}; the ids are {want}"
+            text = f"the sum {total}, by remainders modulo {mapping.gain + 1}, gives {got}; the ids are {want}"
             return Verdict(
                 False, float(min(0, mapping.gain - mapping.columns)), Witness(text, (total, got, want)), **options
             )

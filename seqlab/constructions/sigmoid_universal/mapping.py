@@ -12,7 +12,8 @@ Write S for the sum of all tokens of a sequence. Each level multiplies S by 1 + 
 
     S = (1 + c)^n Σ_j l_j - c Σ_j (1 + c)^(n-j) l_j        l_1 < … < l_n
 
-whose digits in base 1 + c, from the right, are l_n, l_(n-1), …, l_1 as long as c ≥ δ^-d: the sum alone tells the sequence.
+which leaves l_n as its remainder modulo 1 + c. (S + c l_n) / (1 + c) is the sum before the last jump and leaves l_(n-1), and
+so on down to l_1, as long as c ≥ δ^-d: the sum alone tells the sequence.
 Everything here is an integer in units of δ: int64 while it fits, Python's integers beyond.
 """
 
@@ -37,6 +38,8 @@ from seqlab.constructions.sigmoid_universal.shift import (
     exact_heads,
     four_heads,
     heaviside,
+    known_heads,
+    room,
     step_mix,
 )
 from seqlab.constructions.universal.blocks import Frame, Residual, Stack
@@ -124,17 +127,20 @@ class SigmoidMapping:
         return np.array(listed, dtype=np.int64)
 
     def ids(self, sequences: Sequences) -> Names:
-        """`lowest + uᵀ x_j`, in units of δ."""
-        if sequences.shape[1:] != (self.length, self.dim):
-            got = tuple(sequences.shape[1:])
-            raise ValueError(f"sequences: got (token, dim) = {got}, wanted {(self.length, self.dim)}")
+        """`lowest + uᵀ x_j`, in units of δ. Raises ValueError for what is not made of this grid's tokens."""
+        sequences = np.asarray(sequences)
+        if sequences.ndim != 3 or sequences.shape[1:] != (self.length, self.dim):
+            wanted = f"(sequence, token, dim) = (…, {self.length}, {self.dim})"
+            raise ValueError(f"sequences: got shape {sequences.shape}, wanted {wanted}")
+        if sequences.dtype.kind not in "iu" or ((sequences < 0) | (sequences >= self.levels)).any():
+            raise ValueError(f"sequences: wanted integers from 0 to {self.levels - 1}, the levels in units of δ")
         return column_ids(sequences, self.levels) + self.lowest
 
     def sweep(self, ids: Names) -> Iterator[tuple[int, Names]]:
         """The ids after each level of the sweep, with the level."""
         half = Fraction(1, 2)
         for level in self.targets():
-            ids = _room(ids, 8 * self.length * max(self.gain, 1))
+            ids = room(ids, 8 * self.length * max(self.gain, 1))
             shift = exact_heads(ids, level - half, level + half, removed=self.removed, kind=self.kind)
             ids = ids + self.gain * shift
             yield level, ids
@@ -146,7 +152,7 @@ class SigmoidMapping:
 
     def global_sum(self, ids: Names) -> Names:
         """One steep head, scores x_i x_k: with positive ids every weight is 1, and all get `spread` times their sum."""
-        ids = _room(ids, 8 * self.length * max(self.spread, 1))
+        ids = room(ids, 8 * self.length * max(self.spread, 1))
         mixed = step_mix(ids[..., :, None], ids[..., None, :], ids, self.kind)  # twice the mix, so even where integers
         halved = mixed // 2 if np.all(mixed % 2 == 0) else np.frompyfunc(lambda t: Fraction(t) / 2, 1, 1)(mixed)
         return ids + self.spread * halved
@@ -234,10 +240,9 @@ def contextual_mapping(
     """
     sizes(levels, dim, length)
     for name, got in (("gain", gain), ("spread", spread)):
-        if got is not None and got < 0:
+        if got is not None and (got < 0 or got != int(got)):
             raise ValueError(f"{name}: got {got}, wanted an integer ≥ 0")
-    if not set(removed) <= set(range(len(HEADS))):
-        raise ValueError(f"removed: got {removed}, wanted numbers of heads, 0 to {len(HEADS) - 1}")
+    known_heads(removed)
     if kind not in ("sigmoid", "softmax"):
         raise ValueError(f"kind: got {kind!r}, wanted 'sigmoid' or 'softmax'")
     gain = levels**dim if gain is None else gain
@@ -247,10 +252,3 @@ def contextual_mapping(
 
 def _spread(columns: int, length: int, gain: int) -> int:
     return length * columns * (1 + gain) ** length
-
-
-def _room(ids: Names, factor: int) -> Names:
-    """int64 as long as `factor` times the largest id fits, Python's integers beyond."""
-    if ids.dtype != object and int(np.abs(ids).max(initial=0)) * factor >= 2**61:
-        return ids.astype(object)
-    return ids

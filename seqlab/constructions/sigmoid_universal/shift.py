@@ -86,7 +86,10 @@ def exact_heads(
     ids:      integers (int64 while they fit) or Fractions, "… token"; the result has Fractions where it is no integer
     removed:  heads of `HEADS` to leave out;  kind: "softmax" takes the limit of softmax(λ ·) in every head
     """
+    known_heads(removed)
     ids = np.asarray(ids)
+    thresholds = [size for t in (low, high) for size in Fraction(t).as_integer_ratio()]
+    ids = room(ids, max(8 * ids.shape[-1], *(2 * abs(size) for size in thresholds)))
     each = [sign * head for (_, _, sign), head in zip(HEADS, head_outputs(ids, low, high, kind=kind))]
     left = [head for h, head in enumerate(each) if h not in removed]
     return _divide(sum(left[1:], left[0]) if left else 0 * ids, 4)
@@ -174,8 +177,11 @@ def check_shift(
     on_threshold:  thresholds may equal ids (they are odd multiples of 1/2 otherwise)
 
     The margin is 1/2 (half the distance of two ids) less the largest difference. The witness carries
-    (ids, low, high, got, wanted).
+    (ids, low, high, got, wanted). Raises ValueError for less than one draw, and for heads that are not there.
     """
+    known_heads(removed)
+    if draws < 1:
+        raise ValueError(f"draws: got {draws}, wanted at least 1: nothing would be checked")
     draw = random.Random(seed)
     one = torch.ones(1, dtype=torch.float64)
     steep = {"sigmoid": heaviside() if scale is None else sigmoid(0.0), "softmax": softmax()}[kind]
@@ -186,7 +192,9 @@ def check_shift(
         low, high = (Fraction(t, 2) for t in sorted(draw.sample(thresholds, 2)))
         want = selective_sum(torch.tensor(ids), float(low), float(high)).tolist()
         got = [exact_heads(ids, low, high, removed=removed, kind=kind).tolist()] if scale is None else []
-        if (kind == "sigmoid" or scale is not None) and len(set(removed)) < len(HEADS):
+        if len(set(removed)) == len(HEADS):
+            got.append([0.0] * len(ids))
+        elif kind == "sigmoid" or scale is not None:
             options = dict(removed=removed, scale=1.0 if scale is None else scale, normalizer=steep)
             x = rearrange(torch.tensor(ids, dtype=torch.float64), "token -> 1 token 1")
             with torch.no_grad():
@@ -204,6 +212,20 @@ def check_shift(
     )
     margin = Fraction(1, 2) - worst if holds or not exact else -worst
     return Verdict(holds, float(margin), None if holds else witness, statement, draws, "units of delta")
+
+
+def known_heads(removed: Sequence[int]) -> None:
+    """Raise ValueError for heads that are not there."""
+    if not set(removed) <= set(range(len(HEADS))):
+        raise ValueError(f"removed: got {tuple(removed)}, wanted numbers of heads, 0 to {len(HEADS) - 1}")
+
+
+def room(ids: Ids, factor: int) -> Ids:
+    """int64 as long as `factor` times the largest id fits, Python's integers beyond."""
+    if ids.dtype.kind not in "iu":
+        return ids
+    largest = max(1, -int(ids.min(initial=0)), int(ids.max(initial=0)))
+    return ids.astype(object) if largest * factor >= 2**61 else ids
 
 
 def _sign(x: np.ndarray) -> np.ndarray:

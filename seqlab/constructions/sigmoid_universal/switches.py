@@ -42,7 +42,8 @@ def check(
     softmax:   its limit in the same heads, which then make one half of the hardmax construction's max - min
     blunt:     real heads at λ = 4 per squared unit of δ; fails where a name is δ/2 or more off (other switches still apply)
 
-    On grids as small as (δ^-d, n) = (4, 2) some broken constructions still name every token; on the default none does.
+    On grids as small as (δ^-d, n) = (4, 2) some broken constructions still name every token; on the default no single switch
+    leaves it whole. Two can: heads 1 and 2 alone add half the ids above less half the others, which names every token here.
     """
     mapping = contextual_mapping(
         levels,

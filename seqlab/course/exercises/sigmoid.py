@@ -227,6 +227,10 @@ def _norm(y, eps):
     return (y - y.mean(-1, keepdim=True)) / torch.sqrt(y.var(-1, correction=0, keepdim=True) + eps)
 
 
+def _sample_norm(y, eps):
+    return (y - y.mean(-1, keepdim=True)) / torch.sqrt(y.var(-1, keepdim=True) + eps)
+
+
 HYBRID = Exercise(
     id="sigmoid.hybrid_norm",
     title="Hybrid-norm: tame what attention adds.",
@@ -262,6 +266,11 @@ HYBRID = Exercise(
             lambda x, attention, eps: _norm(x, eps) + _norm(attention(_norm(x, eps)), eps),
             "leaves the stream itself alone",
             "The stream itself is normalized here. x is added as it came.",
+        ),
+        Mutant(
+            lambda x, attention, eps: x + _sample_norm(attention(_sample_norm(x, eps)), eps),
+            "equals the reference",
+            "torch's var and std divide by dim - 1 unless told otherwise. LayerNorm divides by dim: correction=0.",
         ),
         Mutant(
             lambda x, attention, eps: x + (y := attention(_norm(x, eps))) / y.norm(dim=-1, keepdim=True).clamp(min=eps),

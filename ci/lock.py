@@ -25,6 +25,7 @@ ELSEWHERE = {  # what the same requirements pull on other systems
     "colorama==0.4.6": 'sys_platform == "win32"',
     "pywinpty==3.1.2": 'sys_platform == "win32"',
 }
+BY_HAND = ("huggingface",)  # extras that no lab, test or CI step needs
 HEADER = """\
 # Every package that seqlab's labs, tests and CI use, direct and transitive. Written by `python -m ci.lock`.
 # torch comes as its CPU build where the index offers one; on a CUDA machine torch's own metadata pins the CUDA libraries.
@@ -32,11 +33,12 @@ HEADER = """\
 
 
 def requirements() -> list[str]:
-    """All direct requirements of pyproject.toml, extras and build system included."""
+    """All direct requirements of pyproject.toml, build system included, and its extras but for those put in by hand."""
     with open(ROOT / "pyproject.toml", "rb") as file:
         table = tomllib.load(file)
     project = table["project"]
-    extras = [line for group in project["optional-dependencies"].values() for line in group]
+    groups = project["optional-dependencies"].items()
+    extras = [line for name, group in groups if name not in BY_HAND for line in group]
     return project["dependencies"] + extras + table["build-system"]["requires"]
 
 

@@ -76,6 +76,8 @@ def furthest_layer(dim: int, *, normalizer: Normalizer | None = None) -> SelfAtt
 
 def solve(u: Vectors, pattern: Pattern | Instance | None = None, *, normalizer: Normalizer | None = None) -> Vectors:
     """The layer run on [u_j; 0]: row j is what it says is furthest from u_j. A token that sees nobody gets zeros."""
+    if u.ndim != 2 or not len(u):
+        raise ValueError(f"u: got shape {tuple(u.shape)}, wanted (token, dim) with at least one token")
     layer = furthest_layer(u.shape[1], normalizer=normalizer)
     layer.pattern = pattern.at(len(u)) if isinstance(pattern, Pattern) else pattern
     x = torch.cat([u.double(), torch.zeros_like(u, dtype=torch.float64)], dim=-1)
@@ -102,8 +104,8 @@ class Score:
 
 def score(u: Vectors, pattern: Pattern | None = None, *, normalizer: Normalizer | None = None) -> Score:
     """One layer on Task 1, counted by the outputs: right where the output equals u_j* to 1e-9."""
-    wanted = furthest(u)
     out = solve(u, pattern, normalizer=normalizer)
+    wanted = furthest(u)
     right = (out - u[wanted]).abs().amax(dim=-1) < 1e-9
     seen = torch.ones(len(u), len(u), dtype=torch.bool) if pattern is None else pattern.at(len(u)).mask
     return Score(int(right.sum()), int(seen.gather(1, wanted[:, None]).sum()), len(u))
@@ -177,6 +179,7 @@ def orthogonal_pair(
     The witness found is certified by its inner product; "None" is as good as the task's answers are.
     """
     vectors = torch.as_tensor(vectors)
+    vectors = vectors.long() if vectors.dtype == torch.bool else vectors
     if vectors.ndim != 2 or not ((vectors == 0) | (vectors == 1)).all():
         raise ValueError(
             f"vectors: got shape {tuple(vectors.shape)} with values {vectors.unique().tolist()[:5]}, wanted a matrix of 0 and 1"

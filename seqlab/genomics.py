@@ -29,6 +29,7 @@ from seqlab.long_model import ARMS, GAP, SCORED, SEEDS, STEPS, TOKENS, WIDEST, P
 FILE = Path(__file__).parent / "data" / "genomics.json"
 CLASSES = ("no gene", "+0", "+1", "+2", "-0", "-1", "-2")
 LONGER, MASK, RATE = 600, 0, 0.15
+LONGEST_ORDER = 11  # of a Markov chain
 PLACES = 400  # stretches of the test part; the middle SCORED tokens of each can be targets
 CELLS = [(arm, 256) for arm in ARMS] + [(arm, context) for context in (64, 512, 128) for arm in ("window", "BigBird")]
 CELLS_LONGER = [(arm, context) for context in (512, 256) for arm in ("window", "BigBird")]
@@ -129,6 +130,8 @@ def frame_baselines() -> dict[str, float]:
 
 def markov(order: int) -> float:
     """Bits per base of the test part under an order-k Markov chain of the training part, add-one counts, left to right."""
+    if not 0 <= order <= LONGEST_ORDER:
+        raise ValueError(f"order: got {order}, wanted 0 to {LONGEST_ORDER}: a table has 4^(order + 1) counts")
     bases, _ = genome()
     codes = sum(4 ** (order - i) * bases[i : len(bases) - order + i] for i in range(order + 1))
     learn, test = codes[: cut() - order], codes[cut() :]

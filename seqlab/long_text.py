@@ -114,6 +114,8 @@ def distant(ids: Int[Tensor, "batch token"], targets: Int[Tensor, "batch token"]
 
 def play_baseline(width: int) -> float:
     """Share of test tokens placed right by word counts: naive Bayes with add-one counts on `width` tokens around each."""
+    if not 0 <= width <= WIDEST - SCORED or width % 2:
+        raise ValueError(f"width: got {width}, wanted an even number of tokens, 0 to {WIDEST - SCORED}")
     vocabulary, learn, test = corpus("shakespeare")
     counts = torch.stack([torch.bincount(text, minlength=len(vocabulary)) for text in learn]) + 1.0
     bits = (counts / counts.sum(1, keepdim=True)).log()

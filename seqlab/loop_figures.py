@@ -135,7 +135,7 @@ def paths(states: Float[Tensor, "loop case dim"], labels: Sequence[int], names: 
     lines, seen = [], set()
     for case, label in enumerate(labels):
         colour, symbol = PALETTE[label % len(PALETTE)], SYMBOLS[label % len(SYMBOLS)]
-        across, up = plane[:, case].T.tolist()
+        across, up = ([round(value, 3) for value in row] for row in plane[:, case].T.tolist())
         lines.append(
             go.Scatter(
                 x=across, y=up, mode="lines+markers", name=f"answer {names[label]}", legendgroup=str(label), showlegend=label not in seen,
@@ -202,12 +202,13 @@ def residual_lens(series: Mapping[str, Sequence[float]]) -> go.Figure:
 
 def _spread(name: str, x: Sequence[float], values: Sequence[Sequence[float]], at: int) -> go.Scatter:
     means = [fmean(v) for v in values]
+    up, down = [max(v) - m for v, m in zip(values, means)], [m - min(v) for v, m in zip(values, means)]
+    short = lambda numbers: [float(f"{number:.5g}") for number in numbers]
     return go.Scatter(
-        x=list(x), y=means, name=name, mode="lines+markers",
+        x=list(x), y=short(means), name=name, mode="lines+markers",
         line={"color": PALETTE[at % len(PALETTE)], "dash": DASHES[at % len(DASHES)]}, marker={"symbol": SYMBOLS[at % len(SYMBOLS)], "size": 8},
         error_y={
-            "type": "data", "array": [max(v) - m for v, m in zip(values, means)], "arrayminus": [m - min(v) for v, m in zip(values, means)],
-            "symmetric": False, "thickness": 1,
+            "type": "data", "array": short(up), "arrayminus": short(down), "symmetric": False, "thickness": 1,
         },
     )  # fmt: skip
 

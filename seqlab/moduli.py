@@ -61,11 +61,12 @@ class Moduli:
         """ω_cont ≤ ω and ω_tok ≤ ω. The margin is the smaller difference (0 where one attains the whole)."""
         larger = max((self.contextual, self.token), key=float)
         margin = self.sequence.value - larger.value
+        rounding = 1e-12 * max(1.0, self.sequence.value)
         text = (
             f"token {larger.token} moves by {larger.value:.4g}, the whole sequence by at most {self.sequence.value:.4g}"
         )
-        witness = None if margin >= -1e-12 else Witness(text, (larger.x, larger.other))
-        return Verdict(margin >= -1e-12, margin, witness, SMALLER, self.pairs)
+        witness = None if margin >= -rounding else Witness(text, (larger.x, larger.other))
+        return Verdict(margin >= -rounding, margin, witness, SMALLER, self.pairs)
 
 
 def moduli(f: Function, delta: float, *, length: int = 2, dim: int = 1, points: int = 17, p: float = 2) -> Moduli:
@@ -87,22 +88,29 @@ def moduli(f: Function, delta: float, *, length: int = 2, dim: int = 1, points: 
             f"points: {points}^{entries} sequences make {size**2:,} pairs, wanted at most {PAIRS:,}; choose at most {most} "
             f"points for length {length} and dim {dim}"
         )
-    if delta * (points - 1) < 1 - 1e-9:
-        raise ValueError(f"delta: got {delta:g}, shorter than the mesh 1/{points - 1} of the grid; raise points")
+    if not delta * (points - 1) >= 1 - 1e-9:
+        raise ValueError(f"delta: got {delta:g}, wanted at least the mesh 1/{points - 1} of the grid; raise points")
     index = torch.tensor(list(itertools.product(range(points), repeat=entries)))
     index = rearrange(index, "sequence (token dim) -> sequence token dim", token=length)
     x = index.double() / (points - 1)
-    y = f(x)
-    if y.shape != x.shape:
-        raise ValueError(f"f: returned shape {tuple(y.shape)} for inputs {tuple(x.shape)}, wanted the same shape")
-    if not y.isfinite().all():
-        raise ValueError("f: returned NaN or an infinity somewhere on the grid; wanted a continuous function on [0, 1]")
+    y = evaluate(f, x)
     best = {name: (-1.0, 0, 0, None) for name in ("sequence", "contextual", "token")}
     rows = max(1, 2_000_000 // (size * entries))
     for start in range(0, size, rows):
         _search(index[start : start + rows], index, y[start : start + rows], y, start, delta * (points - 1), p, best)
     found = {name: Modulus(max(v, 0.0), x[i].tolist(), x[j].tolist(), n) for name, (v, i, j, n) in best.items()}
     return Moduli(delta, **found, pairs=size**2)
+
+
+def evaluate(f: Function, x: Tokens) -> Tensor:
+    """f(x) in float64. Raises ValueError where f returns no tensor, another shape, or numbers that are not finite."""
+    y = f(x)
+    if not isinstance(y, Tensor) or y.shape != x.shape:
+        got = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
+        raise ValueError(f"f: returned {got} for inputs {tuple(x.shape)}, wanted a tensor of the same shape")
+    if not y.isfinite().all():
+        raise ValueError("f: returned NaN or an infinity somewhere on the grid; wanted a continuous function on [0, 1]")
+    return y.detach().double()
 
 
 def reads_context(x: Tokens) -> Tensor:

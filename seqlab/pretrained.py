@@ -164,6 +164,8 @@ def atom_map(trace: ReactionTrace, layer: int = 10, head: int = 5) -> dict[int, 
 
     The head is the one that the authors found to carry the map: layer 10, head 5, counted from 0.
     """
+    if ">>" not in trace.tokens:
+        raise ValueError(f"reaction: {''.join(trace.tokens[1:-1])!r} has no >>, wanted reactants>>product")
     arrow = trace.tokens.index(">>")
     atoms = [
         at

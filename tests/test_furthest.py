@@ -5,6 +5,7 @@ import torch
 
 from seqlab import furthest as task
 from seqlab import patterns
+from tests.big_bird.test_plan import plain
 
 
 @pytest.mark.parametrize(("n", "dim", "seed"), [(64, 36, 0), (7, 3, 1), (33, 5, 2), (2, 1, 3), (1, 4, 0)])
@@ -99,5 +100,10 @@ def test_bad_input_is_refused():
         task.orthogonal_pair(torch.tensor([[0, 2]]))
     with pytest.raises(ValueError, match=r"vectors\[1\]: got the zero vector"):
         task.orthogonal_pair(torch.tensor([[0, 1], [0, 0]]))
+    for shape in ((3,), (0, 3)):
+        with pytest.raises(ValueError, match="u: got shape .* at least one token"):
+            plain(task.solve)(torch.zeros(shape))
+    booleans = torch.tensor([[True, False], [True, True], [False, True]])
+    assert plain(task.orthogonal_pair)(booleans) == (0, 2)
     with pytest.raises(ValueError, match="n, dim: got 0"):
         task.unit_vectors(0, 3)

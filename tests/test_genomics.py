@@ -165,6 +165,9 @@ def test_baselines():
     baselines = genomics.frame_baselines()
     assert baselines["majority"] < 0.2 < 0.65 < baselines["logistic regression"] < 0.75
     assert genomics.markov(0) == pytest.approx(1.985, abs=0.001) and genomics.markov(5) < genomics.markov(2)
+    for order in (-1, 30):
+        with pytest.raises(ValueError, match=f"order: got {order}, wanted 0 to"):
+            genomics.markov(order)
     splice = genomics.splice()
     assert splice["majority"] < 0.6 and splice["shuffled"] < splice["majority"] and splice["60 bases"] > 0.94
     assert splice["4 bases"] < splice["10 bases"] < splice["40 bases"] + 0.02

@@ -47,6 +47,7 @@ def test_the_documents_are_the_answers_alone():
     assert all("-----" not in written for written in parts["py-programming"].texts[0].splitlines()[:1])
     with pytest.raises(ValueError, match="no words"):
         Q.document("bad", [("a?", "fine"), ("b?", " \n ")])
+    assert Q.tokens("Größe_2: naïve?") == ["größe_", "2", ":", "naïve", "?"]
     own = Q.paragraphs("own", "One cat.\n\n\nTwo dogs.\n \nThree.")
     assert own.sections == (("one", "cat", "."), ("two", "dogs", "."), ("three", ".")) and own.questions == ("",) * 3
 
@@ -172,7 +173,9 @@ def test_bm25_by_hand():
     idf = torch.log(torch.tensor(1 + 1.5 / 1.5)).item()
     size, mean = 10, 8.5
     assert scores == [pytest.approx(idf * 2.2 / (1 + 1.2 * (0.25 + 0.75 * size / mean))), 0]
-    assert Q.bm25(SMALL, ["?"]) == [0, 0]
+    assert Q.bm25(SMALL, ["?"]) == Q.bm25(SMALL, [""]) == Q.bm25(SMALL, []) == [0, 0]
+    with pytest.raises(TypeError, match="question: got the string 'cat', wanted its words"):
+        Q.bm25(SMALL, "cat")
 
 
 def test_shuffling_gives_every_question_another_answer():
@@ -272,6 +275,8 @@ def test_asking():
             Q.ask(bad, SMALL)
     with pytest.raises(ValueError, match="py-programming"):
         Q.ask("cat?", "nowhere")
+    with pytest.raises(ValueError, match="layers: got 0"):
+        Q.listens("window", 100, 0)
 
 
 def test_the_view_changes_with_every_control_and_takes_bad_input():

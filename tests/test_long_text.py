@@ -79,6 +79,9 @@ def test_the_control_mixes_answers_in_training_only():
 
 def test_word_counts_place_a_word_the_better_the_more_they_see():
     few, more, all_ = (long_text.play_baseline(width) for width in (4, 28, 480))
+    for width in (-2, 27, 482):
+        with pytest.raises(ValueError, match=f"width: got {width}, wanted an even number"):
+            long_text.play_baseline(width)
     assert few < more - 0.1 and more == pytest.approx(0.71, abs=0.02) and all_ > 0.99
 
 

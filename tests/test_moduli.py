@@ -60,12 +60,20 @@ def test_an_impossible_set_of_moduli_is_refuted():
     assert not verdict and verdict.margin == -1 and "token 0 moves by 2" in verdict.witness.text
 
 
+def test_huge_values_and_whole_numbers():
+    for p in (1, 2, 3.5, float("inf")):
+        assert moduli(lambda x: 1e12 * torch.sin(40 * x.roll(1, 1)), 0.2, points=6, p=p).check()
+    assert moduli(lambda x: (9 * x).long(), 0.5).token.value == 5 and moduli(lambda x: x > 0.5, 0.5).token.value == 1
+
+
 @pytest.mark.parametrize(
     "options, words",
     [
         (dict(points=80), ["points: 80^2", "at most 74", "30,000,000"]),
         (dict(length=3, dim=3, points=3), ["points: 3^9", "choose at most 2 "]),
         (dict(delta=0.01), ["delta", "mesh 1/16"]),
+        (dict(delta=float("nan")), ["delta: got nan"]),
+        (dict(f=lambda x: None), ["f: returned NoneType"]),
         (dict(points=1), ["points", "at least"]),
         (dict(p=0.5), ["p: got 0.5"]),
         (dict(f=lambda x: x[:, 0]), ["f: returned shape"]),

@@ -36,12 +36,14 @@ def blocked_attention(
 ) -> Values:
     """softmax(scale q kᵀ) v over the keys that the plan lists, in plain PyTorch and O(n) memory.
 
-    key_padding:  true = a real key. A query that sees no real key gives zeros
+    key_padding:  true = a real key; what stands in the others, NaN included, counts for nothing. A query that sees no
+                  real key gives zeros
     scale:        1/√dim when None
 
     Raises ValueError where shapes disagree, or the sequence is too short for the plan.
     """
     drawn = _read(q, k, v, plan, key_padding)
+    k, v = _cleared((k, v), key_padding)
     (q, k, v), real = _arrange((q, k, v), drawn, key_padding)
     n, b = real.shape[-1], plan.block
     q, k, v = (
@@ -73,6 +75,7 @@ def kernel_attention(
 ) -> Values:
     """The same by `kernels.attention(layout=…)`, which stores neither scores nor copies of the keys."""
     drawn = _read(q, k, v, plan, key_padding)
+    k, v = _cleared((k, v), key_padding)
     if drawn.front or key_padding is not None:
         (q, k, v), key_padding = _arrange((q, k, v), drawn, key_padding)
     out = kernels.attention(q, k, v, layout=drawn.layout, key_padding=key_padding, scale=scale, impl=impl)
@@ -84,6 +87,7 @@ def dense_attention(
 ) -> Values:
     """The same with the n × n scores stored and masked: the oracle."""
     drawn = _read(q, k, v, plan, key_padding)
+    k, v = _cleared((k, v), key_padding)
     return attention(q, k, v, pattern=drawn.mask(), key_padding=key_padding, scale=scale)
 
 
@@ -132,6 +136,13 @@ def _mix(
     return out.masked_fill(~allowed.any(-1)[..., None, None], 0)
 
 
+def _cleared(tensors: tuple[Tensor, ...], key_padding: Padding | None) -> tuple[Tensor, ...]:
+    """Zeros where there is padding: a weight of 0 does not hide a NaN."""
+    if key_padding is None:
+        return tensors
+    return tuple(x.masked_fill(~key_padding[:, None, :, None], 0) for x in tensors)
+
+
 def _arrange(
     tensors: tuple[Tensor, ...], drawn: Drawn, key_padding: Padding | None
 ) -> tuple[list[Tensor], Bool[Tensor, "batch arranged"]]:
@@ -159,9 +170,15 @@ def _restore(out: Values, drawn: Drawn) -> Float[Tensor, "batch head restored va
 
 def _read(q: Tensor, k: Tensor, v: Tensor, plan: Plan, key_padding: Tensor | None) -> Drawn:
     """The plan at this length, once the arguments agree."""
+    if not isinstance(plan, Plan):
+        raise TypeError(f"plan: got {type(plan).__name__}, wanted a seqlab.big_bird.Plan")
     for name, x in (("q", q), ("k", k), ("v", v)):
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            raise TypeError(f"{name}: got {getattr(x, 'dtype', type(x).__name__)}, wanted a tensor of floats")
         if x.ndim != 4:
             raise ValueError(f"{name}: got shape {tuple(x.shape)}, wanted (batch, head, token, dim)")
+        if x.dtype != q.dtype:
+            raise TypeError(f"{name}: got {x.dtype}, q is {q.dtype}; cast them to one")
     if q.shape != k.shape or k.shape[:3] != v.shape[:3]:
         got = ", ".join(f"{name} {tuple(x.shape)}" for name, x in (("q", q), ("k", k), ("v", v)))
         raise ValueError(f"shapes differ: {got}; this is self-attention, with as many queries as keys in every head")

@@ -3,7 +3,8 @@
     interface.register(Plan(heads=12), name="seqlab_big_bird")
     model = AutoModel.from_pretrained("…", attn_implementation="seqlab_big_bird")
 
-transformers is no requirement of seqlab: it is asked for only here. Its own `BigBirdModel` does not go through the interface.
+transformers is an extra (`pip install '.[huggingface]'`) that only this module asks for. Its own `BigBirdModel` does
+not go through the interface.
 """
 
 from __future__ import annotations

@@ -45,6 +45,8 @@ class BigBirdAttention(SelfAttention):
 
     def forward(self, x: Tokens, key_padding: Bool[Tensor, "batch token"] | None = None) -> Tokens:
         """key_padding: true = a real token; what padding tokens get is their own affair, nobody attends to them."""
+        if x.ndim != 3:
+            raise ValueError(f"x: got shape {tuple(x.shape)}, wanted (batch, token, dim)")
         if x.shape[-1] != self.dim:
             raise ValueError(f"x: got dim {x.shape[-1]}, this layer was made for dim {self.dim}")
         q, k, v = (

@@ -14,6 +14,7 @@ What is left are whole blocks only, and one code serves ITC and ETC.
 
 from __future__ import annotations
 
+import numbers
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -57,14 +58,15 @@ class Plan:
     short: str = "error"
 
     def __post_init__(self) -> None:
-        for name, least in (("block", 1), ("window", 0), ("random_blocks", 0), ("heads", 1), ("extra", 0)):
-            _whole(name, getattr(self, name), least)
+        smallest = dict(block=1, window=0, random_blocks=0, heads=1, extra=0, seed=None)
+        for name, least in smallest.items():
+            object.__setattr__(self, name, _whole(name, getattr(self, name), least))
         if self.window and self.window % 2 == 0:
             raise ValueError(
                 f"window: got {self.window} blocks, wanted an odd number (a block and as many neighbours on both sides), or 0"
             )
         if self.random_from is not None:
-            _whole("random_from", self.random_from, self.block)
+            object.__setattr__(self, "random_from", _whole("random_from", self.random_from, self.block))
         for name in ("global_blocks", "global_tokens"):
             given = getattr(self, name)
             if isinstance(given, int) or not isinstance(given, Iterable):
@@ -242,7 +244,7 @@ def _draw(plan: Plan, draw: random.Random, row: int, count: int, relays: list[in
 
 
 def _whole(name: str, got: object, least: int | None = None) -> int:
-    if isinstance(got, bool) or not isinstance(got, int) or (least is not None and got < least):
+    if isinstance(got, bool) or not isinstance(got, numbers.Integral) or (least is not None and got < least):
         wanted = "a whole number" if least is None else f"a whole number, at least {least}"
         raise ValueError(f"{name}: got {got!r}, wanted {wanted}")
-    return got
+    return int(got)

@@ -56,7 +56,8 @@ def ask(question: str, document: Document | str, *, model: Reader | None = None,
     """
     if not isinstance(question, str) or not (words := tokens(question)):
         raise ValueError(f"question: {question!r} has no word; ask something, e.g. 'How do I copy a file?'")
-    part, model = named(document) if isinstance(document, str) else document, model or shipped()
+    part = document if isinstance(document, Document) else named(document)
+    model = model or shipped()
     scores = model([words], [part.sections], cut=cut)[0]
     shares, order = scores.softmax(0).tolist(), scores.argsort(descending=True, stable=True).tolist()
     found = tuple(Found(at, part.starts[at], scores[at].item(), shares[at], part.texts[at]) for at in order)

@@ -60,6 +60,8 @@ def layout(arm: str, length: int, layer: int = 0, seed: int = 0) -> BlockLayout:
 
 def listens(arm: str, length: int, layers: int, seed: int = 0) -> Bool[Tensor, token]:
     """Which tokens of a document can have heard the question after `layers` layers."""
+    if layers < 1:
+        raise ValueError(f"layers: got {layers}, wanted at least 1")
     read = min(length, TRUNCATED) if arm == "first 512" else length
     heard = None
     for layer in range(layers):

@@ -25,7 +25,7 @@ TEST = ("debian-faq", "py-programming", "perlfaq4")  # the longest document of e
 PRACTICE, LONGEST = 1504, 256  # tokens of a practice document; of a section in it
 SENTENCE = (5, 24)  # tokens of a sentence that becomes a question
 
-_TOKEN = re.compile(r"[a-z_]+|\d+|[^\w\s]")
+_TOKEN = re.compile(r"[^\W\d]+|\d+|[^\w\s]")
 _RULER = re.compile(r"^\s*([-=~*^#.])\1{2,}\s*$", re.MULTILINE)  # the line below a heading is as long as the question
 _SENTENCE = re.compile(r"(?<=[.?!:])\s+|\n\s*\n")
 

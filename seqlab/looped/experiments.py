@@ -1,7 +1,7 @@
 """What loops and clocks are worth in small trained models: pointer chasing, clocks, more loops than trained, strings, tables.
 
-`python -m seqlab.looped.experiments [part …]` trains all cells of `PARTS` with three seeds, resumable, about 45 minutes on
-one core that has nothing else to do; `--full` trains the paper's sizes (`FULL`), which wants a GPU and days. The result comes with seqlab: `results()`.
+`python -m seqlab.looped.experiments [part …]` trains all cells of `PARTS` with three seeds, resumable, about 80 minutes on
+a core that is shared; `--full --device cuda` trains the paper's sizes (`FULL`), which takes days. The result comes with seqlab: `results()`.
 """
 
 from __future__ import annotations
@@ -127,14 +127,20 @@ def config_for(cell: Cell, base: Config) -> Config:
 
 
 def train(
-    cell: Cell, plan: Plan, seed: int = 0, *, steps: int | None = None, watch: training.Watcher | None = None
+    cell: Cell,
+    plan: Plan,
+    seed: int = 0,
+    *,
+    steps: int | None = None,
+    watch: training.Watcher | None = None,
+    device: str = "cpu",
 ) -> Result:
     """Train one cell on fresh questions, judge it on others. Same arguments, same result; the global generator is untouched."""
-    model, history = fit(cell, plan, seed, steps=steps, watch=watch)
+    model, history = fit(cell, plan, seed, steps=steps, watch=watch, device=device)
     ids, wanted = TASKS[cell.task].draw(plan.judged, torch.Generator().manual_seed(10**6 + seed), test=True)
     config = model.config
     most = max(MOST, config.loops) if config.layers == 1 else 1
-    accuracies = model.accuracies(ids, wanted, most)
+    accuracies = model.accuracies(ids.to(device), wanted.to(device), most)
     return Result(
         cell.task, cell.arm, cell.loops, seed, accuracies[config.loops], accuracies, fmean(history.loss[-20:]), parameters(model),
         passes(config), history.seconds, history.loss,
@@ -142,7 +148,13 @@ def train(
 
 
 def fit(
-    cell: Cell, plan: Plan, seed: int = 0, *, steps: int | None = None, watch: training.Watcher | None = None
+    cell: Cell,
+    plan: Plan,
+    seed: int = 0,
+    *,
+    steps: int | None = None,
+    watch: training.Watcher | None = None,
+    device: str = "cpu",
 ) -> tuple[LoopedTransformer, training.History]:
     """The trained model of a cell and its history. KeyboardInterrupt goes through: an interrupted run is no result."""
     task = TASKS[cell.task]
@@ -150,9 +162,9 @@ def fit(
         torch.manual_seed(seed)
         model = LoopedTransformer(task.vocabulary, task.length, task.classes, config_for(cell, plan.config))
     varied = (cell.loops - 1, 2 * cell.loops) if cell.arm.endswith(VARIED) else None
-    batches = _batches(task, plan.batch, seed, varied)
+    batches = ((ids.to(device), wanted.to(device), r) for ids, wanted, r in _batches(task, plan.batch, seed, varied))
     history = training.fit(
-        model, batches, steps=steps or plan.steps, lr=plan.lr, weight_decay=plan.weight_decay, watch=watch
+        model.to(device), batches, steps=steps or plan.steps, lr=plan.lr, weight_decay=plan.weight_decay, watch=watch
     )
     if history.interrupted:
         raise KeyboardInterrupt
@@ -231,11 +243,11 @@ def setting(part: str, plan: Plan | None = None) -> dict:
     return kept | model | {"baselines": {name: round(value, 4) for name, value in baselines.items()}}
 
 
-def measure(part: str, plan: Plan, path: Path = FILE, seeds: Sequence[int] = SEEDS) -> None:
+def measure(part: str, plan: Plan, path: Path = FILE, seeds: Sequence[int] = SEEDS, device: str = "cpu") -> None:
     """Train the cells that `path` lacks, one seed of all cells after another."""
 
     def run(task: str, arm: str, loops: int, seed: int) -> dict:
-        row = vars(train(Cell(task, arm, loops), plan, seed))
+        row = vars(train(Cell(task, arm, loops), plan, seed, device=device))
         return {name: value for name, value in row.items() if name != "losses"}
 
     todo = [(*vars(cell).values(), seed) for seed in seeds for cell in plan.cells]
@@ -267,13 +279,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m seqlab.looped.experiments")
     parser.add_argument("parts", nargs="*", help=f"any of {', '.join([*PARTS, 'memoriser'])}; all if none is named")
     parser.add_argument("--full", action="store_true", help="the paper's sizes instead")
+    parser.add_argument("--device", default="cpu", help="where to train: cpu, or cuda where a GPU is")
     parser.add_argument("--file", type=Path, default=FILE)
     chosen = parser.parse_args(arguments)
     plans = FULL if chosen.full else PARTS
     torch.set_num_threads(1)
     for part, plan in plans.items():
         if not chosen.parts or part in chosen.parts:
-            measure(part, plan, chosen.file)
+            measure(part, plan, chosen.file, device=chosen.device)
     if not chosen.full and (not chosen.parts or "memoriser" in chosen.parts):
         measure_tables(chosen.file)
 

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -55,6 +56,8 @@ class Config:
             raise ValueError(f"clock: got {self.clock!r}, wanted one of {CLOCKS}")
         if self.layers < 1 or self.loops < 1:
             raise ValueError(f"layers, loops: got {self.layers} and {self.loops}, wanted at least 1 of each")
+        if self.heads < 1 or self.dim < 1:
+            raise ValueError(f"dim, heads: got {self.dim} and {self.heads}, wanted at least 1 of each")
         if self.dim % self.heads:
             raise ValueError(f"heads: {self.heads} heads do not divide dim {self.dim}; choose a divisor")
 
@@ -149,15 +152,20 @@ class LoopedTransformer(nn.Module):
         self, ids: Int[Tensor, "batch token"], loops: int | None = None
     ) -> Float[Tensor, "loop batch token dim"]:
         """The stream before the first loop and after each of `loops`."""
-        loops = self.config.loops if loops is None else loops
+        return torch.stack(list(self._stream(ids, self.config.loops if loops is None else loops)))
+
+    def _stream(self, ids: Tensor, loops: int) -> Iterator[Tensor]:
         if loops < 0:
             raise ValueError(f"loops: got {loops}, wanted 0 or more")
-        if ids.shape[1] != self.length:
-            raise ValueError(f"ids: got {ids.shape[1]} tokens, this model was made for {self.length}")
-        seen = [self.embed(ids) + self.position]
+        if ids.ndim != 2 or ids.shape[1] != self.length:
+            raise ValueError(
+                f"ids: got {ids.shape[-1]} tokens in shape {tuple(ids.shape)}, wanted (batch, {self.length}), as this model was made"
+            )
+        x = self.embed(ids) + self.position
+        yield x
         for t in range(1, loops + 1):
-            seen.append(self.step(seen[-1], t))
-        return torch.stack(seen)
+            x = self.step(x, t)
+            yield x
 
     def answer(self, state: Float[Tensor, "*more token dim"]) -> Float[Tensor, "*more answer"]:
         """Logits from any state: the answer that the model would give if it stopped here."""
@@ -174,8 +182,12 @@ class LoopedTransformer(nn.Module):
 
     @torch.no_grad()
     def accuracies(self, ids: Int[Tensor, "batch token"], wanted: Int[Tensor, batch], most: int) -> list[float]:
-        """Share of right answers if the model stops after 0, 1, …, `most` loops."""
-        return (self.answer(self.states(ids, most)).argmax(-1) == wanted).double().mean(-1).tolist()
+        """Share of right answers if the model stops after 0, 1, …, `most` loops. Holds one loop of 1,024 questions at a time."""
+        right = [0] * (most + 1)
+        for some, answers in zip(ids.split(1024), wanted.split(1024)):
+            for t, state in enumerate(self._stream(some, most)):
+                right[t] += int((self.answer(state).argmax(-1) == answers).sum())
+        return [n / len(ids) for n in right]
 
 
 def parameters(model: nn.Module) -> int:

@@ -29,8 +29,8 @@ class Pointers:
     nodes: int = 6
 
     def __post_init__(self):
-        if self.nodes < 2 or self.hops < 0 or self.nodes ** (self.nodes + 1) >= 2**62:
-            raise ValueError(f"nodes, hops: got {self.nodes} and {self.hops}, wanted 2 to 14 nodes and 0 hops or more")
+        if self.nodes < 3 or self.hops < 0 or self.nodes ** (self.nodes + 1) >= 2**62:
+            raise ValueError(f"nodes, hops: got {self.nodes} and {self.hops}, wanted 3 to 14 nodes and 0 hops or more")
 
     @property
     def vocabulary(self) -> int:
@@ -85,8 +85,10 @@ class Strings:
     def __post_init__(self):
         if self.kind not in ("lcs", "edit"):
             raise ValueError(f"kind: got {self.kind!r}, wanted 'lcs' or 'edit'")
-        if self.size < 1 or self.letters < 2:
-            raise ValueError(f"size, letters: got {self.size} and {self.letters}, wanted at least 1 and 2")
+        if self.size < 1 or self.letters < 2 or self.letters ** (2 * self.size) < 9:
+            raise ValueError(
+                f"size, letters: got {self.size} and {self.letters}, wanted at least 1 and 2, and at least 9 pairs of strings"
+            )
 
     @property
     def vocabulary(self) -> int:
@@ -103,7 +105,7 @@ class Strings:
     def draw(self, count: int, generator: torch.Generator, test: bool = False) -> tuple[Tensor, Tensor]:
         """(ids, answers). A pair is for testing when a hash of its letters is divisible by 11."""
         kept: list[tuple[Tensor, Tensor]] = []
-        while sum(len(a) for a, _ in kept) < count:
+        while not kept or sum(len(a) for a, _ in kept) < count:
             a, b = pairs(2 * count if not test else 14 * count, self.size, self.letters, generator, self.kind == "edit")
             chosen = (_hash(torch.cat([a, b], 1)) % HELD_OUT == 0) == test
             kept.append((a[chosen], b[chosen]))
@@ -120,6 +122,7 @@ class Strings:
 
 def lcs(a: Int[Tensor, "batch m"], b: Int[Tensor, "batch n"]) -> Int[Tensor, batch]:
     """Length of the longest common subsequence, by the table T[i, j] = T[i-1, j-1] + 1 or max(T[i-1, j], T[i, j-1])."""
+    _check(a, b)
     row = [torch.zeros(len(a), dtype=torch.long)] * (b.shape[1] + 1)
     for i in range(a.shape[1]):
         fresh = [row[0]]
@@ -137,6 +140,7 @@ def edit_distance(
 
     T[i, 0] = T[0, i] = i · border. Only border = gap makes this the distance; the published data have border 1.
     """
+    _check(a, b)
     row = [torch.full((len(a),), border * j) for j in range(b.shape[1] + 1)]
     for i in range(a.shape[1]):
         fresh = [torch.full((len(a),), border * (i + 1))]
@@ -177,6 +181,14 @@ def pairs(
         copied = torch.where((edit < edits)[:, None], fresh, copied)
     copy = torch.rand(count, generator=generator) < 0.6
     return a, torch.where(copy[:, None], copied, b)
+
+
+def _check(a: Tensor, b: Tensor) -> None:
+    if a.ndim != 2 or b.ndim != 2 or len(a) != len(b):
+        raise ValueError(
+            f"a, b: got shapes {tuple(a.shape)} and {tuple(b.shape)}, wanted (batch, letters) with one batch; a single "
+            "string is a batch of one, a[None]"
+        )
 
 
 def _hash(ids: Int[Tensor, "batch token"]) -> Int[Tensor, batch]:

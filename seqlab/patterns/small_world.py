@@ -186,6 +186,8 @@ def bigbird(n: int, block: int = 64, **options: int) -> Graph:
 
 def statistics(of: Graph | Instance, seed: int = 0, *, exact_up_to: int = EXACT, sources: int = SOURCES) -> SmallWorld:
     """Clustering, paths and gap. With more than `exact_up_to` vertices, paths come from `sources` tokens drawn by seed."""
+    if not isinstance(of, Graph | Instance):
+        raise TypeError(f"of: got {type(of).__name__}, wanted a graph, or a pattern at a length: pattern.at(1024)")
     g = of if isinstance(of, Graph) else graph(of)
     if g.n < 2:
         raise ValueError(f"n: got {g.n} token, wanted at least 2: one token alone has no paths")

@@ -75,6 +75,20 @@ def test_a_sequence_of_padding_gives_zeros_and_no_gradient(way):
 
 
 @each_way
+def test_what_stands_in_the_padding_counts_for_nothing(way):
+    plan = Plan(4, random_blocks=1, global_tokens=(30,), seed=2)
+    q, k, v = (x.detach() for x in heads_of(plan, 40))
+    real = (torch.arange(40) < 27).expand(len(q), 40)
+    wanted = way(q, k, v, plan, real)
+    for odd in (float("nan"), float("inf"), 1e300):
+        k, v = (x.masked_fill(~real[:, None, :, None], odd).requires_grad_() for x in (k, v))
+        out = way(q, k, v, plan, real)
+        assert torch.equal(out, wanted)
+        for grad in torch.autograd.grad(out.sum(), (k, v)):
+            assert grad.isfinite().all() and not grad[:, :, 27:].any()
+
+
+@each_way
 def test_scale_and_float32(way):
     plan, n = PLANS["etc"]
     tensors = heads_of(plan, n, dtype=torch.float32)
@@ -128,6 +142,8 @@ def test_errors_name_the_argument(way):
     q, k, v = (x.detach() for x in heads_of(plan, 40))
     for arguments, error, words in (
         ((q[0], k, v, plan), ValueError, "q: got shape"),
+        ((q.long(), k, v, plan), TypeError, "q: got torch.int64, wanted a tensor of floats"),
+        ((q, k.float(), v, plan), TypeError, "k: got torch.float32, q is torch.float64"),
         ((q, k[:, :, :-1], v, plan), ValueError, "shapes differ"),
         ((q, k[:, :1], v, plan), ValueError, "shapes differ"),
         ((q, k, v, replace(plan, heads=3)), ValueError, "plan: has 3 heads, q has 2"),

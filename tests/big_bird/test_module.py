@@ -79,5 +79,7 @@ def test_errors():
         BigBirdAttention(6, 2, plan=Plan(heads=3))
     with pytest.raises(ValueError, match="x: got dim 5"):
         BigBirdAttention(6, 2, plan=PLAN)(torch.randn(1, 40, 5))
+    with pytest.raises(ValueError, match=r"x: got shape \(40, 6\), wanted \(batch, token, dim\)"):
+        plain(BigBirdAttention.forward)(BigBirdAttention(6, 2, plan=PLAN), torch.randn(40, 6))
     with pytest.raises(ValueError, match="plan: has 2 heads, the layer has 3"):
         BigBirdAttention(6, 3).set_extra_state(BigBirdAttention(6, 2, plan=PLAN).get_extra_state())

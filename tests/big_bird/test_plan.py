@@ -3,6 +3,7 @@
 import pickle
 from dataclasses import FrozenInstanceError, replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -142,6 +143,27 @@ def test_a_plan_from_the_front_goes_on_as_the_sequence_grows():
     assert torch.equal(long[:, : short.shape[1]], short)
 
 
+def made(**options):
+    """A plan as a notebook makes it, before its own checks: without the type checks that tests add."""
+    plan = object.__new__(Plan)
+    for name, given in (Plan().as_dict() | options).items():
+        object.__setattr__(plan, name, given)
+    return plan
+
+
+def test_whole_numbers_of_other_libraries_are_whole_numbers():
+    ours = Plan(4, seed=3, global_blocks=(0,))
+    plan = made(block=np.int64(4), seed=np.int32(3), global_blocks=(np.int8(0),))
+    plan.__post_init__()
+    assert plan == ours and type(plan.block) is type(plan.seed) is int and plan.as_dict() == ours.as_dict()
+    assert torch.equal(plain(Plan.at)(plan, np.int64(40)).random, ours.at(40).random)
+
+
+def test_a_block_that_begins_in_the_front_but_ends_outside_is_not_in_it():
+    drawn = Plan(4, random_blocks=1, random_from=23, global_blocks=(), seed=1).at(200).random
+    assert set(drawn[:, 8:].unique().tolist()) == {0, 1, 2, 3, 4}
+
+
 @pytest.mark.parametrize(
     "options, error, words",
     [
@@ -153,18 +175,15 @@ def test_a_plan_from_the_front_goes_on_as_the_sequence_grows():
         (dict(random_from=10), ValueError, "random_from: got 10, wanted a whole number, at least 64"),
         (dict(heads=0), ValueError, "heads"),
         (dict(extra=-1), ValueError, "extra"),
+        (dict(seed=1.0), ValueError, "seed: got 1.0, wanted a whole number"),
         (dict(global_blocks=2), TypeError, "list of positions"),
         (dict(global_tokens=("a",)), ValueError, "global_tokens: got 'a'"),
         (dict(short="dense"), ValueError, "short: got 'dense'"),
     ],
 )
 def test_wrong_plans(options, error, words):
-    """As a notebook makes them: without the type checks that tests add."""
-    plan = object.__new__(Plan)
-    for name, given in (Plan().as_dict() | options).items():
-        object.__setattr__(plan, name, given)
     with pytest.raises(error, match=words):
-        plan.__post_init__()
+        made(**options).__post_init__()
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,40 @@ def test_floating_point_loses_digits():
     assert looped.first_wrong(digits) == at
 
 
-@pytest.mark.parametrize("labels, words", [([1], ["labels", "at least two"]), ([(1, 2), (1,)], ["labels", "[1, 2]"])])
+def test_tensors_arrays_and_numbers_that_float64_can_hardly_hold():
+    labels = torch.rand(6, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for made in (looped.memoriser(labels), looped.memoriser(labels.numpy()), looped.memoriser(list(labels))):
+        assert made.labels == looped.memoriser(labels.tolist()).labels
+    assert looped.memoriser(labels[:, 0]).check() and looped.memoriser(labels[:, 0]).dim == 1
+    for huge in ([1e308, -1e308, 3], [10**400, 0, -3]):
+        assert looped.memoriser(huge).check() and looped.memoriser(huge, clock=True).check().margin == 1e-12
+    assert not looped.memoriser(huge, clock=True).check(loops=1)
+    assert looped.memoriser([0, 0, 0]).check().margin == 0
+
+
+@pytest.mark.parametrize("ids", [[3], [-1]])
+def test_only_ids_of_the_table_are_recalled(ids):
+    with pytest.raises(ValueError, match="ids: got"):
+        looped.memoriser([1, 2, 3]).recall(ids)
+
+
+def test_no_digits_prove_nothing():
+    with pytest.raises(ValueError, match="prove nothing"):
+        looped.check_digits(20, tables=0)
+
+
+@pytest.mark.parametrize(
+    "labels, words",
+    [
+        ([1], ["labels", "at least two"]),
+        ([(1, 2), (1,)], ["labels", "[1, 2]"]),
+        ([(), ()], ["labels", "[0]"]),
+        ([1.0, float("nan")], ["nan for k = 1", "finite"]),
+        ([float("inf"), 1.0], ["inf for k = 0"]),
+        (["a", "b"], ["'a' for k = 0"]),
+        ([None, 1], ["None for k = 0"]),
+    ],
+)
 def test_errors(labels, words):
     with pytest.raises(ValueError) as caught:
         looped.memoriser(labels)

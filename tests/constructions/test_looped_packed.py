@@ -162,6 +162,23 @@ def test_table_fills_and_orders():
     assert not looped.check_steps(looped.table(looped.below_largest, 4, fill="hold"))
 
 
+def test_a_carry_makes_consecutive_ids_strangers():
+    """In two coordinates the other token leaps from one end of the first to the other while the id grows by 1."""
+    others = lambda x: x.sum(1, keepdim=True) - x
+    verdict = looped.check_steps(looped.table(others, 4, 2), points=5)
+    assert not verdict and [h.name for h in verdict.statement.hypotheses if not h.holds] == ["neighbours"]
+    assert looped.table(others, 4, 2).largest_step == pytest.approx(3 / 4)
+    plain = looped.check_steps(looped.table(others, 6))
+    assert plain and all(h.holds for h in plain.statement.hypotheses)
+
+
+def test_rounding_under_a_clock_counts_as_a_broken_hypothesis():
+    made = looped.packed(looped.below_largest, 5, clock=True)
+    rough, fine = made.check(dtype=torch.float32), made.check(dtype=torch.float64)
+    assert not rough and fine
+    assert all([h.name for h in v.statement.hypotheses if not h.holds] == ["exact"] for v in (rough, fine))
+
+
 @pytest.mark.parametrize("clock", [False, True])
 def test_error_is_within_the_bound_and_falls(clock):
     for f in FUNCTIONS:
@@ -189,6 +206,10 @@ def test_ramps_cost_what_their_volume_says():
         (lambda: looped.table(looped.times_mean, 2, 1, 3), ["length", "the grid has 2"]),
         (lambda: looped.table(looped.times_mean, 40, 1, 4), ["sets of tokens", "5,000"]),
         (lambda: looped.table(lambda x: x[:, :1], 3), ["f: returned shape"]),
+        (lambda: looped.table(lambda x: 3, 3), ["f: returned int"]),
+        (lambda: looped.table(lambda x: x / 0, 3), ["NaN or an infinity"]),
+        (lambda: looped.packed(lambda x: x.cumsum(1), 3), ["not permutation equivariant", "(1, 0)"]),
+        (lambda: looped.table(lambda x: x + x.roll(1, 1) - x.roll(2, 1), 4, 1, 3), ["not permutation equivariant"]),
         (lambda: looped.table(looped.times_mean, 3, fill="steps"), ["fill", "'steps'"]),
     ],
 )

@@ -44,6 +44,10 @@ def test_twenty_sets_have_twenty_ids():
     assert looped.check_sequence(7, 2) and looped.check_sequence(5, 5) and looped.check_sequence(4, 1)
     (name,), *_ = looped.sequence_id(6).exact([[1], [5], [3]], 3)
     assert name == 5 * 36 + 3 * 6 + 1
+    for ids in ([0, 1, 2], [4, 5, 3]):
+        assert (
+            looped.sequence_id(6).exact([[k] for k in ids], 3) == [[max(ids) * 36 + (max(ids) - 1) * 6 + min(ids)]] * 3
+        )
 
 
 @pytest.mark.parametrize("broken", [dict(loops=2), dict(base=2), dict(mark=False), dict(repeated=True)])
@@ -96,7 +100,7 @@ def test_loop_counts_and_delta():
         allowed = looped.stage_loops(levels, dim, length)
         assert allowed.total < r and looped.check_loops(allowed, levels, dim, length)
     assert not looped.check_loops(StageLoops(3, 3, 5), 4) and not looped.check_loops(StageLoops(3, 2, 128), 4)
-    assert looped.check_loops(StageLoops(3, 2, 127), 4)
+    assert looped.check_loops(StageLoops(3, 2, 127), 4).margin == 1  # not one loop to spare, and none too many
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import torch
 
 from seqlab import patterns
 from seqlab.constructions import star
+from tests.big_bird.test_plan import plain
 
 SIZES = [(2, 1, 2), (2, 1, 3), (3, 1, 2), (3, 1, 3), (2, 2, 2), (2, 2, 3), (2, 1, 5)]  # 1/δ, d, n
 SMALL = SIZES[:3]
@@ -181,8 +182,18 @@ def test_bad_input_is_refused():
         star.contextual_mapping(2, 1, 3).names((0, 1))
     with pytest.raises(ValueError, match="whole numbers 0 to 1"):
         star.contextual_mapping(2, 1, 3).names((0, 1, 2))
+    for sequence in ((0, 1, 0.5), "010", ((0,), (1,), (None,))):
+        with pytest.raises(ValueError, match="wanted 3 tokens of whole numbers 0 to 1"):
+            plain(star.StarMapping.ids)(star.contextual_mapping(2, 1, 3), sequence)
     with pytest.raises(ValueError, match="sequences, wanted at most"):
         star.contextual_mapping(3, 2, 5).check()
+
+
+def test_numbers_of_a_tensor_do_not_overflow():
+    mapping = star.contextual_mapping(2, 1, 7)
+    sequence = (1, 0, 1, 1, 0, 0, 1)
+    names = mapping.names(list(torch.tensor(sequence)))
+    assert names == mapping.names(sequence) and max(names) > 2**63
 
 
 def test_literal_is_the_stack_of_literal_layers():

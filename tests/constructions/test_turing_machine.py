@@ -47,6 +47,20 @@ def test_text_and_dict_describe_the_same_machine():
     assert Machine.parse(text) == Machine.from_dict({"start": "A", "halt": ["H"], "rules": rules})
 
 
+def test_names_in_a_dict_may_hold_spaces():
+    rules = {("go on", "a b"): ("go on", "a b", "R"), ("go on", " "): ("the end", "a b", "N")}
+    machine = Machine.from_dict({"start": "go on", "halt": ["the end"], "blank": " ", "rules": rules})
+    assert machine.simulate(["a b"], 3)[-1].state == "the end" and check(machine, ["a b"], 5)
+
+
+def test_comments_behind_a_rule_and_the_marks_that_editors_leave():
+    plain = "start: A\nhalt: H\nA _ -> H # R\nA # -> A # N"
+    text = (
+        "\ufeffstart: A  # begin\r\nhalt: H # and stop\r\n\r\n A _->H # R  # writes a #\r\n\tA # -> A\t# N #stays\r\n"
+    )
+    assert Machine.parse(text) == Machine.parse(plain) and Machine.parse(text).symbols == ("#", "_")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -54,11 +68,14 @@ def test_text_and_dict_describe_the_same_machine():
         ("start: A", "start: got 'A', wanted a state"),
         ("start: A\nhalt: H\nA 0 -> H 1 X", r"rules\['A', '0'\], move: got 'X', wanted L, N or R"),
         ("start: A\nhalt: H\nA 0 -> G 1 R", "next state: got 'G', wanted a state.*misspelt"),
+        ("start: A\nhalt: H\nA 0 -> H 1 R and so on", "line 3: got 'A 0 -> H 1 R and so on', wanted"),
+        ("start: # later\nA 0 -> A 1 R", "start: got '', wanted one word"),
         ("start: A\nhalt: H\nA 0 -> H 1", "line 3: got 'A 0 -> H 1', wanted 'state symbol -> state symbol move'"),
         ("start: A\nhalt: H\nA 0 -> H 1 R\nA 0 -> H 0 R", "line 4: got a second rule"),
         ("start: A\nhalt: A\nA 0 -> A 1 R", "halt: got \\['A'\\], which have rules"),
         ("start: A\nstop: H\nA 0 -> A 1 R", "line 2: got 'stop: H', wanted"),
         ("start: A\nstart: B\nA 0 -> A 1 R", "line 2, start: got 'B', wanted one value, given once"),
+        ("start: A\nblank: _ _\nA 0 -> A 1 R", "line 2, blank: got '_ _', wanted one word"),
         ("start: A B\nA 0 -> A 1 R", "start: got 'A B', wanted one word"),
         ("start: A\nsymbols: _ 0\nA 0 -> A 1 R", "symbol: got '1', wanted one of"),
         ("start: A\nsymbols: 0 1\nA 0 -> A 1 R", "blank: got '_', wanted one of"),
@@ -78,7 +95,7 @@ def test_bad_texts_are_refused(text, message):
         ({"start": "A", "rules": {"A 0": None}}, r"rules\[\('A', '0'\)\]: got .* wanted 3 strings"),
         ({"start": "A", "rules": {("A", 0): "A 1 R"}}, "rules: got .* wanted 2 strings"),
         ({"start": "A", "rules": {"A 0": "A 1 R", ("A", "0"): "A 1 L"}}, "two rules for one pair"),
-        ({"start": 3, "rules": {}}, "start: got 3, wanted one word"),
+        ({"start": 3, "rules": {}}, "start: got 3, wanted a string"),
         ({"start": "A", "halt": 7, "rules": {"A 0": "A 1 R"}}, "halt: got .* wanted strings"),
         ({"start": "A", "rules": {}, "moves": ""}, r"machine: got fields \['moves'\]"),
         ({"start": "A"}, "rules: missing"),

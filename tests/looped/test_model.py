@@ -154,3 +154,20 @@ def test_memoriser_with_eta_one_is_the_one_without():
     assert y.abs().max() <= 1 and not torch.equal(y, table("random", 7, 1)[1])
     with pytest.raises(ValueError, match="labels"):
         table("rough", 7, 0)
+
+
+def test_the_clock_counts_loops_from_one():
+    made = model(clock="additive")
+    with torch.no_grad():
+        made.clock.emit.weight.normal_(generator=torch.Generator().manual_seed(0))
+    states = made.states(IDS, 2)
+    torch.testing.assert_close(states[1], made.step(states[0], 1))
+    torch.testing.assert_close(states[2], made.step(states[1], 2))
+    assert not torch.allclose(states[1], made.step(states[0], 0), atol=1e-3)
+
+
+def test_accuracies_do_not_depend_on_how_the_questions_are_cut():
+    made, draw = model(), torch.Generator().manual_seed(0)
+    ids, wanted = torch.randint(4, (1500, 5), generator=draw), torch.randint(3, (1500,), generator=draw)
+    whole = (made.answer(made.states(ids, 3)).argmax(-1) == wanted).double().mean(-1)
+    assert made.accuracies(ids, wanted, 3) == pytest.approx(whole.tolist(), abs=2e-3)

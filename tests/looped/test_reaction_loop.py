@@ -112,3 +112,18 @@ def test_settled():
     assert settled([reading(1, 3), reading(2, 1)]) is None
     assert settled([reading(1, 0)]) == 0
     assert len(KNOWN_MAP) == 11
+
+
+@installed
+def test_readings_are_of_the_pass_that_they_name():
+    readings, heads = by_loops(MODEL, most=3), head_scores(MODEL.trace(REACTION, loops=3))
+    guesses = [[guess for _, guess in MODEL.fill_in(REACTION, loops=r)] for r in (1, 2, 3)]
+    for r in (1, 2):
+        assert readings[r].changed == sum(a != b for a, b in zip(*guesses[r - 1 : r + 1])) < 27
+    assert [reading.atoms for reading in readings] == [row[5] for row in heads] and heads[0][5] < heads[2][5]
+
+
+@installed
+def test_a_map_wants_a_product():
+    with pytest.raises(ValueError, match="no >>"):
+        atom_map(MODEL.trace("CCO"))

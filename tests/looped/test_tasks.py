@@ -60,6 +60,10 @@ def test_copies_are_close():
     c, d = pairs(4000, 8, 4, draw(), copies=False)
     assert edit_distance(a, b).float().mean() < 0.8 * edit_distance(c, d).float().mean()
     assert b.min() == 0 and b.max() == 3
+    far, near = pairs(4000, 20, 10, draw(), copies=True)
+    assert (
+        0.56 < (edit_distance(far, near) <= 30).double().mean() < 0.64
+    )  # the share of copies; others are further apart
     assert 0.01 < (edit_distance(a, b) == 0).float().mean() < 0.1
 
 
@@ -106,8 +110,12 @@ def test_baselines():
 
 
 def test_bad_tasks():
-    with pytest.raises(ValueError, match="nodes"):
-        Pointers(1, nodes=1)
+    for nodes in (1, 2, 15):
+        with pytest.raises(ValueError, match="nodes"):
+            Pointers(1, nodes=nodes)
+    with pytest.raises(ValueError, match="pairs of strings"):
+        Strings("lcs", 1, letters=2)
+    assert len(Strings("lcs", 1, letters=3).draw(5, draw(), test=True)[1]) == 5
     with pytest.raises(ValueError, match="kind"):
         Strings("hamming", 3)
     with pytest.raises(ValueError, match="size"):

@@ -225,6 +225,13 @@ def test_the_ring_grows_like_n_and_the_small_world_like_log_n():
     assert exact.per_log == pytest.approx(1 / math.log(10)) and exact.log_off == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.parametrize("far", [[2.0, 2.0, 2.0, 2.0], [1.0 / 3] * 4, [4.0, 3.0, 2.0, 1.0], [3.0, 2.5, 2.5, 2.0]])
+def test_paths_that_do_not_grow_follow_no_law(far):
+    for law in ("linear", "logarithmic"):
+        verdict = growth([64, 128, 256, 512], far).verdict(law)
+        assert not verdict and verdict.margin == 0 and "do not grow" in str(verdict.witness)
+
+
 def test_refusals():
     for call, message in (
         (lambda: statistics(of_tokens(1, np.array([0]), np.array([0]))), "one token alone"),
@@ -241,6 +248,9 @@ def test_refusals():
         (lambda: growth([1, 2], [1.0, 2.0]), "3 lengths"),
         (lambda: growth([1, 2, 3], [1.0, 2.0]), "a path each"),
         (lambda: growth([1, 2, 3], [1.0, 2.0, math.inf]), "not connected"),
+        (lambda: growth([1, 2, 3], [1.0, 2.0, math.nan]), "mean_paths: got nan"),
+        (lambda: growth([1, 2, 3], [1.0, 0.0, 2.0]), "mean_paths: got 0.0"),
+        (lambda: growth([0, 2, 3], [1.0, 2.0, 3.0]), "lengths: got 0"),
         (lambda: growth([1, 2, 3], [1.0, 2.0, 3.0]).verdict("square"), "law: got 'square'"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -82,6 +82,10 @@ def check_digits(
     The margin is the first position read wrongly over all tables (of `longest` digits) less `count`, at most
     `longest` + 1 - `count`. The witness carries (digits, position).
     """
+    if count < 1 or tables < 1:
+        raise ValueError(
+            f"count, tables: got {count} and {tables}, wanted at least 1 of each: none would prove nothing"
+        )
     draw = torch.Generator().manual_seed(seed)
     worst, lost = max(longest, count) + 1, None
     for _ in range(tables):

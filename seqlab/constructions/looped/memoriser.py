@@ -15,7 +15,8 @@ of y. In loop t the digit b_t moves the running value by b_t ε; where c = 0, th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -25,7 +26,7 @@ import torch
 
 from seqlab.constructions.looped.budget import LEMMA_4_1, THEOREM_4_2
 from seqlab.constructions.looped.digits import Number, greedy_digits, largest_step, pack
-from seqlab.constructions.looped.program import Program, Row, Unit, combine, step
+from seqlab.constructions.looped.program import Program, Row, Unit, as_float, combine, step
 from seqlab.constructions.looped.stages import coordinates
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
@@ -36,7 +37,6 @@ WITHOUT = Statement(
     (
         Hypothesis("loops", "there are K - 1 loops"),
         Hypothesis("exact", "the digits are kept exactly, not in floating point"),
-        Hypothesis("order", "the labels stand in the order whose steps the bound is about"),
     ),
 )
 
@@ -93,10 +93,12 @@ class Memoriser:
     ) -> list[tuple[Number, ...]]:
         """What the block recalls for each k: in exact fractions, or in a floating-point type."""
         ids = range(len(self.labels)) if ids is None else ids
+        if unknown := [k for k in ids if k not in range(len(self.labels))]:
+            raise ValueError(f"ids: got {unknown[0]}, wanted whole numbers from 0 to {self.loops}")
         loops = self.loops if loops is None else loops
         if dtype is None:
-            return [tuple(row) for row in self.program.exact([[k] for k in ids], loops)]
-        x = torch.tensor(list(ids), dtype=dtype)[None, :, None]
+            return [tuple(row) for row in self.program.exact([[int(k)] for k in ids], loops)]
+        x = torch.tensor([int(k) for k in ids], dtype=dtype)[None, :, None]
         return [tuple(row) for row in self.program.module(dtype)(x, loops)[0].tolist()]
 
     def check(self, *, loops: int | None = None, dtype: torch.dtype | None = None, clock: bool = True) -> Verdict:
@@ -109,20 +111,22 @@ class Memoriser:
         got = made.recall(loops=loops, dtype=dtype)
         errors = [max(_distance(a, b) for a, b in zip(row, want)) for row, want in zip(got, self.labels)]
         worst = max(range(len(errors)), key=errors.__getitem__)
-        bound = 1e-12 if self.clock else float(max(self.steps))
+        bound = Fraction(1e-12) if self.clock else max(self.steps)
         statement = WITH.under(clock=clock) if self.clock else WITHOUT
         statement = statement.under(loops=loops is None or loops >= self.loops, exact=dtype is None)
         holds = errors[worst] <= bound
         witness = None
         if not holds:
-            mine, label = ([float(v) for v in row] for row in (got[worst], self.labels[worst]))
+            mine, label = ([as_float(v) for v in row] for row in (got[worst], self.labels[worst]))
             witness = Witness(
                 f"k = {worst}: recalled {_round(mine)}, the label is {_round(label)}", (worst, mine, label)
             )
         notes = (
-            f"largest error {errors[worst]:.3g}, largest step {float(max(self.steps)):.3g}, K = {len(self.labels)}",
+            f"largest error {as_float(errors[worst]):.3g}, largest step {as_float(max(self.steps)):.3g}, "
+            f"K = {len(self.labels)}",
         )
-        return Verdict(holds, bound - errors[worst], witness, statement, len(errors), "", notes)
+        margin = -math.inf if errors[worst] == math.inf else as_float(bound - errors[worst])
+        return Verdict(holds, margin, witness, statement, len(errors), "", notes)
 
     def check_size(self) -> Verdict:
         """Embedding dimension and width against what the paper states. Margin: the smaller of what is left, plus 1."""
@@ -138,19 +142,20 @@ class _Stopped(Memoriser):
         return Program(**{**made.__dict__, "clock": (made.clock[0],) * len(made.clock)})
 
 
-def memoriser(labels: Sequence[Number | Sequence[Number]], *, clock: bool = False) -> Memoriser:
+def memoriser(labels: Iterable, *, clock: bool = False) -> Memoriser:
     """The memoriser of a table: a number, or d numbers, for each k = 0 … K-1. Floats count as the fractions they are.
 
-    Raises ValueError on fewer than two labels, or where the labels differ in length.
+    labels: a list of numbers or of lists, or a tensor or array "k" or "k d"
+    Raises ValueError on fewer than two labels, on NaN or infinities, or where the labels differ in length.
     """
-    rows = [tuple(label) if isinstance(label, Sequence) else (label,) for label in labels]
+    rows = [_label(k, label) for k, label in enumerate(labels)]
     if len(rows) < 2:
         raise ValueError(f"labels: got {len(rows)}, wanted at least two")
-    if len({len(row) for row in rows}) > 1:
+    if len({len(row) for row in rows}) > 1 or not rows[0]:
         raise ValueError(
-            f"labels: got rows of {sorted({len(row) for row in rows})} numbers, wanted the same everywhere"
+            f"labels: got rows of {sorted({len(row) for row in rows})} numbers, wanted the same for every k, at least one"
         )
-    return Memoriser(tuple(tuple(Fraction(value) for value in row) for row in rows), clock)
+    return Memoriser(tuple(rows), clock)
 
 
 def approximation(labels: Sequence[Number]) -> list[Fraction]:
@@ -226,10 +231,16 @@ def check_size(program: Program, size, dim: int) -> Verdict:
     return Verdict(left >= 0, left + 1, None if left >= 0 else Witness(text), statement, 1, "coordinates", (text,))
 
 
-def _distance(a: Number, b: Fraction) -> float:
-    if isinstance(a, float):
-        return abs(a - float(b)) if a == a and abs(a) < float("inf") else float("inf")
-    return float(abs(a - b))
+def _label(k: int, label: object) -> tuple[Fraction, ...]:
+    label = label.tolist() if hasattr(label, "tolist") else label
+    try:
+        return tuple(Fraction(value) for value in (label if isinstance(label, Sequence) else (label,)))
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"labels: got {label!r} for k = {k}, wanted a finite number, or as many for every k") from None
+
+
+def _distance(a: Number, b: Fraction) -> Number:
+    return math.inf if isinstance(a, float) and not math.isfinite(a) else abs(Fraction(a) - b)
 
 
 def _round(values: list[float]) -> list[float] | float:

@@ -46,11 +46,11 @@ PACKED = Statement(
     "one block, three stages",
     "Xu & Sato 2024, Theorem 3.6 and its proof",
     "One tied block maps every set of different cells to f at their centres: without a clock up to the largest step of "
-    "the labels, which is at most ω_tok(δ√d) + ω_cont(δ√(Nd)); with a clock exactly.",
+    "the labels (for d = 1 and N ≤ 2 at most ω_tok(δ√d) + ω_cont(δ√(Nd))); with a clock exactly.",
     (
         Hypothesis("loops", "there are enough loops for the largest contextual id"),
         Hypothesis("flags", "flags or a clock keep the stages apart"),
-        Hypothesis("exact", "the digits are kept exactly, not in floating point"),
+        Hypothesis("exact", "digits and steps are kept exactly, not in floating point"),
         Hypothesis("slope", "the steps are steep: M is many times 1/δ"),
         Hypothesis("distinct", "no two tokens of a sequence share a cell"),
         Hypothesis("labels", "neighbouring ids have neighbouring values: the labels are not shuffled"),
@@ -143,7 +143,7 @@ class Packed:
         """Every set of cells, at three points of each cell and in two orders, against f at the centres.
 
         bound:     without a clock, the largest step of the labels in their order unless given (`check_steps` says
-                   that it is at most ω_tok + ω_cont); with a clock 1e-12, in floating point 1e-5
+                   that for d = 1 and N ≤ 2 it is at most ω_tok + ω_cont); with a clock 1e-12, in floating point 1e-5
         dtype:     None for exact arithmetic, or torch.float64, torch.float32: the module of real layers
         repeated:  sequences of one cell repeated too, which the theorem leaves out
 
@@ -168,7 +168,7 @@ class Packed:
         statement = PACKED.under(
             loops=loops >= self.loops,
             flags=self.flags,
-            exact=dtype is None or self.clock,
+            exact=dtype is None,
             slope=self.slope >= 64 * t.levels,
             distinct=not repeated,
             labels=not shuffled,

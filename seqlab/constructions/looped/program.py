@@ -228,6 +228,14 @@ def combine(*forms: Row, times: Rational = 1) -> dict[str, Rational]:
     return total
 
 
+def as_float(value: Rational | float) -> float:
+    """The nearest float64, or an infinity."""
+    try:
+        return float(value)
+    except OverflowError:  # more than float64 can hold: 3^K has no place in it for K > 646
+        return float("inf") if value > 0 else float("-inf")
+
+
 def _attend(head: Head, at: Mapping[str, int], state: State) -> None:
     queries, keys = ([sum(w * row[at[n]] for n, w in form.items()) for row in state] for form in (head.query, head.key))
     mixed = []
@@ -257,18 +265,11 @@ def _feed_forward(row, units, bias, at, names, factors) -> None:
 
 def _fill(layer: nn.Linear, rows, names, bias=None) -> None:
     """Write the weights of a linear layer, a row {name: weight} for each output."""
-    weight = [[_rounded(row.get(name, 0)) for name in names] for row in rows]
+    weight = [[as_float(row.get(name, 0)) for name in names] for row in rows]
     with torch.no_grad():
         layer.weight.copy_(torch.tensor(weight, dtype=torch.float64))
         if layer.bias is not None:
-            layer.bias.copy_(torch.tensor([_rounded(b) for b in bias or [0] * len(rows)], dtype=torch.float64))
-
-
-def _rounded(value: Rational) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # more than float64 can hold: 3^K has no place in it for K > 646
-        return float("inf") if value > 0 else float("-inf")
+            layer.bias.copy_(torch.tensor([as_float(b) for b in bias or [0] * len(rows)], dtype=torch.float64))
 
 
 def _loops(program: Program, loops: int) -> None:

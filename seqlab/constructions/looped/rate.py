@@ -36,6 +36,7 @@ STEPS = Statement(
     (
         Hypothesis("order", "the ids are ordered by token, then by context: the labels are not shuffled"),
         Hypothesis("fill", "ids that no input has are filled in a straight line"),
+        Hypothesis("neighbours", "consecutive ids are neighbouring cells: d = 1 and N ≤ 2, else a carry leaps"),
     ),
 )
 
@@ -160,7 +161,11 @@ def check_rate(points: Sequence[Point], *, clock: bool = False) -> Verdict:
 
 
 def check_steps(made: Table, *, shuffled: bool = False, points: int | None = None) -> Verdict:
-    """The largest step of the labels of a table against the two moduli, found by program. Margin: the difference."""
+    """The largest step of the labels of a table against the two moduli, found by program. Margin: the difference.
+
+    With d ≥ 2 or N ≥ 3 some consecutive ids are far apart, as 09 and 10 are: a digit is carried over, and a token or
+    one of the others leaps from one end of a coordinate to its other end, in fewer ids than it passes cells.
+    """
     terms = dict(length=made.length, dim=made.dim, points=points or 4 * made.levels + 1, p=float("inf"))
     token = moduli(made.f, made.token_shift, **terms).token.value
     context = moduli(made.f, made.context_shift, **terms).contextual.value
@@ -171,5 +176,6 @@ def check_steps(made: Table, *, shuffled: bool = False, points: int | None = Non
     if step > limit:
         witness = Witness(f"from id {k - 1} to id {k} the label moves by {step:.4g}, more than {limit:.4g}", (k - 1, k))
     notes = (f"largest step {step:.4g}, token modulus {token:.4g}, contextual modulus {context:.4g}",)
-    statement = STEPS.under(order=not shuffled, fill=made.fill == "line")
+    neighbours = made.dim == 1 and made.length <= 2
+    statement = STEPS.under(order=not shuffled, fill=made.fill == "line", neighbours=neighbours)
     return Verdict(step <= limit, limit - step, witness, statement, len(made.labels) - 1, "", notes)

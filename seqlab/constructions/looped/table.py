@@ -26,6 +26,7 @@ from torch import Tensor
 
 from seqlab.constructions.looped.budget import check_sizes
 from seqlab.layers import Tokens
+from seqlab.moduli import evaluate
 
 Function = Callable[[Tokens], Tensor]
 
@@ -118,7 +119,8 @@ def table(
 
     shuffle: a seed; the labels are dealt out anew, so that neighbouring ids no longer have neighbouring labels
     fill:    "line", or "hold": ids that no input has repeat the label before them
-    Raises ValueError on bad sizes, on more than 5,000 sets, and where f returns another shape.
+    Raises ValueError on bad sizes, on more than 5,000 sets, and where f returns another shape, numbers that are not
+    finite, or something else for the same tokens in another order.
     """
     check_sizes(levels, dim, length)
     if fill not in ("line", "hold"):
@@ -132,9 +134,14 @@ def table(
         )
     sets = tuple(itertools.combinations(range(columns), length))
     x = Table(levels, dim, length, sets, {}, f)._centres(sets)
-    y = f(x)
-    if y.shape != x.shape:
-        raise ValueError(f"f: returned shape {tuple(y.shape)} for inputs {tuple(x.shape)}, wanted the same shape")
+    y = evaluate(f, x)
+    for order in (range(length)[::-1], (*range(1, length), 0)):
+        off = (evaluate(f, x[:, list(order)]) - y[:, list(order)]).abs().amax((1, 2))
+        if off.max() > 1e-9 * (1 + y.abs().max()):
+            raise ValueError(
+                f"f: not permutation equivariant, the cells {sets[off.argmax()]} in the order {tuple(order)} get other "
+                "values; wanted a function in which a token's value goes with the token"
+            )
     places = [(cells, z) for cells in sets for z in cells]
     labels = [tuple(Fraction(v) for v in token) for row in y.tolist() for token in row]
     if shuffle is not None:

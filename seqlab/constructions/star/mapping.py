@@ -12,6 +12,7 @@ as all the layers of the paper; `layers` has those, one by one.
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -43,6 +44,10 @@ STAR_LEMMA = Statement(
         Hypothesis("range", "the broadcast reaches down to f_1, the smallest id of all"),
     ),
 )
+
+
+def _tuple(token: object) -> Sequence:
+    return token if isinstance(token, (tuple, list)) else (token,)
 
 
 def code(levels: int, dim: int, length: int) -> list[int]:
@@ -174,7 +179,11 @@ class StarMapping:
 
     def ids(self, sequence: Sequence) -> Ids:
         """l_0, l_1, …, l_n in units of δ. Raises ValueError unless the sequence is n tokens of d levels each."""
-        digits = [token if isinstance(token, (tuple, list)) else (token,) for token in sequence]
+        try:
+            digits = [[operator.index(x) for x in _tuple(token)] for token in sequence]
+        except TypeError:
+            wanted = f"{self.length} tokens of whole numbers 0 to {self.levels - 1}"
+            raise ValueError(f"sequence: got {sequence!r}, wanted {wanted}") from None
         if len(digits) != self.length or any(len(token) != self.dim for token in digits):
             raise ValueError(f"sequence: got {sequence!r}, wanted {self.length} tokens of {self.dim} numbers each")
         if any(not 0 <= x < self.levels for token in digits for x in token):

@@ -99,8 +99,13 @@ def decode(
                    With neither, a row keeps what it carries
     arithmetic:    "float64" or "float32" rounds queries, keys and scores; all else stays exact
 
-    Raises ValueError for steps below 1, a symbol of the input that the machine does not know, another arithmetic.
+    Raises ValueError for steps below 1, a symbol of the input that the machine does not know, another arithmetic; TypeError
+    where `machine` is none.
     """
+    if not isinstance(machine, Machine):
+        raise TypeError(
+            f"machine: got {type(machine).__name__}, wanted a Machine: Machine.parse(text), or shipped(name)"
+        )
     _steps(steps)
     letters = machine.read(word)
     network = _Decoder(machine, letters, printed_sign, no_random, no_local, rounding(arithmetic))

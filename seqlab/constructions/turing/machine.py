@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,14 +118,14 @@ class Machine:
     def parse(cls, text: str) -> Machine:
         """Read `name:`, `blank:`, `start:`, `halt:`, `symbols:` lines and rules `state symbol -> state symbol move`.
 
-        A line that starts with `#` is a comment (elsewhere `#` is a symbol like any other). Raises ValueError that
-        names the line, what came and what was wanted.
+        A line that starts with `#` is a comment, as is what follows a whole rule, a start or halting states behind a `#`
+        (elsewhere `#` is a symbol like any other). Raises ValueError that names the line, what came and what was wanted.
         """
         if not isinstance(text, str):
             raise ValueError(f"text: got {type(text).__name__}, wanted a string with a rule a line")
         fields: dict[str, str] = {}
         rules: dict[tuple[str, str], tuple[str, str, str]] = {}
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             if "->" not in line:
@@ -136,13 +137,20 @@ class Machine:
                     )
                 if title in fields or not value:
                     raise ValueError(f"line {number}, {title}: got {value!r}, wanted one value, given once")
+                value = _before_comment(value) if title in ("start", "halt") else value
+                if title in ("start", "blank") and len(value.split()) != 1:
+                    raise ValueError(f"line {number}, {title}: got {value!r}, wanted one word")
                 fields[title] = value
                 continue
             left, right = (part.split() for part in line.split("->", 1))
+            if right[3:] and right[3].startswith("#"):
+                right = right[:3]
             if len(left) != 2 or len(right) != 3:
                 raise ValueError(f"line {number}: got {line.strip()!r}, wanted 'state symbol -> state symbol move'")
             if right[0].startswith("#"):
-                raise ValueError(f"line {number}: got the state {right[0]!r}, but a line that starts with # is a comment; rename it")
+                raise ValueError(
+                    f"line {number}: got the state {right[0]!r}, but a line that starts with # is a comment; rename it"
+                )
             if tuple(left) in rules:
                 raise ValueError(f"line {number}: got a second rule for {tuple(left)}, wanted one")
             rules[left[0], left[1]] = (right[0], right[1], right[2])
@@ -168,16 +176,18 @@ class Machine:
             )
         options = {key: description[key] for key in ("name", "blank", "start") if key in description}
         for key, value in options.items():
-            words = len(value.split()) if isinstance(value, str) else 0
-            blank_space = key == "blank" and value and isinstance(value, str) and not words  # " " is a fine blank
-            if not isinstance(value, str) or (key != "name" and words != 1 and not blank_space):
-                raise ValueError(f"{key}: got {value!r}, wanted one word")
+            if not isinstance(value, str):
+                raise ValueError(f"{key}: got {value!r}, wanted a string")
         lists = {key: _list(key, description[key]) for key in ("halt", "symbols") if key in description}
         spelt = {_words(pair): _words(rule) for pair, rule in rules.items()}
         if len(spelt) < len(rules):
             raise ValueError("rules: got two rules for one pair, written in two ways; wanted one")
         _check_rules(spelt)
         return cls(spelt, **options, **lists)
+
+
+def _before_comment(value: str) -> str:
+    return " ".join(itertools.takewhile(lambda word: not word.startswith("#"), value.split()))
 
 
 def _words(value: object) -> tuple:

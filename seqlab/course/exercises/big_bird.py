@@ -6,7 +6,8 @@ from seqlab.course.check import Exercise, Mutant
 
 
 def window_keys(keys, window):
-    """Beside each block the `window` blocks around it (odd), itself in the middle.    keys: (block, token, dim) -> (block, window * token, dim)
+    """Beside each block the `window` blocks around it (odd), itself in the middle.
+    keys: (block, token, dim) -> (block, window * token, dim)
 
     Roll the blocks instead of picking them one by one. What a roll brings around the end is no neighbour: make it zeros.
     """
@@ -20,7 +21,9 @@ def window_keys(keys, window):
 
 
 def add_global(allowed, tokens):
-    """The tokens become global: they see all and are seen by all.    allowed: bool (query, key); tokens: positions, negative from the end -> bool (query, key)"""
+    """The tokens become global: they see all and are seen by all.
+    allowed: bool (query, key); tokens: positions, negative from the end -> bool (query, key)
+    """
     allowed = allowed.clone()
     allowed[tokens, :] = True
     allowed[:, tokens] = True
@@ -28,7 +31,8 @@ def add_global(allowed, tokens):
 
 
 def random_blocks(ranks, taken, count):
-    """For each query block `count` different key blocks that are not taken.    ranks: (query, key); taken: bool (query, key) -> bool (query, key)
+    """For each query block `count` different key blocks that are not taken.
+    ranks: (query, key); taken: bool (query, key) -> bool (query, key)
 
     ranks are random numbers, all different: of the blocks that are free, a query block draws those with the smallest.
     taken marks its window and the global blocks. Every row has at least `count` free blocks.

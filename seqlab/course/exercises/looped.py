@@ -6,13 +6,16 @@ from seqlab.course.check import Exercise, Mutant
 
 
 def quantiser_loop(x, count, delta):
-    """One loop: where x ≥ δ, one more cell is counted and δ is taken off x.    x, count: (n,) -> (2, n), the new x and the new count"""
+    """One loop: where x ≥ δ, one more cell is counted and δ is taken off x.
+    x, count: (n,) -> (2, n), the new x and the new count
+    """
     step = (x >= delta).to(x.dtype)
     return torch.stack([x - delta * step, count + step])
 
 
 def max_loop(keys, acc, columns):
-    """One loop: fetch the largest key, append it to acc as a digit in base `columns`, mark it as used.    -> [keys, acc]
+    """One loop: fetch the largest key, append it to acc as a digit in base `columns`, mark it as used.
+    -> [keys, acc]
 
     A key that was fetched becomes -1: it is below all token ids 0 … columns - 1 from now on.
     """

@@ -6,7 +6,8 @@ from seqlab.course.check import Exercise, Mutant
 
 
 def looped(x, block, loops):
-    """x, then what one block makes of it again and again.    x: (token, dim), block: (token, dim) -> (token, dim) -> (loops + 1, token, dim)
+    """x, then what one block makes of it again and again.
+    x: (token, dim), block: (token, dim) -> (token, dim) -> (loops + 1, token, dim)
 
     Entry 0 is x itself, entry t the stream after t applications of the same block.
     """

@@ -21,7 +21,8 @@ def boltz_gradient(a):
 
 
 def is_larger(first, second):
-    """Whether the set `first` has the larger boltz, without an exponential.    two tuples of n levels -> True or False
+    """Whether the set `first` has the larger boltz, without an exponential.
+    two tuples of n levels -> True or False
 
     The levels are far apart. The larger maximum wins; where the maxima agree, the first difference further down decides,
     and there the larger entry loses. A set is not larger than itself.

@@ -7,7 +7,8 @@ from seqlab.course.exercises.one_layer import _row
 
 
 def score_gap(tokens, candidates):
-    """min |v·c| · min |v·(a − b)| for every candidate v: the smallest gap of scores at κ = 1.    (token, dim), (candidate, dim) -> (candidate,)
+    """min |v·c| · min |v·(a − b)| for every candidate v: the smallest gap of scores at κ = 1.
+    (token, dim), (candidate, dim) -> (candidate,)
 
     c runs over the tokens, a and b over the pairs of different tokens.
     """
@@ -17,14 +18,17 @@ def score_gap(tokens, candidates):
 
 
 def rank_one_head(x, v, kappa, shift):
-    """x_k + shift · m_k v, with m_k = Σ_j w_kj (v·x_j) and w_k = softmax over j of κ (v·x_k)(v·x_j).    x: (token, dim), v: (dim,) -> (token, dim)"""
+    """x_k + shift · m_k v, with m_k = Σ_j w_kj (v·x_j) and w_k = softmax over j of κ (v·x_k)(v·x_j).
+    x: (token, dim), v: (dim,) -> (token, dim)
+    """
     t = x @ v
     weights = torch.softmax(kappa * torch.outer(t, t), dim=-1)
     return x + shift * torch.outer(weights @ t, v)
 
 
 def look_up(z, ids, labels):
-    """labels[0] + Σ_k (labels[k+1] − labels[k]) · ramp_k(z), ids increasing.    z: (place,), ids and labels: (name,) -> (place,)
+    """labels[0] + Σ_k (labels[k+1] − labels[k]) · ramp_k(z), ids increasing.
+    z: (place,), ids and labels: (name,) -> (place,)
 
     ramp_k(z) = ReLU(s_k (z − ids[k])) − ReLU(s_k (z − ids[k+1])), s_k = 1 / (ids[k+1] − ids[k]): from 0 to 1 between two ids.
     """

@@ -8,7 +8,8 @@ from seqlab.course.check import Exercise, Mutant
 
 
 def length_bias(trained, n):
-    """The bias for sequences of n tokens, so that rows of weights keep their sum.    trained: (length, bias that was right there) -> number
+    """The bias for sequences of n tokens, so that rows of weights keep their sum.
+    trained: (length, bias that was right there) -> number
 
     A row of n weights σ(score + b) sums to about n e^b times something that does not depend on n.
     """
@@ -17,7 +18,8 @@ def length_bias(trained, n):
 
 
 def causal_sigmoid(scores, real):
-    """Sigmoid weights where query i sees the real ones of the keys up to i.    scores: (query, key), real: bool (key) -> (query, key)
+    """Sigmoid weights where query i sees the real ones of the keys up to i.
+    scores: (query, key), real: bool (key) -> (query, key)
 
     Each row has a bias of its own, -log of the number of keys that it sees. What it does not see has weight 0.
     """
@@ -27,7 +29,9 @@ def causal_sigmoid(scores, real):
 
 
 def hybrid_norm(x, attention, eps):
-    """x + norm(attention(norm(x))), norm: each token less its mean, over √(its variance + eps).    x: (token, dim) -> (token, dim)"""
+    """x + norm(attention(norm(x))), norm: each token less its mean, over √(its variance + eps).
+    x: (token, dim) -> (token, dim)
+    """
 
     def norm(y):
         return (y - y.mean(-1, keepdim=True)) / torch.sqrt(y.var(-1, correction=0, keepdim=True) + eps)

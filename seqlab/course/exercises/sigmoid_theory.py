@@ -9,7 +9,8 @@ from seqlab.course.check import Exercise, Mutant
 
 
 def four_head_shift(ids, low, high):
-    """The sum of all ids above high, for each id with low < id < high; 0 elsewhere: by four heads of steps.    ids: (token) -> (token)
+    """The sum of all ids above high, for each id with low < id < high; 0 elsewhere: by four heads of steps.
+    ids: (token) -> (token)
 
     A head is (step of query · key) @ ids, where step(score) is 1, ½ or 0 by its sign. The query of a token is its id less
     a threshold, the key is its id less a threshold or 1. Add and subtract four such heads, half of each.
@@ -27,7 +28,8 @@ def four_head_shift(ids, low, high):
 
 
 def tile_gradients(q, k, v, grad, bias):
-    """dQ, dK and dV for one tile of σ(q kᵀ + bias) v, one under the other.    q, k, v, grad = dO: (token, dim) -> (3 token, dim)
+    """dQ, dK and dV for one tile of σ(q kᵀ + bias) v, one under the other.
+    q, k, v, grad = dO: (token, dim) -> (3 token, dim)
 
     The output is gone, and so is every statistic of its rows: make the weights again from q and k.
     """
@@ -37,7 +39,8 @@ def tile_gradients(q, k, v, grad, bias):
 
 
 def jacobian_bound(x, w_q, w_k, w_v, bias):
-    """‖W_v‖ (σ_∞ + 2 σ'_∞ ‖W_qᵀ W_k‖ · mean ‖x_i‖²), which no Jacobian of sigmoid attention exceeds.    x: (token, dim), weights: (head, dim) -> number
+    """‖W_v‖ (σ_∞ + 2 σ'_∞ ‖W_qᵀ W_k‖ · mean ‖x_i‖²), which no Jacobian of sigmoid attention exceeds.
+    x: (token, dim), weights: (head, dim) -> number
 
     The scores are ⟨W_q x_i, W_k x_j⟩ + bias. σ_∞ is n times the largest σ, σ'_∞ n times the largest σ' over all of them.
     """

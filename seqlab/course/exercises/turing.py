@@ -6,14 +6,18 @@ from seqlab.course.check import Exercise, Mutant
 
 
 def relay_phase(relay, tokens, k, low, high):
-    """Token k reads the relay: it adds low · (relay - itself). Then the relay reads the tokens: it adds high · (max - min).    -> [relay, *tokens]"""
+    """Token k reads the relay: it adds low · (relay - itself). Then the relay reads the tokens: it adds high · (max - min).
+    -> [relay, *tokens]
+    """
     tokens = list(tokens)
     tokens[k] += low * (relay - tokens[k])
     return [relay + high * (max(tokens) - min(tokens)), *tokens]
 
 
 def lookup_score(cell, step, cells, steps):
-    """ε ε_m ((cell - cells) + ε ε_m / 3) with ε = 1/(step + 1), ε_m = 1/(steps + 1): of the smallest size at the last visit to cell.    cells, steps: (n,) -> (n,)"""
+    """ε ε_m ((cell - cells) + ε ε_m / 3) with ε = 1/(step + 1), ε_m = 1/(steps + 1): of the smallest size at the last visit to cell.
+    cells, steps: (n,) -> (n,)
+    """
     both = 1 / ((step + 1) * (steps + 1))
     return both * ((cell - cells) + both / 3)
 

@@ -100,15 +100,20 @@ def atom_arcs(tokens: Sequence[str], mapping: dict[int, int], known: dict[int, s
     )
 
 
+ELSEWHERE = ("geo", "polar", "scene", "ternary")  # maps, angles, space and triangles
+
+
 def _bundle(picture: go.Figure) -> dict:
     """What JupyterLab draws, with the alt text beside it; plotly's own way would load nbformat, seconds on a slow disk.
 
-    Of the template stays what this picture's kinds of traces use: the rest would be most of a notebook's size.
+    Of the template stays what this picture's kinds of traces use, in two flat axes: the rest would be most of a notebook's
+    size.
     """
     drawn = json.loads(picture.to_json())
     kinds = {trace.get("type", "scatter") for trace in drawn["data"]}
     template = drawn["layout"]["template"]
     template["data"] = {kind: look for kind, look in template["data"].items() if kind in kinds}
+    template["layout"] = {part: look for part, look in template["layout"].items() if part not in ELSEWHERE}
     return {PLOTLY: drawn, "text/plain": picture.layout.meta["alt"]}
 
 

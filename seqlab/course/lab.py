@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import os
 import platform
 import time
 from dataclasses import dataclass, field
@@ -33,7 +34,11 @@ _session = Session()
 
 
 def begin(lab: str, mode: str, seed: int) -> None:
-    """Start a lab: check the parameters, seed torch, and use one thread (small tensors, equal results everywhere)."""
+    """Start a lab: check the parameters, seed torch, and use one thread (small tensors, equal results everywhere).
+
+    In a notebook Triton interprets, on a machine with a GPU too, unless TRITON_INTERPRET is set: what a lab says of its
+    kernels was counted there. Programs of your own, and `make bench-gpu`, compile them for the GPU.
+    """
     global _session
     if mode not in claims.MODES:
         raise ValueError(f"mode: got {mode!r}, wanted one of {', '.join(claims.MODES)}")
@@ -42,6 +47,8 @@ def begin(lab: str, mode: str, seed: int) -> None:
     _session = Session(lab, mode, seed)
     torch.manual_seed(seed)
     torch.set_num_threads(1)
+    if in_notebook():
+        os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 def choose(**by_mode: object) -> object:

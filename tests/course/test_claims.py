@@ -1,6 +1,9 @@
 """Claims: parsing, judging, recording, and their hash."""
 
 import math
+import os
+import subprocess
+import sys
 from fractions import Fraction
 
 import pytest
@@ -8,6 +11,7 @@ import torch
 
 from seqlab.course import claims
 from seqlab.course.lab import begin, choose, claim, receipts
+from tests.places import ROOT
 
 
 def write(tmp_path, text):
@@ -94,6 +98,25 @@ def test_begin_and_choose_check_their_arguments():
         begin("x", "lab", -1)
     with pytest.raises(ValueError, match="choose"):
         choose(smoke=1)
+
+
+WITH_A_GPU = """
+import torch
+torch.cuda.is_available = lambda: True
+import kernels
+from seqlab.course import lab
+lab.in_notebook = lambda: True
+lab.begin("x", "lab", 0)
+q = torch.ones(1, 1, 4, 16)
+print(kernels.attention(q, q, q, impl="interpret").sum().item())
+"""
+
+
+def test_a_lab_interprets_its_kernels_on_a_machine_with_a_gpu_too():
+    pytest.importorskip("triton")
+    plain = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    done = subprocess.run([sys.executable, "-c", WITH_A_GPU], capture_output=True, text=True, env=plain, cwd=ROOT)
+    assert done.stdout.strip() == "64.0", done.stderr
 
 
 def test_the_projects_claims_file_is_well_formed_and_complete():

@@ -90,10 +90,9 @@ def call(function: Callable, arguments: tuple, *, seconds: float | None = None) 
         result = Call(problem="endless", detail=f"It was still running after {seconds:g} s.{late}")
     result.printed, result.characters = out.kept, out.count
     if result.problem is None and (changed := _changed(arguments, given)) is not None:
-        result.problem, result.detail = (
-            "mutated",
-            f"Argument {changed + 1} was changed in place; work on a copy (x = x.clone()).",
-        )
+        cure = "x.clone()" if isinstance(arguments[changed], Tensor) else "copy.deepcopy(x)"
+        result.problem = "mutated"
+        result.detail = f"Argument {changed + 1} was changed in place; work on a copy (x = {cure})."
     return result
 
 

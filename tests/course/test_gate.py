@@ -9,6 +9,7 @@ import torch
 from seqlab.course import exercise, hint, panel, progress, solution
 from seqlab.course.check import judge
 from seqlab.course.exercises import EXERCISES
+from seqlab.course.sandbox import call
 
 HARDMAX = EXERCISES["names.hardmax"]
 
@@ -73,13 +74,18 @@ def recursive(scores):
     return recursive(scores)
 
 
+def test_a_changed_list_gets_a_cure_for_lists():
+    done = call(lambda weights, ids: ids.sort(), (torch.ones(2), [3, 1, 2]))
+    assert done.problem == "mutated" and done.detail.startswith("Argument 2") and "copy.deepcopy(x)" in done.detail
+
+
 @pytest.mark.parametrize(
     "function, violated, words",
     [
         (endless, "comes to an end", "still running"),
         (sleeper, "comes to an end", "background"),
         (stubborn, "comes to an end", "restart the kernel"),
-        (greedy, "leaves its inputs alone", "x.clone()"),
+        (greedy, "leaves its inputs alone", "x = x.clone()"),
         (broken, "is never NaN", "NaN"),
         (doubled, "has the right dtype", "float64"),
         (flat, "has the right shape", "(2,)"),

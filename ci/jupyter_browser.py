@@ -253,16 +253,19 @@ class Notebook:
         """The notebook as `<stem>-1.png`, `-2.png`, …, one screen each; only what is in view unless `full`."""
         Path(stem).parent.mkdir(parents=True, exist_ok=True)
         panel = self.page.query_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer")
-        height, inner = panel.evaluate("""(node) => {  // the page scrolls past its end: stop at the last cell
-            const cells = [...node.querySelectorAll('.jp-Cell')].map((cell) => cell.getBoundingClientRect().bottom);
-            return [node.clientHeight, node.scrollTop + Math.max(...cells) - node.getBoundingClientRect().top];
-        }""")
-        starts = range(0, max(1, int(inner) - 60), height - 60) if full else [None]
-        paths = []
-        for number, start in enumerate(starts, 1):
-            if start is not None:
-                panel.evaluate("(node, top) => { node.scrollTop = top; }", start)
+        paths, top = [], 0
+        while True:
+            if full:
+                panel.evaluate("(node, top) => { node.scrollTop = top; }", top)
                 self.page.wait_for_timeout(150)
-            paths.append(Path(f"{stem}-{number}.png"))
+            paths.append(Path(f"{stem}-{len(paths) + 1}.png"))
             self.page.screenshot(path=paths[-1])
-        return paths
+            height, end = (
+                panel.evaluate("""(node) => {  // the page scrolls past its end, and guesses at cells not seen yet
+                const cells = [...node.querySelectorAll('.jp-Cell')].map((cell) => cell.getBoundingClientRect().bottom);
+                return [node.clientHeight, node.scrollTop + Math.max(...cells) - node.getBoundingClientRect().top];
+            }""")
+            )
+            top += height - 60
+            if not full or top >= end - 60:
+                return paths

@@ -260,6 +260,12 @@ def test_a_shipped_number_can_be_made_again():
     assert found == Q.quick(4) and found["big bird"]["mrr"] > found["cut"]["mrr"]
 
 
+@pytest.mark.parametrize("arm", ["window", "first 512"])
+def test_a_reader_of_another_arm_is_judged_too(arm):
+    found = Q.quick(2, model=reader(arm))
+    assert set(found) == {arm, "shuffled", "bm25"} and found["bm25"] == Q.quick(2)["bm25"]
+
+
 def test_asking():
     answer = Q.ask("How do I copy an object in Python?", "py-programming")
     assert len(answer.found) == 64 and [f.score for f in answer.found] == sorted(

@@ -4,7 +4,7 @@ import importlib
 
 _HOME = {
     "gate": ("exercise", "hint", "solution"),
-    "lab": ("begin", "choose", "claim", "receipts"),
+    "lab": ("begin", "choose", "claim", "has_triton", "receipts"),
     "overview": ("panel",),
 }
 __all__ = [name for names in _HOME.values() for name in names]

@@ -60,6 +60,16 @@ def choose(**by_mode: object) -> object:
     return by_mode[_session.mode]
 
 
+def has_triton() -> bool:
+    """Whether Triton is installed. Where it is not, a line says that the cell goes on without it."""
+    from kernels.flash.versions import installed
+
+    if installed() is None:
+        text = "Triton is not installed (it exists for Linux on x86-64): this cell leaves out what needs it."
+        say((f"<div role='status' style='opacity:.75'>• {text}</div>", f"• {text}"))
+    return installed() is not None
+
+
 def claim(id: str, value: object) -> None:
     """State a number: show it beside what is expected, and put it on record for CI.
 

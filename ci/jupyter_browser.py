@@ -31,6 +31,10 @@ HARMLESS = {  # text in a console error: why it says nothing about a lab
     "/api/me?": "the identity request of a page that is just closing",
     "favicon": "the browser asks for an icon that a bare server does not have",
 }
+EXTENT = """(node) => {  // the page scrolls past its end: stop at the last cell. Cells not seen yet have a guessed height
+    const cells = [...node.querySelectorAll('.jp-Cell')].map((cell) => cell.getBoundingClientRect().bottom);
+    return [node.clientHeight, node.scrollTop + Math.max(...cells) - node.getBoundingClientRect().top];
+}"""
 PICTURE = "canvas[data-frame], .js-plotly-plot .main-svg, img, svg:not(.jp-icon3 svg)"
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -260,12 +264,7 @@ class Notebook:
                 self.page.wait_for_timeout(150)
             paths.append(Path(f"{stem}-{len(paths) + 1}.png"))
             self.page.screenshot(path=paths[-1])
-            height, end = (
-                panel.evaluate("""(node) => {  // the page scrolls past its end, and guesses at cells not seen yet
-                const cells = [...node.querySelectorAll('.jp-Cell')].map((cell) => cell.getBoundingClientRect().bottom);
-                return [node.clientHeight, node.scrollTop + Math.max(...cells) - node.getBoundingClientRect().top];
-            }""")
-            )
+            height, end = panel.evaluate(EXTENT)
             top += height - 60
             if not full or top >= end - 60:
                 return paths

@@ -33,7 +33,7 @@ def rotary(
     """
     if positions is None:
         positions = torch.arange(x.shape[-2], device=x.device)
-    angles = _angles(positions, x.shape[-1], base).to(x.dtype)
+    angles = _angles(positions, x.shape[-1], base, torch.promote_types(x.dtype, torch.float32)).to(x.dtype)
     a, b = rearrange(x, "... token (half two) -> two ... token half", two=2)
     turned = torch.stack([a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()], dim=-1)
     return rearrange(turned, "... token half two -> ... token (half two)")
@@ -56,10 +56,10 @@ def alibi(slopes: Float[Tensor, head], n_query: int, n_key: int) -> Float[Tensor
     return -slopes[:, None, None] * distance
 
 
-def _angles(positions: Tensor, dim: int, base: float) -> Tensor:
+def _angles(positions: Tensor, dim: int, base: float, dtype: torch.dtype = torch.float32) -> Tensor:
     if dim < 2 or dim % 2:
         raise ValueError(f"dim: got {dim}, wanted an even number ≥ 2 (coordinates are turned in pairs)")
-    frequencies = torch.pow(base, -torch.arange(0, dim, 2, device=positions.device) / dim)
+    frequencies = torch.pow(base, -torch.arange(0, dim, 2, dtype=dtype, device=positions.device) / dim)
     return positions[:, None] * frequencies
 
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from seqlab.attention import attention, average, boltzmann, hardmax, sigmoid, softmax
+from tests.typecheck import plain
 
 
 def qkv(n_query, n_key, dim=8, value=8, batch=(2, 3), dtype=torch.float64):
@@ -128,16 +129,8 @@ def test_a_pattern_object_is_asked_for_its_mask():
 def test_errors_name_argument_and_cause(change, error, words):
     arguments = dict(q=torch.zeros(4, 8), k=torch.zeros(4, 8), v=torch.zeros(4, 8)) | change
     with pytest.raises(error) as caught:
-        plain(**arguments)
+        plain(attention)(**arguments)
     assert all(word in str(caught.value) for word in words), str(caught.value)
-
-
-def plain(**arguments):
-    """The call as a notebook makes it: without the shape checks that tests add."""
-    function = attention
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    return function(**arguments)
 
 
 def test_softmax_refuses_an_infinite_beta():

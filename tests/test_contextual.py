@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from seqlab.contextual import contextual_mapping
+from tests.typecheck import plain
 
 
 def brute(names, sequences, equivalence, margin):
@@ -91,9 +92,8 @@ def test_tensor_names():
     ],
 )
 def test_errors(arguments, words):
-    function = getattr(contextual_mapping, "__wrapped__", contextual_mapping)
     with pytest.raises(ValueError) as caught:
-        function(*arguments)
+        plain(contextual_mapping)(*arguments)
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 

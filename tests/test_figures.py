@@ -77,4 +77,6 @@ def test_a_figure_carries_of_the_template_what_it_uses(monkeypatch):
     shown = []
     monkeypatch.setattr(figures, "display", lambda bundle, **_: shown.append(bundle))
     figures.show(figures.figure("title", "x", "y", "alt", go.Scatter(x=[1], y=[1]), go.Bar(x=[1], y=[1])))
-    assert set(shown[0][figures.PLOTLY]["layout"]["template"]["data"]) == {"scatter", "bar"}
+    template = shown[0][figures.PLOTLY]["layout"]["template"]
+    assert set(template["data"]) == {"scatter", "bar"}
+    assert {"xaxis", "yaxis", "font"} <= set(template["layout"]) and not {"scene", "geo"} & set(template["layout"])

@@ -5,7 +5,7 @@ import torch
 
 from seqlab import furthest as task
 from seqlab import patterns
-from tests.big_bird.test_plan import plain
+from tests.typecheck import plain
 
 
 @pytest.mark.parametrize(("n", "dim", "seed"), [(64, 36, 0), (7, 3, 1), (33, 5, 2), (2, 1, 3), (1, 4, 0)])

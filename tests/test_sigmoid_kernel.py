@@ -88,10 +88,8 @@ def test_the_prediction_for_the_forward_pass():
     assert 0 < full.gain < full.gain_without_overlap < full.published < full.gains["issue slots"]
     assert full.short_of_published == pytest.approx(0.1739 - full.gain)
     assert set(full.gains) == {"matrix units", "special functions", "issue slots", "memory"}
-    tie = full.sigmoid[0].limits
-    assert tie["special functions"] == pytest.approx(
-        tie["matrix units"], rel=2e-3
-    )  # which of the two binds is rounding
+    special, matrix = (full.sigmoid[0].limits[unit] for unit in ("special functions", "matrix units"))
+    assert special == pytest.approx(matrix, rel=2e-3)  # which of the two binds is rounding
     limits = full.softmax[0].limits
     assert full.gain == pytest.approx(1 - full.sigmoid[0].limits["matrix units"] / limits["special functions"])
     assert "H100" in str(full) and "17.39" in str(full)

@@ -126,17 +126,12 @@ def config_for(cell: Cell, base: Config) -> Config:
     return replace(chosen, clock=clock, gate=gate, stopped=arm.endswith("stopped"))
 
 
-def train(
-    cell: Cell,
-    plan: Plan,
-    seed: int = 0,
-    *,
-    steps: int | None = None,
-    watch: training.Watcher | None = None,
-    device: str = "cpu",
-) -> Result:
-    """Train one cell on fresh questions, judge it on others. Same arguments, same result; the global generator is untouched."""
-    model, history = fit(cell, plan, seed, steps=steps, watch=watch, device=device)
+def train(cell: Cell, plan: Plan, seed: int = 0, *, device: str = "cpu", **options: object) -> Result:
+    """Train one cell on fresh questions, judge it on others. Same arguments, same result; the global generator is untouched.
+
+    options: see `fit`
+    """
+    model, history = fit(cell, plan, seed, device=device, **options)
     ids, wanted = TASKS[cell.task].draw(plan.judged, torch.Generator().manual_seed(10**6 + seed), test=True)
     config = model.config
     most = max(MOST, config.loops) if config.layers == 1 else 1

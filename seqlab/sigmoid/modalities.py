@@ -174,11 +174,8 @@ def main(parts: Sequence[str] = (), path: Path = FILE) -> None:
     """Measure the parts named, or all."""
     torch.set_num_threads(1)
     plain = ("variant", "seed")
-    for name, task in modalities().items():
-        todo = [(variant, seed) for seed in SEEDS for variant in task.variants]
-        if not parts or name in parts:
-            measured.measure(path, name, _setting(task), plain, todo, lambda *which: as_cell(train(task, *which)))
     for name, task, variants in (
+        *((name, task, task.variants) for name, task in modalities().items()),
         ("speech, longer", speech(steps=LONGER), ("softmax", "sigmoid", "b = -log n", "b = -log keys")),
         ("copying, longer", copying_task(steps=COPYING_LONGER), ("softmax", "sigmoid", "b = -log n")),
     ):

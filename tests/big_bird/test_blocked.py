@@ -8,7 +8,8 @@ import torch
 import kernels
 from seqlab.attention import attention
 from seqlab.big_bird import Plan, blocked_attention, dense_attention, kernel_attention
-from tests.big_bird.test_plan import PLANS, by_hand, plain
+from tests.big_bird.test_plan import PLANS, by_hand
+from tests.typecheck import plain
 
 WAYS = {"blocked": blocked_attention, "kernel": kernel_attention}
 each_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)

@@ -6,7 +6,7 @@ import torch
 from seqlab.attention import attention
 from seqlab.big_bird import BigBirdAttention, Plan
 from seqlab.layers import SelfAttention, count
-from tests.big_bird.test_plan import plain
+from tests.typecheck import plain
 
 PLAN = Plan(4, random_blocks=2, heads=2, seed=5)
 

@@ -11,6 +11,7 @@ from kernels import BlockLayout
 from seqlab import patterns
 from seqlab.big_bird import Plan
 from seqlab.big_bird.exhibit import choices, published_and_everywhere
+from tests.typecheck import plain
 
 PLANS = {
     "itc": (Plan(4, random_blocks=2, heads=3), 61),
@@ -53,13 +54,6 @@ def by_hand(plan: Plan, n: int, head: int) -> torch.Tensor:
             chosen = column + drawn.front in drawn.random[head, row + drawn.front].tolist()
             mask[i, j] = near or chosen or bool({row, column} & blocks) or bool({query, key} & tokens)
     return mask
-
-
-def plain(function):
-    """The function as a notebook calls it: without the shape checks that tests add."""
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    return function
 
 
 @each

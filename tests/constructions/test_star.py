@@ -7,7 +7,7 @@ import torch
 
 from seqlab import patterns
 from seqlab.constructions import star
-from tests.big_bird.test_plan import plain
+from tests.typecheck import plain
 
 SIZES = [(2, 1, 2), (2, 1, 3), (3, 1, 2), (3, 1, 3), (2, 2, 2), (2, 2, 3), (2, 1, 5)]  # 1/δ, d, n
 SMALL = SIZES[:3]

@@ -45,12 +45,12 @@ def label_rows(known: Data, labels: Iterable[Iterable[object]]) -> tuple[tuple[L
 
     Raises ValueError where their number is not that of the tokens, or one is not finite or cannot be compared.
     """
-    labels = _plain(labels)
+    labels = separated.plain(labels)
     if not isinstance(labels, Sequence):
         raise ValueError(f"labels: got {labels!r}, wanted a list with the labels of every sequence")
     if len(labels) != len(known.sequences):
         raise ValueError(f"labels: got labels of {len(labels)} sequences, wanted {len(known.sequences)}")
-    labels = [[tuple(x) if isinstance(x, list) else x for x in _plain(row) or ()] for row in labels]
+    labels = [[tuple(x) if isinstance(x, list) else x for x in separated.plain(row) or ()] for row in labels]
     for i, (row, sequence) in enumerate(zip(labels, known.sequences)):
         if len(row) != len(sequence):
             raise ValueError(f"labels[{i}]: got {len(row)} labels for {len(sequence)} tokens; one label per token")
@@ -78,10 +78,6 @@ def targets(labels: list, classes: tuple | None) -> list[list[float]]:
         index = {label: at for at, label in enumerate(classes)}
         return [[float(index[label])] for label in labels]
     return [[float(x) for x in label] if isinstance(label, tuple) else [float(label)] for label in labels]
-
-
-def _plain(row: object) -> Sequence:
-    return row.tolist() if hasattr(row, "tolist") else row
 
 
 def _is_number(x: object) -> bool:

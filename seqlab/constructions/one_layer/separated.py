@@ -202,16 +202,20 @@ def scatter(known: Data, groups: dict[int, tuple[list[int], Tensor]]) -> list[li
     return rows
 
 
+def plain(x: object) -> object:
+    """x, or the Python numbers of a tensor or an array."""
+    return x.tolist() if hasattr(x, "tolist") else x
+
+
 def _row(sequence: object, i: int) -> Iterable:
-    """The sequence, or the Python numbers of a tensor or an array."""
-    sequence = sequence.tolist() if hasattr(sequence, "tolist") else sequence
+    sequence = plain(sequence)
     if not isinstance(sequence, Iterable):
         raise ValueError(f"sequences[{i}]: got {sequence!r}, wanted a sequence of tokens, even if there is only one")
     return sequence
 
 
 def _token(token: object, i: int, k: int) -> Token:
-    token = token.tolist() if hasattr(token, "tolist") else token
+    token = plain(token)
     entries = tuple(token) if isinstance(token, Iterable) else (token,)
     for x in entries:
         if isinstance(x, bool) or not isinstance(x, numbers.Real) or not math.isfinite(x):

@@ -46,10 +46,6 @@ STAR_LEMMA = Statement(
 )
 
 
-def _tuple(token: object) -> Sequence:
-    return token if isinstance(token, (tuple, list)) else (token,)
-
-
 def code(levels: int, dim: int, length: int) -> list[int]:
     """u: 1, N, …, N^(d-1) for a token's coordinates and N^nd for the extra one, which only the relay has."""
     return [*(levels**i for i in range(dim)), levels ** (length * dim)]
@@ -320,3 +316,7 @@ def check(
         grid[0], grid[:, 0] = False, False
     options = dict(edges=grid, low=not no_low, high=not no_high, late=late)
     return contextual_mapping(levels, dim, length, broadcast=1 if weak_broadcast else None, **options).check()
+
+
+def _tuple(token: object) -> Sequence:
+    return token if isinstance(token, (tuple, list)) else (token,)

@@ -230,9 +230,12 @@ def about(device: str) -> dict:
     if device == "cuda":
         properties = torch.cuda.get_device_properties(0)
         found |= {
-            "device": properties.name, "memory_GiB": round(properties.total_memory / 2**30, 1), "cuda": torch.version.cuda,
-            "capability": list(torch.cuda.get_device_capability()), "driver": torch._C._cuda_getDriverVersion() if torch.version.cuda else None,
-        }  # fmt: skip
+            "device": properties.name,
+            "memory_GiB": round(properties.total_memory / 2**30, 1),
+            "cuda": torch.version.cuda,
+            "capability": list(torch.cuda.get_device_capability()),
+            "driver": torch._C._cuda_getDriverVersion() if torch.version.cuda else None,
+        }
     else:
         found["device"] = "Triton's interpreter"
     return found
@@ -253,13 +256,19 @@ def plots(rows: list[dict], path: Path) -> None:
                 median = [r[step]["median_ms"] for r in line]
                 traces.append(
                     {
-                        "type": "scatter", "name": who, "x": [r["n"] for r in line], "y": median, "line": {"color": colour},
+                        "type": "scatter",
+                        "name": who,
+                        "x": [r["n"] for r in line],
+                        "y": median,
+                        "line": {"color": colour},
                         "error_y": {
-                            "type": "data", "symmetric": False, "array": [r[step]["high_ms"] - m for r, m in zip(line, median)],
+                            "type": "data",
+                            "symmetric": False,
+                            "array": [r[step]["high_ms"] - m for r, m in zip(line, median)],
                             "arrayminus": [m - r[step]["low_ms"] for r, m in zip(line, median)],
                         },
                     }
-                )  # fmt: skip
+                )
             title = f"{step}, {pattern}, dim {dim}"
             drawn = figure(title, "tokens", "milliseconds", f"Median time, {title}.", *traces)
             drawn.update_xaxes(type="log").update_yaxes(type="log")

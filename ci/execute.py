@@ -166,10 +166,17 @@ def _papermill(prepared: nbformat.NotebookNode, job: Job, result: Result) -> nbf
     nbformat.write(prepared, before)
     try:
         papermill.execute_notebook(
-            before, after, {"mode": job.mode, "seed": job.seed} if tagged else {}, engine_name="reporting", kernel_name="python3",
-            progress_bar=False, cwd=job.folder, request_save_on_cell_execute=False, execution_timeout=job.cell_timeout,
+            before,
+            after,
+            {"mode": job.mode, "seed": job.seed} if tagged else {},
+            engine_name="reporting",
+            kernel_name="python3",
+            progress_bar=False,
+            cwd=job.folder,
+            request_save_on_cell_execute=False,
+            execution_timeout=job.cell_timeout,
             config=Config({"KernelManager": {"transport": "tcp" if os.name == "nt" else "ipc"}}),
-        )  # fmt: skip
+        )
     except PapermillExecutionError as error:
         result.failures.append(_exception(error, prepared))
     except CellTimeoutError:

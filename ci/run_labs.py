@@ -86,11 +86,20 @@ def find(name: str) -> Path:
 def job_for(path: Path, edition: str, chosen: argparse.Namespace) -> Job:
     place = chosen.build / "labs" / f"{edition}-{chosen.mode}"
     return Job(
-        source=str(path), lab=path.stem, edition=edition, mode=chosen.mode, seed=chosen.seed,
-        target=str((place / path.name).resolve()), result=str((place / f"{path.stem}.result.json").resolve()),
-        folder=str((place / "cwd" / path.stem).resolve()), scratch="", claims=str(chosen.claims.resolve()), digest=digest(path, edition, chosen),
-        cell_timeout=chosen.cell_timeout, max_kb=chosen.max_kb,
-    )  # fmt: skip
+        source=str(path),
+        lab=path.stem,
+        edition=edition,
+        mode=chosen.mode,
+        seed=chosen.seed,
+        target=str((place / path.name).resolve()),
+        result=str((place / f"{path.stem}.result.json").resolve()),
+        folder=str((place / "cwd" / path.stem).resolve()),
+        scratch="",
+        claims=str(chosen.claims.resolve()),
+        digest=digest(path, edition, chosen),
+        cell_timeout=chosen.cell_timeout,
+        max_kb=chosen.max_kb,
+    )
 
 
 def digest(path: Path, edition: str, chosen: argparse.Namespace) -> str:
@@ -171,9 +180,14 @@ class Runner:
         order.write_text(json.dumps(asdict(job)))
         started, late = time.monotonic(), threading.Event()
         child = subprocess.Popen(
-            [sys.executable, "-m", "ci.execute", str(order)], cwd=ROOT, env={**os.environ, TOKEN: job.scratch},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "ci.execute", str(order)],
+            cwd=ROOT,
+            env={**os.environ, TOKEN: job.scratch},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         self.children.add(child)
         events, errors = deque(["starting"], maxlen=1), deque(maxlen=30)
         readers = [

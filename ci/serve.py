@@ -36,7 +36,9 @@ def command(port: int, extra: list[str]) -> list[str]:
     """The JupyterLab command line; `extra` comes last and wins."""
     has_screen = sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     return [
-        sys.executable, "-m", "jupyterlab",
+        sys.executable,
+        "-m",
+        "jupyterlab",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
@@ -45,7 +47,7 @@ def command(port: int, extra: list[str]) -> list[str]:
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
         *([] if has_screen else ["--no-browser"]),
         *extra,
-    ]  # fmt: skip
+    ]
 
 
 def main() -> None:

@@ -39,19 +39,31 @@ def small_world_plane(
     if len(shares) != len(rewired):
         raise ValueError(f"rewired: got {len(rewired)} graphs for {len(shares)} shares, wanted one each")
     line = go.Scatter(
-        x=[g.clustering for g in rewired], y=[g.mean_path for g in rewired], name="Watts–Strogatz, share p rewired",
-        mode="lines+markers+text", line={"color": BLUE}, marker={"size": 8}, text=[f"p = {share:g}" for share in shares],
-        textposition="bottom right", cliponaxis=False,
+        x=[g.clustering for g in rewired],
+        y=[g.mean_path for g in rewired],
+        name="Watts–Strogatz, share p rewired",
+        mode="lines+markers+text",
+        line={"color": BLUE},
+        marker={"size": 8},
+        text=[f"p = {share:g}" for share in shares],
+        textposition="bottom right",
+        cliponaxis=False,
         hovertemplate="%{text}: clustering %{x:.3f}, path %{y:.2f}<extra></extra>",
-    )  # fmt: skip
+    )
     marks = [
         go.Scatter(
-            x=[g.clustering], y=[g.mean_path], name=name, mode="markers", cliponaxis=False,
+            x=[g.clustering],
+            y=[g.mean_path],
+            name=name,
+            mode="markers",
+            cliponaxis=False,
             marker={"color": colour, "symbol": mark, "size": 15, "line": {"width": 1, "color": BLACK}},
             hovertemplate=name + ": clustering %{x:.3f}, path %{y:.2f}<extra></extra>",
         )
-        for (name, g), colour, mark in zip(others.items(), (ORANGE, GREEN, RED, GREY), ("star", "square", "diamond", "x"))
-    ]  # fmt: skip
+        for (name, g), colour, mark in zip(
+            others.items(), (ORANGE, GREEN, RED, GREY), ("star", "square", "diamond", "x")
+        )
+    ]
     first, last = rewired[0], rewired[-1]
     told = "; ".join(
         f"{name} has clustering {g.clustering:.2f} and path {g.mean_path:.2f}" for name, g in others.items()
@@ -73,14 +85,17 @@ def spectral_gaps(gaps: Mapping[str, float]) -> go.Figure:
     """A bar for the spectral gap of each graph, on a logarithmic axis, with its number."""
     floor = min([gap for gap in gaps.values() if gap > 0], default=1e-3) / 3
     bars = go.Bar(
-        x=list(gaps), y=[max(gap, floor) for gap in gaps.values()], text=[f"{gap:.2g}" for gap in gaps.values()],
-        textposition="outside", cliponaxis=False,
+        x=list(gaps),
+        y=[max(gap, floor) for gap in gaps.values()],
+        text=[f"{gap:.2g}" for gap in gaps.values()],
+        textposition="outside",
+        cliponaxis=False,
         marker={
             "color": [PALETTE[at % len(PALETTE)] for at in range(len(gaps))],
             "pattern": {"shape": [HATCHES[at % len(HATCHES)] for at in range(len(gaps))]},
         },
         hovertemplate="%{x}: %{text}<extra></extra>",
-    )  # fmt: skip
+    )
     told = ", ".join(f"{name} {gap:.2g}" for name, gap in gaps.items())
     alt = f"Spectral gap 1 - λ₂ of the normalised adjacency, larger is better mixed: {told}."
     picture = figure("How fast does a random walk mix?", "graph", "spectral gap 1 − λ₂", alt, bars)
@@ -96,12 +111,16 @@ def random_sources(counts: Mapping[str, Sequence[int]], block: int) -> go.Figure
     looks = zip(PALETTE, HATCHES)
     bars = [
         go.Bar(
-            x=[at * block for at in range(len(values))], y=values, width=block, offset=0, name=name,
+            x=[at * block for at in range(len(values))],
+            y=values,
+            width=block,
+            offset=0,
+            name=name,
             marker={"color": colour, "opacity": 0.75, "pattern": {"shape": hatch}},
             hovertemplate="block from token %{x:,}: drawn %{y} times<extra>" + name + "</extra>",
         )
         for (name, values), (colour, hatch) in zip(plans.items(), looks)
-    ]  # fmt: skip
+    ]
     told = []
     for name, values in plans.items():
         drawn = [at for at, count in enumerate(values) if count]

@@ -86,9 +86,15 @@ def model_for(pattern: Pattern, depth: int, n: int = N) -> SparseModel:
 
 
 def train(
-    pattern: Pattern, depth: int, *, steps: int = STEPS, seed: int = 0, n: int = N, name: str | None = None,
+    pattern: Pattern,
+    depth: int,
+    *,
+    steps: int = STEPS,
+    seed: int = 0,
+    n: int = N,
+    name: str | None = None,
     watch: training.Watcher | None = None,
-) -> Result:  # fmt: skip
+) -> Result:
     """Train on fresh sequences, judge on 512 others. Same arguments, same result; the global generator is untouched.
 
     KeyboardInterrupt goes through: an interrupted run is not a result.

@@ -68,10 +68,19 @@ def _versions() -> list[Finding]:
 def _machine() -> list[Finding]:
     cores, threads = os.cpu_count() or 1, torch.get_num_threads()
     lines = [
-        Finding("Machine", "good", f"{platform.system()} {platform.machine()}, {cores} cores, {_memory()}; torch uses {threads} threads (the labs: 1)"),
-        Finding("Machine", "good", f"GPU: {_gpus()}") if torch.cuda.is_available() else
-        Finding("Machine", "note", "no CUDA GPU: every lab runs on the CPU; GPU kernels run in Triton's interpreter and are compiled for reading"),
-    ]  # fmt: skip
+        Finding(
+            "Machine",
+            "good",
+            f"{platform.system()} {platform.machine()}, {cores} cores, {_memory()}; torch uses {threads} threads (the labs: 1)",
+        ),
+        Finding("Machine", "good", f"GPU: {_gpus()}")
+        if torch.cuda.is_available()
+        else Finding(
+            "Machine",
+            "note",
+            "no CUDA GPU: every lab runs on the CPU; GPU kernels run in Triton's interpreter and are compiled for reading",
+        ),
+    ]
     if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
         lines.append(
             Finding("Machine", "note", "no Chromium: only the browser tests need it (apt-get install chromium)")

@@ -27,9 +27,16 @@ def figure(title: str, x: str, y: str, alt: str, *traces: object, height: int = 
     """A plotly figure in the house style; `alt` says in words what it shows."""
     picture = go.Figure(list(traces))
     picture.update_layout(
-        title=title, xaxis_title=x, yaxis_title=y, height=height, template="plotly_white", meta={"alt": alt},
-        margin={"l": 70, "r": 20, "t": 50, "b": 55}, legend={"orientation": "h", "y": -0.25}, **layout,
-    )  # fmt: skip
+        title=title,
+        xaxis_title=x,
+        yaxis_title=y,
+        height=height,
+        template="plotly_white",
+        meta={"alt": alt},
+        margin={"l": 70, "r": 20, "t": 50, "b": 55},
+        legend={"orientation": "h", "y": -0.25},
+        **layout,
+    )
     return picture
 
 
@@ -53,9 +60,15 @@ def head_scores(right: Int[Tensor, "layer head"], total: int) -> go.Figure:
         f"first in layer {layer}); no other head gets more than {int(others.max())}."
     )
     heat = go.Heatmap(
-        z=right.tolist(), colorscale="Cividis", zmin=0, zmax=total, colorbar={"title": "atoms right"}, text=right.tolist(), texttemplate="%{text}",
+        z=right.tolist(),
+        colorscale="Cividis",
+        zmin=0,
+        zmax=total,
+        colorbar={"title": "atoms right"},
+        text=right.tolist(),
+        texttemplate="%{text}",
         hovertemplate="layer %{y}, head %{x}: %{z} of " + str(total) + "<extra></extra>",
-    )  # fmt: skip
+    )
     picture = figure("Which head knows where the atoms came from?", "head", "layer", alt, heat, height=420)
     picture.update_xaxes(dtick=1)
     picture.update_yaxes(dtick=1, autorange="reversed")
@@ -128,11 +141,28 @@ def separation_curve(betas: Sequence[float], float64: Sequence[float], exact: Se
         + (f"Float64 loses the last difference at beta {gone:g}; the exact gap stays positive." if gone else "")
     )
     return figure(
-        "How far apart are the closest two names?", "inverse temperature beta", "smallest gap (the bottom stands for 0)", alt,
-        go.Scatter(x=betas, y=[max(gap, floor) for gap in exact], name="exact arithmetic", mode="lines", line={"color": BLUE, "dash": "dash"}),
-        go.Scatter(x=betas, y=seen, name="float64", mode="lines+markers", line={"color": RED}, marker={"symbol": "diamond", "size": 7}),
-        xaxis={"range": [-0.2, 6.3]}, yaxis={"type": "log", "exponentformat": "power", "range": [-43, 1], "dtick": 10},
-    )  # fmt: skip
+        "How far apart are the closest two names?",
+        "inverse temperature beta",
+        "smallest gap (the bottom stands for 0)",
+        alt,
+        go.Scatter(
+            x=betas,
+            y=[max(gap, floor) for gap in exact],
+            name="exact arithmetic",
+            mode="lines",
+            line={"color": BLUE, "dash": "dash"},
+        ),
+        go.Scatter(
+            x=betas,
+            y=seen,
+            name="float64",
+            mode="lines+markers",
+            line={"color": RED},
+            marker={"symbol": "diamond", "size": 7},
+        ),
+        xaxis={"range": [-0.2, 6.3]},
+        yaxis={"type": "log", "exponentformat": "power", "range": [-43, 1], "dtick": 10},
+    )
 
 
 def layer_distances(distances: Float[Tensor, "layer pair"], letter: str) -> go.Figure:
@@ -176,10 +206,14 @@ def loss_curve(history: History, *, reference: float | None = None, steps: int |
         else "No step yet."
     )
     picture = figure(
-        "Training loss", "step", "nats per character", alt,
+        "Training loss",
+        "step",
+        "nats per character",
+        alt,
         go.Scatter(x=x, y=y, mode="lines", line={"color": BLUE}, name="this run"),
-        height=300, xaxis={"range": [0, steps or history.steps or 1]},
-    )  # fmt: skip
+        height=300,
+        xaxis={"range": [0, steps or history.steps or 1]},
+    )
     if reference is not None:
         picture.add_hline(
             y=reference, line={"dash": "dash", "color": RED}, annotation_text="the checkpoint, on text it never saw"

@@ -163,9 +163,12 @@ def splice() -> dict[str, float]:
 
 
 def quick(
-    cells: Iterable[tuple[str, int]] = (("window", 128), ("BigBird", 128)), *, steps: int = 70, seed: int = 0,
+    cells: Iterable[tuple[str, int]] = (("window", 128), ("BigBird", 128)),
+    *,
+    steps: int = 70,
+    seed: int = 0,
     watch: training.Watcher | None = None,
-) -> list[Result]:  # fmt: skip
+) -> list[Result]:
     """A few (arm, context) of the frame task, live, judged at 80 places: the defaults take about 8 seconds on one core."""
     task = frame_task(places=80)
     return [long_model.train(task, arm, context, steps=steps, seed=seed, watch=watch) for arm, context in cells]

@@ -18,11 +18,16 @@ def told_apart(x: Sequence[float], rows: Mapping[str, Sequence[float]], hover: s
     """A line with marks for each named row, told apart by colour, dash and mark. hover: plotly's template for a point."""
     return [
         go.Scatter(
-            x=list(x), y=list(row), name=name, mode="lines+markers", line={"color": colour, "dash": dash},
-            marker={"symbol": mark, "size": 8}, hovertemplate=hover + "<extra>" + name + "</extra>",
+            x=list(x),
+            y=list(row),
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "dash": dash},
+            marker={"symbol": mark, "size": 8},
+            hovertemplate=hover + "<extra>" + name + "</extra>",
         )
         for (name, row), colour, dash, mark in zip(rows.items(), PALETTE, DASHES, MARKS)
-    ]  # fmt: skip
+    ]
 
 
 def growth(lengths: Sequence[int], counts: Mapping[str, Sequence[int]], what: str) -> go.Figure:

@@ -31,11 +31,14 @@ def instruction_mix(reports: Mapping[str, Xray]) -> go.Figure:
     kinds = [kind for kind in CLASSES if any(counted[kind] for counted in counts.values())]
     bars = [
         go.Bar(
-            name=name, x=kinds, y=[counted[kind] for kind in kinds], marker={"color": colour, "pattern": {"shape": hatch}},
+            name=name,
+            x=kinds,
+            y=[counted[kind] for kind in kinds],
+            marker={"color": colour, "pattern": {"shape": hatch}},
             hovertemplate="%{x}: %{y}<extra>" + name + "</extra>",
         )
         for (name, counted), colour, hatch in zip(counts.items(), PALETTE, HATCHES)
-    ]  # fmt: skip
+    ]
     where = "main loop" if looped else "whole kernel"
     told = "; ".join(
         f"{name}: " + ", ".join(f"{counted[kind]} {kind}" for kind in kinds if counted[kind])
@@ -51,11 +54,17 @@ def traffic(lengths: Sequence[int], moved: Mapping[str, Sequence[int]]) -> go.Fi
     """Bytes that each way of computing attention moves, against the number of tokens; both axes logarithmic."""
     lines = [
         go.Scatter(
-            x=list(lengths), y=list(values), name=name, mode="lines+markers", line={"color": colour, "dash": dash},
+            x=list(lengths),
+            y=list(values),
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "dash": dash},
             hovertemplate="%{x:,} tokens: %{y:.3s}B<extra>" + name + "</extra>",
         )
-        for (name, values), colour, dash in zip(moved.items(), PALETTE, ("solid", "dash", "dot", "dashdot", "solid", "dash"))
-    ]  # fmt: skip
+        for (name, values), colour, dash in zip(
+            moved.items(), PALETTE, ("solid", "dash", "dot", "dashdot", "solid", "dash")
+        )
+    ]
     last = ", ".join(f"{name} {values[-1]:,} bytes" for name, values in moved.items())
     alt = f"Bytes moved from {lengths[0]:,} to {lengths[-1]:,} tokens. At {lengths[-1]:,}: {last}."
     picture = figure("Bytes that must be moved", "tokens", "bytes", alt, *lines)
@@ -69,15 +78,22 @@ def counted(sizes: Sequence[int], measured: Sequence[int], formula: Sequence[int
     marks = [
         go.Scatter(x=list(sizes), y=list(formula), name="closed form", mode="lines", line={"color": ORANGE}),
         go.Scatter(
-            x=list(sizes), y=list(measured), name="counted by the ledger", mode="markers",
+            x=list(sizes),
+            y=list(measured),
+            name="counted by the ledger",
+            mode="markers",
             marker={"color": BLUE, "size": 11, "symbol": "x"},
         ),
-    ]  # fmt: skip
+    ]
     same = "exactly on" if list(measured) == list(formula) else "off"
     told = ", ".join(f"{count:,} at tile {size}" for size, count in zip(sizes, measured))
     picture = figure(
-        "Larger tiles load fewer bytes", "queries in a tile", "bytes loaded", f"Counted bytes lie {same} the closed form: {told}.", *marks
-    )  # fmt: skip
+        "Larger tiles load fewer bytes",
+        "queries in a tile",
+        "bytes loaded",
+        f"Counted bytes lie {same} the closed form: {told}.",
+        *marks,
+    )
     picture.update_xaxes(type="log", tickvals=list(sizes), ticktext=[str(size) for size in sizes])
     picture.update_yaxes(rangemode="tozero", tickformat=".2s")
     return picture
@@ -88,10 +104,13 @@ def limits(lines: Mapping[str, Roofline]) -> go.Figure:
     kinds = list(dict.fromkeys(kind for line in lines.values() for kind in line.limits))
     bars = [
         go.Bar(
-            name=kind, x=list(lines), y=[1e3 * line.limits.get(kind, 0) for line in lines.values()],
-            marker={"color": colour, "pattern": {"shape": hatch}}, hovertemplate="%{x}: %{y:.3f} ms<extra>" + kind + "</extra>",
+            name=kind,
+            x=list(lines),
+            y=[1e3 * line.limits.get(kind, 0) for line in lines.values()],
+            marker={"color": colour, "pattern": {"shape": hatch}},
+            hovertemplate="%{x}: %{y:.3f} ms<extra>" + kind + "</extra>",
         )
         for kind, colour, hatch in zip(kinds, PALETTE, HATCHES)
-    ]  # fmt: skip
+    ]
     told = "; ".join(f"{name}: {1e3 * line.seconds:.2f} ms, bound by {line.binds}" for name, line in lines.items())
     return figure("At least this long", "", "milliseconds", f"Speed-of-light limits. {told}.", *bars, barmode="group")

@@ -27,8 +27,13 @@ LOOKS = dict(
 
 
 def loss_by_context(
-    cells: Iterable[dict | Result], *, score: str = "loss", unit: str, title: str, levels: Mapping[str, float] | None = None
-) -> go.Figure:  # fmt: skip
+    cells: Iterable[dict | Result],
+    *,
+    score: str = "loss",
+    unit: str,
+    title: str,
+    levels: Mapping[str, float] | None = None,
+) -> go.Figure:
     """A score against context, one line per arm; error bars are the range over seeds.
 
     levels: name → height of horizontal lines, e.g. baselines that know nothing of context
@@ -44,16 +49,25 @@ def loss_by_context(
         mean = [fmean(v) for v in seeds]
         lines.append(
             go.Scatter(
-                x=[context * 1.04 ** (at - (len(arms) - 1) / 2) for context in x], y=mean, name=arm, mode="lines+markers",
-                line={"color": colour, "dash": dash}, marker={"symbol": symbol, "size": 9},
+                x=[context * 1.04 ** (at - (len(arms) - 1) / 2) for context in x],
+                y=mean,
+                name=arm,
+                mode="lines+markers",
+                line={"color": colour, "dash": dash},
+                marker={"symbol": symbol, "size": 9},
                 error_y={
-                    "type": "data", "symmetric": False, "array": [max(v) - m for v, m in zip(seeds, mean)],
-                    "arrayminus": [m - min(v) for v, m in zip(seeds, mean)], "color": colour,
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [max(v) - m for v, m in zip(seeds, mean)],
+                    "arrayminus": [m - min(v) for v, m in zip(seeds, mean)],
+                    "color": colour,
                 },
                 customdata=[[context, min(v), max(v)] for context, v in zip(x, seeds)],
-                hovertemplate="%{customdata[0]} tokens: %{y:.3f} (%{customdata[1]:.3f} to %{customdata[2]:.3f})<extra>" + arm + "</extra>",
+                hovertemplate="%{customdata[0]} tokens: %{y:.3f} (%{customdata[1]:.3f} to %{customdata[2]:.3f})<extra>"
+                + arm
+                + "</extra>",
             )
-        )  # fmt: skip
+        )
         told.append(f"{arm} " + ", ".join(f"{m:.3f} at {context}" for context, m in zip(x, mean)))
     known = "".join(f" {name}: {height:.3f}." for name, height in (levels or {}).items())
     alt = f"{unit.capitalize()}, mean over seeds, by context in tokens: {'; '.join(told)}.{known} Bars show the range over seeds."
@@ -82,14 +96,19 @@ def distant_exchanged(
         mean = [fmean(v) for v in seeds]
         bars.append(
             go.Bar(
-                x=arms, y=mean, name=f"distant context: {name}", marker={"color": colour, "pattern": {"shape": hatch}},
+                x=arms,
+                y=mean,
+                name=f"distant context: {name}",
+                marker={"color": colour, "pattern": {"shape": hatch}},
                 error_y={
-                    "type": "data", "symmetric": False, "array": [max(v) - m for v, m in zip(seeds, mean)],
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [max(v) - m for v, m in zip(seeds, mean)],
                     "arrayminus": [m - min(v) for v, m in zip(seeds, mean)],
                 },
                 hovertemplate="%{x}: %{y:.3f}<extra>" + name + "</extra>",
             )
-        )  # fmt: skip
+        )
     for arm in arms:
         told.append(f"{arm} {fmean(own[arm, context]):.3f} and {fmean(other[arm, context]):.3f}")
     alt = (

@@ -133,9 +133,12 @@ def words_baseline() -> float:
 
 
 def quick(
-    cells: Iterable[tuple[str, int]] = (("window + random", 256),), *, steps: int = 110, seed: int = 0,
+    cells: Iterable[tuple[str, int]] = (("window + random", 256),),
+    *,
+    steps: int = 110,
+    seed: int = 0,
     watch: training.Watcher | None = None,
-) -> list[Result]:  # fmt: skip
+) -> list[Result]:
     """A few (arm, context) of the play task, live, judged at few places: the default takes about 8 seconds on one core."""
     task = play_task(every=16 * SCORED)
     return [long_model.train(task, arm, context, steps=steps, seed=seed, watch=watch) for arm, context in cells]

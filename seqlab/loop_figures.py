@@ -63,13 +63,19 @@ def arms(cells: Iterable[dict], task: str, loops: int, baseline: float | None = 
     names = [f"{key[1].replace(', ', ',<br>')}<br>{size[key][0] / 1000:.0f} k · {size[key][1]}" for key in found]
     values = list(found.values())
     dots = go.Scatter(
-        x=[name for name, v in zip(names, values) for _ in v], y=[x for v in values for x in v], mode="markers", name="one seed",
+        x=[name for name, v in zip(names, values) for _ in v],
+        y=[x for v in values for x in v],
+        mode="markers",
+        name="one seed",
         marker={"color": BLUE, "size": 9, "opacity": 0.8},
-    )  # fmt: skip
+    )
     means = go.Scatter(
-        x=names, y=[fmean(v) for v in values], mode="markers", name="mean",
+        x=names,
+        y=[fmean(v) for v in values],
+        mode="markers",
+        name="mean",
         marker={"symbol": "line-ew", "size": 34, "line": {"width": 3, "color": ORANGE}},
-    )  # fmt: skip
+    )
     told = "; ".join(f"{key[1]} ({size[key][1]} passes) {min(v):.3f} to {max(v):.3f}" for key, v in found.items())
     alt = f"Accuracy on {task}, by seed. {told}." + (f" Baseline {baseline:.3f}." if baseline is not None else "")
     title = f"{task}: what the clock changes"
@@ -108,13 +114,28 @@ def readouts(answers: Float[Tensor, "loop answer"], right: int, names: Sequence[
     names = list(names) if names is not None else [str(at) for at in range(answers.shape[1])]
     first = probability.argmax(-1).tolist()
     heat = go.Heatmap(
-        z=probability.T.tolist(), y=names, x=list(range(len(answers))), colorscale="Cividis", zmin=0, zmax=1,
-        colorbar={"title": "probability"}, hovertemplate="after loop %{x}: answer %{y} has %{z:.3f}<extra></extra>",
-    )  # fmt: skip
+        z=probability.T.tolist(),
+        y=names,
+        x=list(range(len(answers))),
+        colorscale="Cividis",
+        zmin=0,
+        zmax=1,
+        colorbar={"title": "probability"},
+        hovertemplate="after loop %{x}: answer %{y} has %{z:.3f}<extra></extra>",
+    )
     mark = go.Scatter(
-        x=list(range(len(answers))), y=[names[at] for at in first], mode="markers", name="first guess", showlegend=False,
-        marker={"symbol": ["circle-open" if at == right else "x-open" for at in first], "size": 14, "color": RED, "line": {"width": 3}},
-    )  # fmt: skip
+        x=list(range(len(answers))),
+        y=[names[at] for at in first],
+        mode="markers",
+        name="first guess",
+        showlegend=False,
+        marker={
+            "symbol": ["circle-open" if at == right else "x-open" for at in first],
+            "size": 14,
+            "color": RED,
+            "line": {"width": 3},
+        },
+    )
     alt = f"First guess after each loop: {', '.join(names[at] for at in first)}; the right answer is {names[right]} (circle: right, cross: wrong)."
     picture = figure("The answer, if it stopped here", "loops", "answer", alt, heat, mark, height=340)
     picture.update_yaxes(type="category", dtick=1)
@@ -138,12 +159,22 @@ def paths(states: Float[Tensor, "loop case dim"], labels: Sequence[int], names: 
         across, up = ([round(value, 3) for value in row] for row in plane[:, case].T.tolist())
         lines.append(
             go.Scatter(
-                x=across, y=up, mode="lines+markers", name=f"answer {names[label]}", legendgroup=str(label), showlegend=label not in seen,
-                line={"color": colour, "width": 1}, opacity=0.75,
-                marker={"symbol": symbol, "color": colour, "size": [5 + 9 * at / (len(states) - 1) for at in range(len(states))]},
+                x=across,
+                y=up,
+                mode="lines+markers",
+                name=f"answer {names[label]}",
+                legendgroup=str(label),
+                showlegend=label not in seen,
+                line={"color": colour, "width": 1},
+                opacity=0.75,
+                marker={
+                    "symbol": symbol,
+                    "color": colour,
+                    "size": [5 + 9 * at / (len(states) - 1) for at in range(len(states))],
+                },
                 hovertemplate="after loop %{pointNumber}<extra>question " + f"{case}" + "</extra>",
             )
-        )  # fmt: skip
+        )
         seen.add(label)
     start, end = (_apart(plane[at], labels) for at in (0, -1))
     alt = (
@@ -168,14 +199,21 @@ def reaction_lens(readings: Sequence[AfterLoops], *, trained: int = 12) -> go.Fi
     lines = [
         go.Scatter(x=loops, y=tokens, name="masked tokens named", mode="lines+markers", line={"color": BLUE}),
         go.Scatter(
-            x=loops, y=atoms, name="atoms traced by head 5", mode="lines+markers", line={"color": ORANGE, "dash": "dash"},
+            x=loops,
+            y=atoms,
+            name="atoms traced by head 5",
+            mode="lines+markers",
+            line={"color": ORANGE, "dash": "dash"},
             marker={"symbol": "diamond"},
         ),
         go.Scatter(
-            x=loops, y=[reading.confidence for reading in readings], name="mean probability of the first guess", mode="lines",
+            x=loops,
+            y=[reading.confidence for reading in readings],
+            name="mean probability of the first guess",
+            mode="lines",
             line={"color": GREEN, "dash": "dot"},
         ),
-    ]  # fmt: skip
+    ]
     picture = figure("One trained layer, 1 to 24 times", "passes", "share", alt, *lines, height=380)
     picture.add_vline(x=trained, line_dash="dot", line_color=GREY)
     picture.add_annotation(x=trained, y=1.06, yref="paper", text="trained with 12", showarrow=False)
@@ -187,9 +225,15 @@ def residual_lens(series: Mapping[str, Sequence[float]]) -> go.Figure:
     """‖h_r - h_{r-1}‖ / ‖h_{r-1}‖ against the loop r, one line a model: a fixed point would be a fall to 0."""
     looks = zip((BLUE, RED, BLACK, PURPLE), DASHES)
     lines = [
-        go.Scatter(x=list(range(1, len(values) + 1)), y=list(values), name=name, mode="lines+markers", line={"color": colour, "dash": dash})
+        go.Scatter(
+            x=list(range(1, len(values) + 1)),
+            y=list(values),
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "dash": dash},
+        )
         for (name, values), (colour, dash) in zip(series.items(), looks)
-    ]  # fmt: skip
+    ]
     told = "; ".join(
         f"{name}: {values[0]:.2g} in the first loop, {min(values):.2g} at least, {values[-1]:.2g} in the last ({len(values)})"
         for name, values in series.items()
@@ -205,12 +249,20 @@ def _spread(name: str, x: Sequence[float], values: Sequence[Sequence[float]], at
     up, down = [max(v) - m for v, m in zip(values, means)], [m - min(v) for v, m in zip(values, means)]
     short = lambda numbers: [float(f"{number:.5g}") for number in numbers]
     return go.Scatter(
-        x=list(x), y=short(means), name=name, mode="lines+markers",
-        line={"color": PALETTE[at % len(PALETTE)], "dash": DASHES[at % len(DASHES)]}, marker={"symbol": SYMBOLS[at % len(SYMBOLS)], "size": 8},
+        x=list(x),
+        y=short(means),
+        name=name,
+        mode="lines+markers",
+        line={"color": PALETTE[at % len(PALETTE)], "dash": DASHES[at % len(DASHES)]},
+        marker={"symbol": SYMBOLS[at % len(SYMBOLS)], "size": 8},
         error_y={
-            "type": "data", "array": short(up), "arrayminus": short(down), "symmetric": False, "thickness": 1,
+            "type": "data",
+            "array": short(up),
+            "arrayminus": short(down),
+            "symmetric": False,
+            "thickness": 1,
         },
-    )  # fmt: skip
+    )
 
 
 def _apart(points: Float[Tensor, "case 2"], labels: Sequence[int]) -> float:

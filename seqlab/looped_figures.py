@@ -30,12 +30,17 @@ def loop_lines(frames: Sequence[Frame], names: Sequence[str], coordinate: str, *
     values = [frame.tokens[0, :, k].tolist() for frame in frames]
     lines = [
         go.Scatter(
-            x=list(range(len(frames))), y=[row[n] for row in values], name=f"token {n}", mode="lines+markers",
-            line={"color": colour, "dash": dash, "shape": "hv"}, marker={"symbol": symbol, "size": 6},
+            x=list(range(len(frames))),
+            y=[row[n] for row in values],
+            name=f"token {n}",
+            mode="lines+markers",
+            line={"color": colour, "dash": dash, "shape": "hv"},
+            marker={"symbol": symbol, "size": 6},
             hovertemplate="after loop %{x}: %{y:.4g}<extra>token " + str(n) + "</extra>",
         )
-        for n, (colour, dash, symbol) in enumerate(zip(PALETTE, DASHES, SYMBOLS)) if n < len(values[0])
-    ]  # fmt: skip
+        for n, (colour, dash, symbol) in enumerate(zip(PALETTE, DASHES, SYMBOLS))
+        if n < len(values[0])
+    ]
     told = ", ".join(f"token {n} from {a:.4g} to {b:.4g}" for n, (a, b) in enumerate(zip(values[0], values[-1])))
     parts = [frame.part for frame in frames]
     spans = [(part, parts.index(part), len(parts) - 1 - parts[::-1].index(part)) for part in STAGES if part in parts]
@@ -44,10 +49,16 @@ def loop_lines(frames: Sequence[Frame], names: Sequence[str], coordinate: str, *
     picture = figure(f"One block, loop after loop: {coordinate}", "loops", coordinate, alt, *lines, height=380)
     for even, (part, first, last) in enumerate(spans):
         picture.add_vrect(
-            x0=first - 0.5, x1=last + 0.5, fillcolor=GREY, opacity=0.12 if even % 2 else 0.04, line_width=0,
-            annotation_text=STAGES[part], annotation_position="top left",
-            annotation_textangle=-90 if last - first < len(parts) / 4 else 0, annotation_yanchor="top",
-        )  # fmt: skip
+            x0=first - 0.5,
+            x1=last + 0.5,
+            fillcolor=GREY,
+            opacity=0.12 if even % 2 else 0.04,
+            line_width=0,
+            annotation_text=STAGES[part],
+            annotation_position="top left",
+            annotation_textangle=-90 if last - first < len(parts) / 4 else 0,
+            annotation_yanchor="top",
+        )
     if at is not None:
         picture.add_vline(
             x=at, line={"color": RED, "dash": "dot"}, annotation_text=f"loop {at}", annotation_position="bottom right"
@@ -59,19 +70,30 @@ def recalled_table(labels: Sequence[float], recalled: Mapping[str, Sequence[floa
     """A table k ↦ y_k, and what memorisers recall of it; the band is one largest step wide on either side."""
     k = list(range(len(labels)))
     band = go.Scatter(
-        x=k + k[::-1], y=[y + step for y in labels] + [y - step for y in labels[::-1]], fill="toself", name="± largest step",
-        fillcolor="rgba(118,118,118,0.15)", line={"width": 0}, hoverinfo="skip", mode="lines",
-    )  # fmt: skip
+        x=k + k[::-1],
+        y=[y + step for y in labels] + [y - step for y in labels[::-1]],
+        fill="toself",
+        name="± largest step",
+        fillcolor="rgba(118,118,118,0.15)",
+        line={"width": 0},
+        hoverinfo="skip",
+        mode="lines",
+    )
     marks = go.Scatter(
         x=k, y=list(labels), name="label", mode="markers", marker={"color": GREY, "size": 9, "symbol": "circle-open"}
     )
     lines = [
         go.Scatter(
-            x=k, y=list(values), name=name, mode="lines+markers", line={"color": colour, "dash": dash},
-            marker={"symbol": symbol, "size": 6}, hovertemplate="k = %{x}: %{y:.4g}<extra>" + name + "</extra>",
+            x=k,
+            y=list(values),
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "dash": dash},
+            marker={"symbol": symbol, "size": 6},
+            hovertemplate="k = %{x}: %{y:.4g}<extra>" + name + "</extra>",
         )
         for (name, values), colour, dash, symbol in zip(recalled.items(), PALETTE, DASHES, SYMBOLS)
-    ]  # fmt: skip
+    ]
     errors = {name: max(abs(a - b) for a, b in zip(values, labels)) for name, values in recalled.items()}
     told = "; ".join(f"{name}: largest error {error:.3g}" for name, error in errors.items())
     alt = f"{len(labels)} labels with largest step {step:.3g}, and what is recalled. {told}."
@@ -85,10 +107,14 @@ def roughness_curves(counts: Sequence[int], errors: Mapping[str, Sequence[tuple[
         for values, dash, kind in zip(zip(*pairs), ("solid", "dot"), ("", ", largest step")):
             lines.append(
                 go.Scatter(
-                    x=list(counts), y=list(values), name=name + kind, mode="lines+markers" if not kind else "lines",
-                    line={"color": colour, "dash": dash}, marker={"symbol": symbol, "size": 8},
+                    x=list(counts),
+                    y=list(values),
+                    name=name + kind,
+                    mode="lines+markers" if not kind else "lines",
+                    line={"color": colour, "dash": dash},
+                    marker={"symbol": symbol, "size": 8},
                 )
-            )  # fmt: skip
+            )
     told = "; ".join(f"{name}: from {pairs[0][0]:.3g} to {pairs[-1][0]:.3g}" for name, pairs in errors.items())
     alt = f"Largest error without a clock for K from {counts[0]} to {counts[-1]} labels. {told}."
     picture = figure("Roughness decides, not the number of labels", "labels, K", "largest error", alt, *lines)
@@ -110,10 +136,13 @@ def lost_digits(positions: Mapping[str, Sequence[int | None]]) -> go.Figure:
         counted = sorted(Counter(found).items())
         bars.append(
             go.Bar(
-                x=[at for at, _ in counted], y=[n for _, n in counted], name=name,
-                marker={"color": colour, "pattern": {"shape": pattern}}, hovertemplate="position %{x}: %{y}<extra>" + name + "</extra>",
+                x=[at for at, _ in counted],
+                y=[n for _, n in counted],
+                name=name,
+                marker={"color": colour, "pattern": {"shape": pattern}},
+                hovertemplate="position %{x}: %{y}<extra>" + name + "</extra>",
             )
-        )  # fmt: skip
+        )
     told = "; ".join(f"{name}: from position {min(found)} to {max(found)}" for name, found in positions.items())
     alt = f"The first ternary digit that is read wrongly, over random numbers. {told}."
     return figure("How many digits fit into one number", "position of the first wrong digit", "numbers", alt, *bars)
@@ -125,19 +154,37 @@ def rate_curves(curves: Mapping[str, Sequence[Point]], dim: int = 1, length: int
     for (name, points), colour, dash, symbol in zip(curves.items(), PALETTE, DASHES, SYMBOLS):
         lines.append(
             go.Scatter(
-                x=[q.r for q in points], y=[q.error for q in points], name=name, mode="lines+markers",
-                line={"color": colour, "dash": dash}, marker={"symbol": symbol, "size": 8},
-                text=[f"1/δ = {q.levels}" for q in points], hovertemplate="r = %{x:,}, %{text}: %{y:.3g}<extra>" + name + "</extra>",
+                x=[q.r for q in points],
+                y=[q.error for q in points],
+                name=name,
+                mode="lines+markers",
+                line={"color": colour, "dash": dash},
+                marker={"symbol": symbol, "size": 8},
+                text=[f"1/δ = {q.levels}" for q in points],
+                hovertemplate="r = %{x:,}, %{text}: %{y:.3g}<extra>" + name + "</extra>",
             )
-        )  # fmt: skip
+        )
     points = next(iter(curves.values()))
     slope = looped.rate(dim, length)
     bounds = [q.bound.total for q in points]
     guide = [bounds[0] * (q.r / points[0].r) ** slope for q in points]
     lines += [
-        go.Scatter(x=[q.r for q in points], y=bounds, name="bound", mode="lines+markers", line={"color": RED, "dash": "dash"}, marker={"symbol": "x"}),
-        go.Scatter(x=[q.r for q in points], y=guide, name=f"r to the power {slope:.3g}", mode="lines", line={"color": GREY, "dash": "dot"}),
-    ]  # fmt: skip
+        go.Scatter(
+            x=[q.r for q in points],
+            y=bounds,
+            name="bound",
+            mode="lines+markers",
+            line={"color": RED, "dash": "dash"},
+            marker={"symbol": "x"},
+        ),
+        go.Scatter(
+            x=[q.r for q in points],
+            y=guide,
+            name=f"r to the power {slope:.3g}",
+            mode="lines",
+            line={"color": GREY, "dash": "dot"},
+        ),
+    ]
     told = "; ".join(f"{name} from {q[0].error:.3g} to {q[-1].error:.3g}" for name, q in curves.items())
     alt = f"Error against r from {points[0].r:,} to {points[-1].r:,}: {told}; the bound from {bounds[0]:.3g} to {bounds[-1]:.3g}."
     picture = figure(
@@ -152,9 +199,22 @@ def slope_curve(slopes: Sequence[int], errors: Sequence[float], p: float = 2) ->
     """What the ramps of steps of slope M cost in L^p, and a line that falls like M^(-1/p)."""
     guide = [errors[0] * (slope / slopes[0]) ** (-1 / p) for slope in slopes]
     lines = [
-        go.Scatter(x=list(slopes), y=[max(e, 1e-12) for e in errors], name="measured", mode="lines+markers", line={"color": BLUE}, marker={"size": 8}),
-        go.Scatter(x=list(slopes), y=guide, name=f"M to the power {-1 / p:.2g}", mode="lines", line={"color": GREY, "dash": "dot"}),
-    ]  # fmt: skip
+        go.Scatter(
+            x=list(slopes),
+            y=[max(e, 1e-12) for e in errors],
+            name="measured",
+            mode="lines+markers",
+            line={"color": BLUE},
+            marker={"size": 8},
+        ),
+        go.Scatter(
+            x=list(slopes),
+            y=guide,
+            name=f"M to the power {-1 / p:.2g}",
+            mode="lines",
+            line={"color": GREY, "dash": "dot"},
+        ),
+    ]
     alt = f"Distance to perfect steps for slopes M from {slopes[0]:,} to {slopes[-1]:,}: from {errors[0]:.3g} to {errors[-1]:.3g}."
     picture = figure("Steeper steps, smaller error", "slope M", f"distance in L^{p:g}", alt, *lines)
     picture.update_xaxes(type="log", tickvals=list(slopes), ticktext=[f"{m:,}" for m in slopes])
@@ -167,11 +227,14 @@ def moduli_bars(found: Mapping[str, Moduli]) -> go.Figure:
     kinds = (("sequence", BLUE, ""), ("contextual", ORANGE, "/"), ("token", RED, "x"))
     bars = [
         go.Bar(
-            x=list(found), y=[getattr(m, kind).value for m in found.values()], name=kind,
-            marker={"color": colour, "pattern": {"shape": pattern}}, hovertemplate="%{x}: %{y:.3g}<extra>" + kind + "</extra>",
+            x=list(found),
+            y=[getattr(m, kind).value for m in found.values()],
+            name=kind,
+            marker={"color": colour, "pattern": {"shape": pattern}},
+            hovertemplate="%{x}: %{y:.3g}<extra>" + kind + "</extra>",
         )
         for kind, colour, pattern in kinds
-    ]  # fmt: skip
+    ]
     told = "; ".join(
         f"{name}: sequence {m.sequence.value:.3g}, contextual {m.contextual.value:.3g}, token {m.token.value:.3g}"
         for name, m in found.items()

@@ -84,17 +84,20 @@ def _hardmax_ceiling(ids: Int[Tensor, "sequence token"], labels: Int[Tensor, "se
         raise ValueError(f"ids: {len(everything)} different tokens; the search over orders of keys is for at most 12")
     for query in everything:
         cases = [
-            (frozenset(row), wanted[row.index(query)]) for row, wanted in zip(ids.tolist(), labels.tolist()) if query in row
-        ]  # fmt: skip
+            (frozenset(row), wanted[row.index(query)])
+            for row, wanted in zip(ids.tolist(), labels.tolist())
+            if query in row
+        ]
 
         @lru_cache(None)
         def best(left: frozenset[int], cases: tuple = tuple(cases)) -> int:
             if not any(keys <= left for keys, _ in cases):
                 return 0
             return max(
-                _majority([Counter(label for keys, label in cases if key in keys and keys <= left)]) + best(left - {key})
+                _majority([Counter(label for keys, label in cases if key in keys and keys <= left)])
+                + best(left - {key})
                 for key in left
-            )  # fmt: skip
+            )
 
         right += best(frozenset(everything))
     return right / labels.numel()
@@ -159,7 +162,10 @@ PARTS = {
             "softmax, rank 1": Arm("softmax", 1),
             "softmax, rank 4": Arm("softmax", 4),
         },
-        dim=8, width=128, steps=2500, lr=5e-3,
+        dim=8,
+        width=128,
+        steps=2500,
+        lr=5e-3,
     ),
     "order": Part(
         orders,
@@ -168,7 +174,10 @@ PARTS = {
             "softmax, rank 4": Arm("softmax", 4),
             "softmax, rank 4, positions": Arm("softmax", 4, positions=True),
         },
-        dim=8, width=128, steps=2500, lr=5e-3,
+        dim=8,
+        width=128,
+        steps=2500,
+        lr=5e-3,
     ),
     "book": Part(
         book,
@@ -179,9 +188,13 @@ PARTS = {
             "tied rank 8": Arm("softmax", 8, tied=True),
             "tied rank 1, positions": Arm("softmax", 1, positions=True, tied=True),
         },
-        dim=64, width=256, steps=2000, lr=5e-3, batch=100,
+        dim=64,
+        width=256,
+        steps=2000,
+        lr=5e-3,
+        batch=100,
     ),
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -234,8 +247,12 @@ QUICK = (("random labels", "none"), ("random labels", "hardmax, rank 4"), ("rand
 
 
 def quick(
-    cells: Iterable[tuple[str, str]] = QUICK, *, steps: int | None = 1000, seed: int = 0, watch: training.Watcher | None = None
-) -> list[Result]:  # fmt: skip
+    cells: Iterable[tuple[str, str]] = QUICK,
+    *,
+    steps: int | None = 1000,
+    seed: int = 0,
+    watch: training.Watcher | None = None,
+) -> list[Result]:
     """A few (part, arm of `PARTS`), live, with fewer steps than `results()`: about 8 seconds on one core."""
     return [train(part, arm, seed, steps=steps, watch=watch) for part, arm in cells]
 

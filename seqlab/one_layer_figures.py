@@ -36,11 +36,15 @@ def separation_by_precision(
         alive = [at for at in finite if values[at] > -math.inf]
         lines.append(
             go.Scatter(
-                x=[kappas[at] for at in finite], y=[values[at] if values[at] > -math.inf else None for at in finite], mode="lines",
-                name=name, legendgroup=name, line={"color": colour, "dash": dash, "width": 4 if name == "exact" else 2.5},
+                x=[kappas[at] for at in finite],
+                y=[values[at] if values[at] > -math.inf else None for at in finite],
+                mode="lines",
+                name=name,
+                legendgroup=name,
+                line={"color": colour, "dash": dash, "width": 4 if name == "exact" else 2.5},
                 hovertemplate="κ = %{x:.3g}: 10^%{y:.1f}<extra>" + name + "</extra>",
             )
-        )  # fmt: skip
+        )
         if not alive:
             told.append(f"{name} never has a different name for all")
         elif alive[-1] == finite[-1]:
@@ -49,11 +53,16 @@ def separation_by_precision(
             last = kappas[alive[-1]]
             lines.append(
                 go.Scatter(
-                    x=[last, last], y=[values[alive[-1]], floor], mode="lines+markers", legendgroup=name, showlegend=False,
-                    line={"color": colour, "dash": dash, "width": 2.5}, marker={"symbol": [f"{symbol}-open", symbol], "size": 11, "color": colour},
+                    x=[last, last],
+                    y=[values[alive[-1]], floor],
+                    mode="lines+markers",
+                    legendgroup=name,
+                    showlegend=False,
+                    line={"color": colour, "dash": dash, "width": 2.5},
+                    marker={"symbol": [f"{symbol}-open", symbol], "size": 11, "color": colour},
                     hovertemplate=f"{name} dies after κ = {last:g}<extra></extra>",
                 )
-            )  # fmt: skip
+            )
             told.append(f"{name} has all names different for the last time at κ = {last:g}")
     alt = f"The smallest gap between two names against the scale κ, both logarithmic: {'; '.join(told)}."
     title, unit = "Where the names die", "log₁₀ of the smallest gap"
@@ -87,17 +96,27 @@ def order_of_sets(levels: Sequence[float], values: Mapping[tuple[int, ...], floa
         sign = "larger is later ↑" if rank == 0 else "larger is earlier ↓"
         marks.append(
             go.Scatter(
-                x=list(range(len(shown))), y=[levels[s[rank]] for s in shown], mode="lines+markers", name=f"entry {rank + 1}: {sign}",
-                line={"color": colour, "width": 1, "dash": "dot"}, marker={"symbol": symbol, "size": 11, "color": colour},
+                x=list(range(len(shown))),
+                y=[levels[s[rank]] for s in shown],
+                mode="lines+markers",
+                name=f"entry {rank + 1}: {sign}",
+                line={"color": colour, "width": 1, "dash": "dot"},
+                marker={"symbol": symbol, "size": 11, "color": colour},
                 customdata=[["".join(map(str, s)), values[key]] for s, key in zip(shown, ranked)],
                 hovertemplate="set %{customdata[0]}: value %{customdata[1]:.6g}<extra></extra>",
             )
-        )  # fmt: skip
+        )
     arrows = [
-        {"x": at + 0.5, "y": -0.12, "yref": "paper", "text": f"{rank + 1}{'↑' if up else '↓'}{'' if (rank == 0) == up else '!'}", "showarrow": False,
-         "font": {"color": SIGNS[rank % len(SIGNS)][1] if (rank == 0) == up else RED, "size": 12}}
+        {
+            "x": at + 0.5,
+            "y": -0.12,
+            "yref": "paper",
+            "text": f"{rank + 1}{'↑' if up else '↓'}{'' if (rank == 0) == up else '!'}",
+            "showarrow": False,
+            "font": {"color": SIGNS[rank % len(SIGNS)][1] if (rank == 0) == up else RED, "size": 12},
+        }
         for at, (rank, up) in enumerate(steps[: len(shown) - 1])
-    ]  # fmt: skip
+    ]
     first = f"; the first {len(shown)}" if len(shown) < len(ordered) else ""
     alt = (
         f"{len(ordered)} sets of {len(shown[0])} levels in increasing order of boltz{first}: "
@@ -126,17 +145,23 @@ def memorised(cells: Iterable[dict | object], title: str, *, test: bool = False)
     rows = {name: at for at, name in enumerate(names)}
     marks = [
         go.Scatter(
-            x=[fmean(limits[name]) for name in names], y=[rows[name] for name in names], mode="markers", name="possible at best",
+            x=[fmean(limits[name]) for name in names],
+            y=[rows[name] for name in names],
+            mode="markers",
+            name="possible at best",
             marker={"symbol": "line-ns-open", "size": 26, "color": BLACK, "line": {"width": 2}},
             hovertemplate="possible at best: %{x:.3f}<extra></extra>",
         ),
         _seeds(table, rows, "trained: each seed", ORANGE, "diamond", 0.0),
         go.Scatter(
-            x=[fmean(table[name]) for name in names], y=[rows[name] for name in names], mode="markers", name="trained: mean",
+            x=[fmean(table[name]) for name in names],
+            y=[rows[name] for name in names],
+            mode="markers",
+            name="trained: mean",
             marker={"symbol": "line-ns-open", "size": 16, "color": BLUE, "line": {"width": 4}},
             hovertemplate="mean: %{x:.3f}<extra></extra>",
         ),
-    ]  # fmt: skip
+    ]
     told = [
         f"{n} {fmean(v):.3f} ({min(v):.3f} to {max(v):.3f}; at best {fmean(limits[n]):.3f})" for n, v in table.items()
     ]
@@ -156,7 +181,10 @@ def _seeds(
     table: Mapping[str, Sequence[float]], rows: Mapping[str, int], name: str, colour: str, symbol: str, below: float
 ) -> go.Scatter:
     return go.Scatter(
-        x=[value for values in table.values() for value in values], y=[rows[arm] + below for arm, values in table.items() for _ in values],
-        mode="markers", name=name, marker={"color": colour, "symbol": symbol, "size": 9, "line": {"width": 1.5, "color": colour}},
+        x=[value for values in table.values() for value in values],
+        y=[rows[arm] + below for arm, values in table.items() for _ in values],
+        mode="markers",
+        name=name,
+        marker={"color": colour, "symbol": symbol, "size": 9, "line": {"width": 1.5, "color": colour}},
         hovertemplate="%{x:.3f}<extra>" + name + "</extra>",
-    )  # fmt: skip
+    )

@@ -32,21 +32,36 @@ def copying_accuracy(cells: Iterable[dict | object]) -> go.Figure:
         label = f"{depth} layer{'s' * (depth > 1)}"
         marks.append(
             go.Scatter(
-                x=best, y=y, name="possible at best", legendgroup="best", showlegend=at == 0, mode="markers", hoverinfo="skip",
+                x=best,
+                y=y,
+                name="possible at best",
+                legendgroup="best",
+                showlegend=at == 0,
+                mode="markers",
+                hoverinfo="skip",
                 marker={"symbol": "line-ns-open", "size": 12, "color": BLACK, "line": {"width": 2}},
             )
-        )  # fmt: skip
+        )
         marks.append(
             go.Scatter(
-                x=x, y=y, name=label, mode="markers", marker={"color": colour, "symbol": symbol, "size": 10},
+                x=x,
+                y=y,
+                name=label,
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 10},
                 error_x={
-                    "type": "data", "symmetric": False, "array": [max(v) - m for v, m in zip(values, x)],
-                    "arrayminus": [m - min(v) for v, m in zip(values, x)], "color": colour,
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [max(v) - m for v, m in zip(values, x)],
+                    "arrayminus": [m - min(v) for v, m in zip(values, x)],
+                    "color": colour,
                 },
                 customdata=[[name, min(v), max(v), b] for name, v, b in zip(shown, values, best)],
-                hovertemplate="%{customdata[0]}, " + label + ": %{x:.2f} (%{customdata[1]:.2f} to %{customdata[2]:.2f}), at best %{customdata[3]:.2f}<extra></extra>",
+                hovertemplate="%{customdata[0]}, "
+                + label
+                + ": %{x:.2f} (%{customdata[1]:.2f} to %{customdata[2]:.2f}), at best %{customdata[3]:.2f}<extra></extra>",
             )
-        )  # fmt: skip
+        )
         told.append(f"With {label}: " + "; ".join(f"{name} {m:.2f}" for name, m in zip(shown, x)))
     alt = (
         f"Share of the second half copied right, mean over seeds, chance {1 / SYMBOLS:.2f}. {'. '.join(told)}. Lines show the "
@@ -68,15 +83,21 @@ def text_nats(cells: Iterable[dict | object]) -> go.Figure:
     table = {name: values for (name, _), values in by_pattern(cells, "nats").items()}
     names = sorted(table, key=lambda name: fmean(table[name]))
     dots = go.Scatter(
-        x=[value for name in names for value in table[name]], y=[name for name in names for _ in table[name]], mode="markers",
-        name="each seed", marker={"color": ORANGE, "symbol": "diamond", "size": 9, "line": {"width": 1, "color": BLACK}},
+        x=[value for name in names for value in table[name]],
+        y=[name for name in names for _ in table[name]],
+        mode="markers",
+        name="each seed",
+        marker={"color": ORANGE, "symbol": "diamond", "size": 9, "line": {"width": 1, "color": BLACK}},
         hovertemplate="%{y}: %{x:.3f}<extra>one seed</extra>",
-    )  # fmt: skip
+    )
     means = go.Scatter(
-        x=[fmean(table[name]) for name in names], y=names, mode="markers", name="mean",
+        x=[fmean(table[name]) for name in names],
+        y=names,
+        mode="markers",
+        name="mean",
         marker={"color": BLUE, "symbol": "line-ns-open", "size": 22, "line": {"width": 3}},
         hovertemplate="%{y}: %{x:.3f}<extra>mean</extra>",
-    )  # fmt: skip
+    )
     told = ", ".join(
         f"{name} {fmean(table[name]):.3f} ({min(table[name]):.3f} to {max(table[name]):.3f})" for name in names
     )

@@ -119,9 +119,14 @@ class TextResult:
 
 
 def train(
-    pattern: Pattern, depth: int = DEPTH, *, steps: int = STEPS, seed: int = 0, name: str | None = None,
+    pattern: Pattern,
+    depth: int = DEPTH,
+    *,
+    steps: int = STEPS,
+    seed: int = 0,
+    name: str | None = None,
     watch: training.Watcher | None = None,
-) -> TextResult:  # fmt: skip
+) -> TextResult:
     """Next character, all 63 positions count. Same arguments, same result; an interrupt goes through."""
     alphabet, learn, test = _text()
     with torch.random.fork_rng():
@@ -137,9 +142,12 @@ def train(
 
 
 def quick(
-    names: Iterable[str] = ("fixed", "random"), *, steps: int = 150, seed: int = 0,
+    names: Iterable[str] = ("fixed", "random"),
+    *,
+    steps: int = 150,
+    seed: int = 0,
     watch: training.Watcher | None = None,
-) -> list[TextResult]:  # fmt: skip
+) -> list[TextResult]:
     """A few of `PATTERNS`, live: the defaults take 8 to 15 seconds on one core."""
     return [train(PATTERNS[name](seed), steps=steps, seed=seed, name=name, watch=watch) for name in names]
 

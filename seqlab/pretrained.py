@@ -28,8 +28,18 @@ REACTION = "CC(C)S.CN(C)C=O.Fc1cccnc1F.O=C([O-])[O-].[K+].[K+]>>CC(C)Sc1ncccc1F"
 # Which reactant atoms each product atom of REACTION comes from, by token, as the model's authors publish it for this very
 # reaction; the two methyl groups cannot be told apart, so either is right.
 KNOWN_MAP = {
-    40: {1, 4}, 41: {2}, 43: {1, 4}, 45: {6}, 46: {24}, 48: {23}, 49: {22}, 50: {21}, 51: {20}, 52: {18}, 54: {17},
-}  # fmt: skip
+    40: {1, 4},
+    41: {2},
+    43: {1, 4},
+    45: {6},
+    46: {24},
+    48: {23},
+    49: {22},
+    50: {21},
+    51: {20},
+    52: {18},
+    54: {17},
+}
 
 _FOLDER = "models/transformers/albert_heads_8_uspto_all_1310k"
 _TOKEN = re.compile(r"\[[^\]]+\]|Br|Cl|>>|%\d\d|[BCNOSPFIbcnosp]|[0-9]|[()=#+\-\\/:~.@?*$]")

@@ -53,18 +53,29 @@ def accuracy(stored: dict) -> go.Figure:
     names = list(rows)
     x, looks = [fmean(rows[n]["@1"]) for n in names], [LOOKS.get(n, (GREY, "x", "solid")) for n in names]
     marks = go.Scatter(
-        x=x, y=names, mode="markers", name="measured", marker={"color": [c for c, _, _ in looks], "symbol": [s for _, s, _ in looks], "size": 11},
-        error_x={"type": "data", "symmetric": False, "array": [max(rows[n]["@1"]) - m for n, m in zip(names, x)],
-                 "arrayminus": [m - min(rows[n]["@1"]) for n, m in zip(names, x)]},
+        x=x,
+        y=names,
+        mode="markers",
+        name="measured",
+        marker={"color": [c for c, _, _ in looks], "symbol": [s for _, s, _ in looks], "size": 11},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [max(rows[n]["@1"]) - m for n, m in zip(names, x)],
+            "arrayminus": [m - min(rows[n]["@1"]) for n, m in zip(names, x)],
+        },
         customdata=[[fmean(rows[n]["@5"]), fmean(rows[n]["mrr"])] for n in names],
         hovertemplate="%{y}: first %{x:.3f}, among five %{customdata[0]:.3f}, mean 1/rank %{customdata[1]:.3f}<extra></extra>",
-    )  # fmt: skip
+    )
     limited = [n for n in names if rows[n]["ceiling"]]
     best = go.Scatter(
-        x=[fmean(rows[n]["ceiling"]) for n in limited], y=limited, mode="markers", name="possible at best",
+        x=[fmean(rows[n]["ceiling"]) for n in limited],
+        y=limited,
+        mode="markers",
+        name="possible at best",
         marker={"symbol": "line-ns-open", "size": 20, "color": BLACK, "line": {"width": 3}},
         hovertemplate="%{y}: at best %{x:.3f}, whatever the weights<extra></extra>",
-    )  # fmt: skip
+    )
     told = "; ".join(
         f"{n} {m:.3f}" + (f" (at best {fmean(rows[n]['ceiling']):.3f})" if n in limited else "")
         for n, m in zip(names, x)
@@ -102,11 +113,16 @@ def needle(stored: dict, edges: Sequence[int] = (0, 512, 4096, 8192, 12288, 1638
         colour, symbol, dash = LOOKS.get(name, (GREY, "x", "solid"))
         lines.append(
             go.Scatter(
-                x=centres, y=shares, name=name, mode="lines+markers", line={"color": colour, "dash": dash}, marker={"symbol": symbol, "size": 9},
+                x=centres,
+                y=shares,
+                name=name,
+                mode="lines+markers",
+                line={"color": colour, "dash": dash},
+                marker={"symbol": symbol, "size": 9},
                 customdata=[len(group) // len(cells) for group in groups],
                 hovertemplate=name + ", answer at %{x}: %{y:.2f} of %{customdata} questions<extra></extra>",
             )
-        )  # fmt: skip
+        )
         words.append(f"{name} " + ", ".join("none" if s is None else f"{s:.2f}" for s in shares))
     alt = f"Share ranked first by where the answer starts ({'; '.join(centres)} tokens): {'. '.join(words)}."
     picture = figure(

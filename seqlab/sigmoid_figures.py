@@ -38,11 +38,17 @@ def training_curves(cells: Iterable[dict], variants: Sequence[str], title: str) 
         means = [fmean(row) for row in losses]
         lines.append(
             go.Scatter(
-                x=steps, y=means, name=variant, mode="lines", customdata=[[min(row), max(row)] for row in losses],
+                x=steps,
+                y=means,
+                name=variant,
+                mode="lines",
+                customdata=[[min(row), max(row)] for row in losses],
                 line={"color": PALETTE[at % len(PALETTE)], "dash": DASHES[at % len(DASHES)], "width": 2.5},
-                hovertemplate="step %{x}: %{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra>" + variant + "</extra>",
+                hovertemplate="step %{x}: %{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra>"
+                + variant
+                + "</extra>",
             )
-        )  # fmt: skip
+        )
         told.append(f"{variant} ends at {means[-1]:.3f}")
     alt = f"{title}: training loss in nats, mean over seeds. {'; '.join(told)}."
     return figure(title, "step", "loss, nats", alt, *lines)
@@ -56,17 +62,23 @@ def variant_scores(cells: Iterable[dict | object], score: str, title: str, refer
     kind = {name: "softmax" if name.startswith("softmax") else "sigmoid" for name in names}
     strokes = [
         go.Scatter(
-            x=[means[name] for name in names if kind[name] == which], y=[name for name in names if kind[name] == which],
-            name=f"{which}, mean", mode="markers", hovertemplate="%{y}: %{x:.3f}<extra>mean over seeds</extra>",
+            x=[means[name] for name in names if kind[name] == which],
+            y=[name for name in names if kind[name] == which],
+            name=f"{which}, mean",
+            mode="markers",
+            hovertemplate="%{y}: %{x:.3f}<extra>mean over seeds</extra>",
             marker={"symbol": symbol, "size": 20, "color": colour, "line": {"width": 3, "color": colour}},
         )
         for which, colour, symbol in (("softmax", BLACK, "cross-thin-open"), ("sigmoid", BLUE, "line-ns-open"))
-    ]  # fmt: skip
+    ]
     dots = go.Scatter(
-        x=[value for name in names for value in table[name]], y=[name for name in names for _ in table[name]], name="each seed",
-        mode="markers", marker={"color": ORANGE, "symbol": "diamond", "size": 8, "line": {"width": 1, "color": BLACK}},
+        x=[value for name in names for value in table[name]],
+        y=[name for name in names for _ in table[name]],
+        name="each seed",
+        mode="markers",
+        marker={"color": ORANGE, "symbol": "diamond", "size": 8, "line": {"width": 1, "color": BLACK}},
         hovertemplate="%{y}: %{x:.3f}<extra>one seed</extra>",
-    )  # fmt: skip
+    )
     told = ", ".join(f"{name} {means[name]:.3f} ({min(v):.3f} to {max(v):.3f})" for name, v in table.items())
     better = "lower is better" if score == "nats" else "higher is better"
     unit = {"nats": "nats on held-out data", "accuracy": "share right on held-out data"}.get(score, score)
@@ -93,17 +105,23 @@ def length_curves(cells: Sequence[dict], lengths: Sequence[int]) -> go.Figure:
     means = {name: [fmean(column) for column in zip(*rows)] for name, rows in table.items()}
     lines = [
         go.Scatter(
-            x=list(lengths), y=means[name], name=name, mode="lines+markers", line={"color": colour, "dash": dash},
+            x=list(lengths),
+            y=means[name],
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "dash": dash},
             marker={"symbol": symbol, "size": 8},
             error_y={
-                "type": "data", "symmetric": False, "color": colour,
+                "type": "data",
+                "symmetric": False,
+                "color": colour,
                 "array": [max(c) - m for c, m in zip(zip(*rows), means[name])],
                 "arrayminus": [m - min(c) for c, m in zip(zip(*rows), means[name])],
             },
             hovertemplate="n = %{x}: %{y:.3f}<extra>" + name + "</extra>",
         )
         for (name, rows), colour, dash, symbol in zip(table.items(), PALETTE, DASHES, MARKS)
-    ]  # fmt: skip
+    ]
     told = "; ".join(f"{name}: {', '.join(f'{m:.3f}' for m in row)}" for name, row in means.items())
     alt = f"Nats a character, trained at {lengths[0]}, tested at {', '.join(map(str, lengths))}; mean and range over seeds. {told}."
     positions = " and ".join(dict.fromkeys(KINDS[cell["positions"]] for cell in cells))

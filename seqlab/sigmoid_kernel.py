@@ -115,9 +115,15 @@ def tiled_backward(
 
 
 def check_tiles(
-    n: int = 50, dim: int = 8, block: int = 16, *, softmax_weights: bool = False, delete_output: bool = True,
-    causal: bool = False, seed: int = 0,
-) -> Verdict:  # fmt: skip
+    n: int = 50,
+    dim: int = 8,
+    block: int = 16,
+    *,
+    softmax_weights: bool = False,
+    delete_output: bool = True,
+    causal: bool = False,
+    seed: int = 0,
+) -> Verdict:
     """Tiles against autograd through `seqlab.attention`, in float64: output and all three gradients.
 
     delete_output: the output is gone before the backward pass. Sigmoid does not notice, softmax does.
@@ -144,9 +150,12 @@ def check_tiles(
     if softmax_weights and delete_output:
         text += ": dS = P (dP - rowsum(dO ∘ O)) needs the output"
     return Verdict(
-        errors[name] < 1e-12, 1e-12 - errors[name], Witness(text, (name, errors[name])) if errors[name] >= 1e-12 else None,
-        statement, 4 * n * dim,
-    )  # fmt: skip
+        errors[name] < 1e-12,
+        1e-12 - errors[name],
+        Witness(text, (name, errors[name])) if errors[name] >= 1e-12 else None,
+        statement,
+        4 * n * dim,
+    )
 
 
 @dataclass(frozen=True)
@@ -207,9 +216,15 @@ class Prediction:
 
 
 def predict(
-    device: str = "H100", dim: int = 64, *, causal: bool = False, step: Step = "forward", n: int = 8192, batch: int = 4,
+    device: str = "H100",
+    dim: int = 64,
+    *,
+    causal: bool = False,
+    step: Step = "forward",
+    n: int = 8192,
+    batch: int = 4,
     heads: int = 16,
-) -> Prediction:  # fmt: skip
+) -> Prediction:
     """The prediction for 16-bit inputs and the kernels' own default tiles. Compiles (about a second a kernel, cached).
 
     Raises ValueError for a device that the roofline does not know, another step, or sizes below 1.
@@ -237,8 +252,11 @@ def table(
     """Predictions for every device, head dim and step, full and causal."""
     return [
         predict(device, dim, causal=causal, step=step)
-        for step in steps for device in devices for dim in dims for causal in (False, True)
-    ]  # fmt: skip
+        for step in steps
+        for device in devices
+        for dim in dims
+        for causal in (False, True)
+    ]
 
 
 def state(n: int = 8192, dim: int = 64, *, arch: str = "sm_90") -> dict[str, dict[Kind, int]]:
@@ -250,9 +268,19 @@ def state(n: int = 8192, dim: int = 64, *, arch: str = "sm_90") -> dict[str, dic
     for kind in ("softmax", "sigmoid"):
         report = kernels.xray(f"{kind}_forward", arch=arch, dtype="fp16", dim=dim)
         work = {
-            part: closed_form(part, normalizer=kind, batch=1, heads=1, n_query=n, n_key=n, dim=dim, itemsize=2, **_size(part, arch, dim))
+            part: closed_form(
+                part,
+                normalizer=kind,
+                batch=1,
+                heads=1,
+                n_query=n,
+                n_key=n,
+                dim=dim,
+                itemsize=2,
+                **_size(part, arch, dim),
+            )
             for part in ("forward", *_kernels(kind, "backward"))
-        }  # fmt: skip
+        }
         rows = {
             "maxima and sums a tile": report.reductions,
             "shuffles in the loop": report.loop["shuffle"],
@@ -270,7 +298,9 @@ def state(n: int = 8192, dim: int = 64, *, arch: str = "sm_90") -> dict[str, dic
     return found
 
 
-def memory_bound_lengths(device: str = "H100", dim: int = 64, lengths: tuple[int, ...] = (64, 128, 196, 256, 512, 1024, 2048)) -> list[int]:  # fmt: skip
+def memory_bound_lengths(
+    device: str = "H100", dim: int = 64, lengths: tuple[int, ...] = (64, 128, 196, 256, 512, 1024, 2048)
+) -> list[int]:
     """The lengths at which memory, not arithmetic, sets the time of sigmoid's forward pass."""
     return [n for n in lengths if predict(device, dim, n=n).sigmoid[0].binds == "memory"]
 

@@ -34,14 +34,21 @@ def four_heads(ids: Sequence[int], low: float, high: float) -> go.Figure:
     names = [f"{'+' if sign > 0 else '-'}½ head {h + 1}" for h, (_, _, sign) in enumerate(HEADS)]
     bars = [
         go.Bar(
-            name=name, x=labels, y=[sign * float(value) / 4 for value in part.tolist()],
-            marker={"color": colour, "pattern": {"shape": hatch}}, hovertemplate="%{x}: %{y}<extra>" + name + "</extra>",
+            name=name,
+            x=labels,
+            y=[sign * float(value) / 4 for value in part.tolist()],
+            marker={"color": colour, "pattern": {"shape": hatch}},
+            hovertemplate="%{x}: %{y}<extra>" + name + "</extra>",
         )
         for name, (_, _, sign), part, colour, hatch in zip(names, HEADS, parts, PALETTE, HATCHES)
-    ]  # fmt: skip
+    ]
     marks = go.Scatter(
-        x=labels, y=total, name="sum", mode="markers", marker={"color": RED, "symbol": "diamond", "size": 13, "line": {"color": "white", "width": 2}},
-    )  # fmt: skip
+        x=labels,
+        y=total,
+        name="sum",
+        mode="markers",
+        marker={"color": RED, "symbol": "diamond", "size": 13, "line": {"color": "white", "width": 2}},
+    )
     told = ", ".join(f"{label} gets {value:g}" for label, value in zip(labels, total))
     alt = f"Four steep heads for the window from {low:g} to {high:g}. They cancel outside the window; in sum {told}."
     return figure("Four heads, one window", "", "added to the token", alt, *bars, marks, barmode="relative")
@@ -56,12 +63,16 @@ def steep_curves(
     shown = {name: f"{name}: λ = {thresholds[name]:.0f}" if name in thresholds else name for name in errors}
     lines = [
         go.Scatter(
-            x=list(scales), y=[max(e, floor) for e in values], name=shown[name], mode="lines+markers",
-            line={"color": colour, "dash": dash}, marker={"symbol": symbol, "size": 7},
+            x=list(scales),
+            y=[max(e, floor) for e in values],
+            name=shown[name],
+            mode="lines+markers",
+            line={"color": colour, "dash": dash},
+            marker={"symbol": symbol, "size": 7},
             hovertemplate="λ = %{x:.3g}: %{y:.2e} δ<extra>" + name + "</extra>",
         )
         for (name, values), colour, dash, symbol in zip(errors.items(), PALETTE, DASHES, SYMBOLS)
-    ]  # fmt: skip
+    ]
     last = "; ".join(f"{name}: {values[0]:.2g} at first, {values[-1]:.2g} at last" for name, values in errors.items())
     alt = f"Largest error of a name, in δ, for sigmoids of steepness λ from {scales[0]:g} to {scales[-1]:g}. {last}."
     picture = figure(
@@ -87,11 +98,15 @@ def norms_and_bounds(groups: Mapping[str, Sequence[tuple[float, float]]]) -> go.
     low, high = min(min(pair) for pair in every), max(max(pair) for pair in every)
     points = [
         go.Scatter(
-            x=[b for b, _ in pairs], y=[n for _, n in pairs], name=name, mode="markers",
-            marker={"color": colour, "symbol": symbol, "size": 6}, hovertemplate="bound %{x:.3g}, norm %{y:.3g}<extra>" + name + "</extra>",
+            x=[b for b, _ in pairs],
+            y=[n for _, n in pairs],
+            name=name,
+            mode="markers",
+            marker={"color": colour, "symbol": symbol, "size": 6},
+            hovertemplate="bound %{x:.3g}, norm %{y:.3g}<extra>" + name + "</extra>",
         )
         for (name, pairs), colour, symbol in zip(groups.items(), PALETTE, SYMBOLS)
-    ]  # fmt: skip
+    ]
     line = go.Scatter(
         x=[low, high], y=[low, high], name="norm = bound", mode="lines", line={"color": GREY, "dash": "dash"}
     )
@@ -108,11 +123,16 @@ def two_norms(x: Sequence[float], norms: Mapping[str, Sequence[float]], *, title
     """Jacobian norms of sigmoid and softmax side by side against a radius or a length; both axes logarithmic."""
     lines = [
         go.Scatter(
-            x=list(x), y=list(values), name=name, mode="lines+markers", line={"color": colour, "dash": dash},
-            marker={"symbol": symbol, "size": 8}, hovertemplate=axis + " %{x}: %{y:.3g}<extra>" + name + "</extra>",
+            x=list(x),
+            y=list(values),
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "dash": dash},
+            marker={"symbol": symbol, "size": 8},
+            hovertemplate=axis + " %{x}: %{y:.3g}<extra>" + name + "</extra>",
         )
         for (name, values), colour, dash, symbol in zip(norms.items(), (ORANGE, BLUE, *PALETTE[2:]), DASHES, SYMBOLS)
-    ]  # fmt: skip
+    ]
     told = "; ".join(f"{name} from {values[0]:.3g} to {values[-1]:.3g}" for name, values in norms.items())
     alt = f"{title}. As {axis} goes from {x[0]:g} to {x[-1]:g}: {told}."
     picture = figure(title, axis, "largest singular value", alt, *lines)
@@ -144,11 +164,14 @@ def gains(predictions: Sequence[Prediction]) -> go.Figure:
     }
     traces = [
         go.Bar(
-            name=name, x=names, y=[100 * value for value in values], marker={"color": colour, "pattern": {"shape": hatch}},
+            name=name,
+            x=names,
+            y=[100 * value for value in values],
+            marker={"color": colour, "pattern": {"shape": hatch}},
             hovertemplate="%{x}: %{y:.1f} %<extra>" + name + "</extra>",
         )
         for (name, values), colour, hatch in zip(bars.items(), PALETTE, HATCHES)
-    ]  # fmt: skip
+    ]
     measured = [100 * p.published if p.device == "H100" else None for p in predictions]
     marks = go.Scatter(
         x=names,
@@ -158,8 +181,9 @@ def gains(predictions: Sequence[Prediction]) -> go.Figure:
         marker={"color": RED, "symbol": "diamond", "size": 12},
     )
     told = "; ".join(
-        f"{name}: {100 * p.gain:.1f} %, one after another {100 * p.gain_without_overlap:.1f} %" for name, p in zip(names, predictions)
-    )  # fmt: skip
+        f"{name}: {100 * p.gain:.1f} %, one after another {100 * p.gain_without_overlap:.1f} %"
+        for name, p in zip(names, predictions)
+    )
     reported = " and ".join(f"{100 * gain:.2f} %" for gain in sorted({p.published for p in predictions}))
     alt = f"Predicted gains of the {predictions[0].step} pass. {told}. Published for an H100: {reported}."
     title = f"How much time sigmoid saves: {predictions[0].step}"

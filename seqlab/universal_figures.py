@@ -21,12 +21,16 @@ def error_curves(levels: Sequence[int], errors: Mapping[str, Sequence[float]]) -
     slopes = {name: universal.loglog_slope(levels, values) for name, values in errors.items()}
     lines = [
         go.Scatter(
-            x=[1 / n for n in levels], y=list(values), name=f"{name}: slope {slopes[name]:.2f}", mode="lines+markers",
-            line={"color": colour, "dash": dash}, marker={"symbol": symbol, "size": 8},
+            x=[1 / n for n in levels],
+            y=list(values),
+            name=f"{name}: slope {slopes[name]:.2f}",
+            mode="lines+markers",
+            line={"color": colour, "dash": dash},
+            marker={"symbol": symbol, "size": 8},
             hovertemplate="δ = %{x:.3g}: %{y:.3g}<extra>" + name + "</extra>",
         )
         for (name, values), colour, dash, symbol in zip(errors.items(), PALETTE, DASHES, SYMBOLS)
-    ]  # fmt: skip
+    ]
     told = "; ".join(
         f"{name}: from {v[0]:.3g} to {v[-1]:.3g}, like δ to the power {slopes[name]:.2f}" for name, v in errors.items()
     )
@@ -44,12 +48,16 @@ def softmax_curves(
     floor = 1e-12
     lines = [
         go.Scatter(
-            x=list(betas), y=[max(e, floor) for e in values], name=f"{name}: λ = {thresholds[name]:.0f}", mode="lines+markers",
-            line={"color": colour, "dash": dash}, marker={"symbol": symbol, "size": 7},
+            x=list(betas),
+            y=[max(e, floor) for e in values],
+            name=f"{name}: λ = {thresholds[name]:.0f}",
+            mode="lines+markers",
+            line={"color": colour, "dash": dash},
+            marker={"symbol": symbol, "size": 7},
             hovertemplate="λ = %{x:.3g}: %{y:.2e} δ<extra>" + name + "</extra>",
         )
         for (name, values), colour, dash, symbol in zip(errors.items(), PALETTE, DASHES, SYMBOLS)
-    ]  # fmt: skip
+    ]
     told = ", ".join(f"{name} from λ = {value:.0f} on" for name, value in thresholds.items())
     alt = f"Largest error of a name under softmax of scale λ. It falls below half a δ for {told}."
     picture = figure(
@@ -65,9 +73,22 @@ def relu_curves(epsilons: Sequence[float], errors: Sequence[tuple[float, float]]
     """What four ReLUs in place of the rounding activation cost: the largest error, and the area under it."""
     sup, area = zip(*errors)
     lines = [
-        go.Scatter(x=list(epsilons), y=list(sup), name="largest error", mode="lines+markers", line={"color": RED}, marker={"symbol": "x", "size": 9}),
-        go.Scatter(x=list(epsilons), y=list(area), name="area (integral)", mode="lines+markers", line={"color": BLUE, "dash": "dash"}),
-    ]  # fmt: skip
+        go.Scatter(
+            x=list(epsilons),
+            y=list(sup),
+            name="largest error",
+            mode="lines+markers",
+            line={"color": RED},
+            marker={"symbol": "x", "size": 9},
+        ),
+        go.Scatter(
+            x=list(epsilons),
+            y=list(area),
+            name="area (integral)",
+            mode="lines+markers",
+            line={"color": BLUE, "dash": "dash"},
+        ),
+    ]
     alt = (
         f"Four ReLUs for the rounding activation, δ = {delta:g}. As ε falls from {max(epsilons):.2g} to {min(epsilons):.2g} "
         f"the area of the error falls from {max(area):.2g} to {min(area):.2g}, but the largest error stays at {max(sup):.3g}."
@@ -86,10 +107,14 @@ def budget_curves(shapes: Sequence[tuple[int, int]], levels: Sequence[int], *, p
         shown = [b for b in budgets if b.layers < 1e18]
         lines.append(
             go.Scatter(
-                x=[b.levels for b in shown], y=[b.layers for b in shown], name=f"d = {dim}, n = {length}", mode="lines",
-                line={"color": colour, "dash": dash}, hovertemplate="1/δ = %{x}: %{y:,.3s} layers<extra></extra>",
+                x=[b.levels for b in shown],
+                y=[b.layers for b in shown],
+                name=f"d = {dim}, n = {length}",
+                mode="lines",
+                line={"color": colour, "dash": dash},
+                hovertemplate="1/δ = %{x}: %{y:,.3s} layers<extra></extra>",
             )
-        )  # fmt: skip
+        )
         last = universal.finest(dim, length, lambda b: b.laptop, positions=positions)
         told.append(
             f"d = {dim}, n = {length}: the laptop stops at 1/δ = {last}"
@@ -110,8 +135,10 @@ def budget_curves(shapes: Sequence[tuple[int, int]], levels: Sequence[int], *, p
     alt = f"Layers against 1/δ, both logarithmic, {'with' if positions else 'without'} positions. {'; '.join(told)}."
     picture = figure("The depth explodes", "cells per unit, 1/δ", "layers", alt, *lines, height=420)
     picture.add_hline(
-        y=LAPTOP_LAYERS, line={"color": GREY, "dash": "dash"}, annotation_text=f"{LAPTOP_LAYERS:,} layers: the laptop stops"
-    )  # fmt: skip
+        y=LAPTOP_LAYERS,
+        line={"color": GREY, "dash": "dash"},
+        annotation_text=f"{LAPTOP_LAYERS:,} layers: the laptop stops",
+    )
     picture.update_xaxes(type="log")
     picture.update_yaxes(type="log", exponentformat="power", range=[0, 18])
     return picture
@@ -124,14 +151,21 @@ def mixer_scores(
     names = list(scores)
     means = {name: sum(values) / len(values) for name, values in scores.items()}
     marks = go.Scatter(
-        x=names, y=list(means.values()), name="mean", mode="markers", hovertemplate="%{x}: %{y:.3f}<extra>mean</extra>",
+        x=names,
+        y=list(means.values()),
+        name="mean",
+        mode="markers",
+        hovertemplate="%{x}: %{y:.3f}<extra>mean</extra>",
         marker={"symbol": "line-ew", "size": 44, "line": {"width": 3, "color": BLUE}},
-    )  # fmt: skip
+    )
     dots = go.Scatter(
-        x=[name for name in names for _ in scores[name]], y=[value for name in names for value in scores[name]],
-        name="each seed", mode="markers", marker={"color": ORANGE, "size": 9, "symbol": "diamond", "line": {"width": 1, "color": "black"}},
+        x=[name for name in names for _ in scores[name]],
+        y=[value for name in names for value in scores[name]],
+        name="each seed",
+        mode="markers",
+        marker={"color": ORANGE, "size": 9, "symbol": "diamond", "line": {"width": 1, "color": "black"}},
         hovertemplate="%{x}: %{y:.3f}<extra>one seed</extra>",
-    )  # fmt: skip
+    )
     told = ", ".join(f"{name} {means[name]:.3f} ({min(v):.3f} to {max(v):.3f})" for name, v in scores.items())
     alt = f"{title}, {unit}: {told}." + (f" {baseline[0]}: {baseline[1]:.3f}." if baseline else "")
     picture = figure(title, "", unit, alt, marks, dots)

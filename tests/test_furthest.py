@@ -40,10 +40,18 @@ def test_check_and_its_switches():
         assert j != best and (best in keys) == (name != "full")
 
 
-@pytest.mark.parametrize("pattern", [
-    patterns.random(7), patterns.window(3), patterns.pure_star(), patterns.bigbird(8, random_blocks=1), patterns.full(),
-    patterns.random(3).causal(),
-], ids=lambda p: p.name)  # fmt: skip
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        patterns.random(7),
+        patterns.window(3),
+        patterns.pure_star(),
+        patterns.bigbird(8, random_blocks=1),
+        patterns.full(),
+        patterns.random(3).causal(),
+    ],
+    ids=lambda p: p.name,
+)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_sparse_layer_is_right_exactly_where_it_can_see(pattern, seed):
     u = task.unit_vectors(64, 36, seed)

@@ -119,9 +119,17 @@ def test_training_is_repeatable_and_leaves_the_global_generator_alone():
     before, task = torch.get_rng_state(), genomics.frame_task()
     a, b = (long_model.train(task, "BigBird", 128, steps=2, seed=1) for _ in range(2))
     assert torch.equal(before, torch.get_rng_state())
-    assert a.losses == b.losses and a.scores == b.scores and set(a.scores) == {
-        "loss", "accuracy", "loss, foreign", "accuracy, foreign",
-    }  # fmt: skip
+    assert (
+        a.losses == b.losses
+        and a.scores == b.scores
+        and set(a.scores)
+        == {
+            "loss",
+            "accuracy",
+            "loss, foreign",
+            "accuracy, foreign",
+        }
+    )
     quick = genomics.quick([("window", 64)], steps=1)[0]
     assert (quick.arm, quick.context, len(quick.losses)) == ("window", 64, 1) and "loss, foreign" not in quick.scores
 

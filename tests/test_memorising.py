@@ -38,8 +38,12 @@ def test_the_book_is_labelled_by_what_lower_case_words_hide():
     names = labelled.book(0).classes
     spoken = lambda *words: [names[label] for label in first[words]]
     assert spoken("mr", "bennet", "made", "no", "answer") == [
-        "capital, nothing", "capital, nothing", "lower, nothing", "lower, nothing", "lower, stop"
-    ]  # fmt: skip
+        "capital, nothing",
+        "capital, nothing",
+        "lower, nothing",
+        "lower, nothing",
+        "lower, stop",
+    ]
     assert spoken("you", "are", "over-scrupulous", "surely")[2:] == ["lower, comma", "lower, stop"]
     assert len(names) == 8 and len({frozenset(words) for words in first}) == len(first)
     assert all(4 <= len(words) <= 12 and len(set(words)) == len(words) for words in first)

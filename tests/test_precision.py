@@ -91,9 +91,18 @@ def test_what_overflows_has_no_name():
 def test_tokens_typed_by_hand():
     assert parse("3; 1 2.5,-4", 2) == (-4, 1, Fraction(5, 2), 3)
     for text, size, why in (
-        ("1 2 x", 2, "not a list"), ("1e999999999 1 2", 2, "not a list"), ("1/0 2 3", 2, "not a list"), ("nan 1 2", 2, "not a list"), ("1 2", 2, "got 2, wanted 3 to 7"), ("", 2, "got 0"),
-        ("1 1 2", 2, "twice"), ("1 2 10", 2, "at most 9"), ("1 2 0.001", 2, "2 decimals"), ("1 2 3", 3, "wanted 2 to 2"), ("1 2 3", 1, "size: got 1"),
-    ):  # fmt: skip
+        ("1 2 x", 2, "not a list"),
+        ("1e999999999 1 2", 2, "not a list"),
+        ("1/0 2 3", 2, "not a list"),
+        ("nan 1 2", 2, "not a list"),
+        ("1 2", 2, "got 2, wanted 3 to 7"),
+        ("", 2, "got 0"),
+        ("1 1 2", 2, "twice"),
+        ("1 2 10", 2, "at most 9"),
+        ("1 2 0.001", 2, "2 decimals"),
+        ("1 2 3", 3, "wanted 2 to 2"),
+        ("1 2 3", 1, "size: got 1"),
+    ):
         with pytest.raises(ValueError, match=why):
             parse(text, size)
     with pytest.raises(ValueError, match="kappa: got -1"):

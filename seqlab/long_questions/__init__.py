@@ -16,6 +16,30 @@ from seqlab.long_questions.model import Config, Reader, load, save
 from seqlab.long_questions.text import TEST, Document, document, documents, paragraphs, tokens
 
 __all__ = [
-    "ARMS", "Answer", "Config", "Document", "Found", "Reader", "TEST", "ask", "bm25", "ceiling", "ceilings", "chance", "document", "documents",
-    "layout", "listens", "load", "paragraphs", "pooled", "quick", "reachable", "results", "save", "summary", "tokens", "train",
-]  # fmt: skip
+    "ARMS",
+    "Answer",
+    "Config",
+    "Document",
+    "Found",
+    "Reader",
+    "TEST",
+    "ask",
+    "bm25",
+    "ceiling",
+    "ceilings",
+    "chance",
+    "document",
+    "documents",
+    "layout",
+    "listens",
+    "load",
+    "paragraphs",
+    "pooled",
+    "quick",
+    "reachable",
+    "results",
+    "save",
+    "summary",
+    "tokens",
+    "train",
+]

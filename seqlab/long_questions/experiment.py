@@ -194,9 +194,15 @@ def measure(arms: Sequence[str] = TRAINED, seeds: Sequence[int] = SEEDS, path: P
     Several processes may measure different arms at once: each reads the file anew before it adds a cell.
     """
     setting = {
-        "steps": steps, "batch": BATCH, "rate": RATE, "practice": PRACTICE, "dim": Config.dim,
-        "layers": Config.layers, "test": list(TEST), "command": "python -m seqlab.long_questions",
-    }  # fmt: skip
+        "steps": steps,
+        "batch": BATCH,
+        "rate": RATE,
+        "practice": PRACTICE,
+        "dim": Config.dim,
+        "layers": Config.layers,
+        "test": list(TEST),
+        "command": "python -m seqlab.long_questions",
+    }
     for seed, arm in tqdm([(seed, arm) for seed in seeds for arm in arms], desc="readers", unit="reader"):
         if any((cell["arm"], cell["seed"]) == (arm, seed) for cell in _stored(path, setting)["cells"]):
             continue

@@ -14,6 +14,17 @@ from seqlab.looped.model import (
 from seqlab.looped.tasks import Pointers, Strings, edit_distance, lcs
 
 __all__ = [
-    "Block", "Clock", "Config", "LoopedTransformer", "Pointers", "Strings", "edit_distance", "lcs", "parameters", "passes",
-    "residuals", "rms", "sinusoid",
-]  # fmt: skip
+    "Block",
+    "Clock",
+    "Config",
+    "LoopedTransformer",
+    "Pointers",
+    "Strings",
+    "edit_distance",
+    "lcs",
+    "parameters",
+    "passes",
+    "residuals",
+    "rms",
+    "sinusoid",
+]

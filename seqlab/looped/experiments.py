@@ -73,14 +73,24 @@ TASKS: dict[str, Task] = {
     "edit 60": Strings("edit", 60, letters=10),
 }
 ARMS = (
-    "none", "none, wider", "additive", "modulated", "modulated, stopped", "modulated, gates from 0", "published", "stack",
-)  # fmt: skip
+    "none",
+    "none, wider",
+    "additive",
+    "modulated",
+    "modulated, stopped",
+    "modulated, gates from 0",
+    "published",
+    "stack",
+)
 VARIED = ", varied loops"  # behind an arm: each training batch draws its loops from r - 1 … 2r
 PARTS: dict[str, Plan] = {
     "pointer": Plan(tuple(Cell(f"{h} hops", "none", r) for h in range(1, 6) for r in range(1, 6)), steps=800),
     "clock": Plan(tuple(Cell(t, arm, r) for t, r in (("4 hops", 2), ("5 hops", 3)) for arm in ARMS), steps=800),
     "more loops": Plan(
-        tuple(Cell("4 hops", arm + VARIED, 4) for arm in ("none", "none, wider", "additive", "modulated", "modulated, stopped"))
+        tuple(
+            Cell("4 hops", arm + VARIED, 4)
+            for arm in ("none", "none, wider", "additive", "modulated", "modulated, stopped")
+        )
         + tuple(Cell("4 hops", arm, 4) for arm in ("none", "modulated")),
         steps=800,
     ),
@@ -90,9 +100,10 @@ PARTS: dict[str, Plan] = {
             for task in ("edit 6", "lcs 6")
             for arm, r in (("none", 1), ("none", 4), ("additive", 4), ("modulated", 4), ("stack", 4))
         ),
-        steps=1200, lr=1.5e-3,
+        steps=1200,
+        lr=1.5e-3,
     ),
-}  # fmt: skip
+}
 FULL: dict[str, Plan] = {  # the paper's sizes: 1e6 strings, 100 epochs of batches of 64
     "strings, full": Plan(
         tuple(
@@ -100,9 +111,13 @@ FULL: dict[str, Plan] = {  # the paper's sizes: 1e6 strings, 100 epochs of batch
             for task in ("edit 60", "lcs 100")
             for arm, r in (("none", 100), ("modulated", 100), ("stack", 12))
         ),
-        steps=100 * 1_000_000 // 64, lr=1e-4, weight_decay=0.01, config=Config(dim=256, heads=4, hidden=1024, gate=0.0), judged=100_000,
+        steps=100 * 1_000_000 // 64,
+        lr=1e-4,
+        weight_decay=0.01,
+        config=Config(dim=256, heads=4, hidden=1024, gate=0.0),
+        judged=100_000,
     ),
-}  # fmt: skip
+}
 TABLES = tuple((labels, clock, r) for labels in ("random", "smooth") for clock in (False, True) for r in (1, 4, 16))
 POINTS, TABLE_STEPS = 32, 1500
 
@@ -137,9 +152,18 @@ def train(cell: Cell, plan: Plan, seed: int = 0, *, device: str = "cpu", **optio
     most = max(MOST, config.loops) if config.layers == 1 else 1
     accuracies = model.accuracies(ids.to(device), wanted.to(device), most)
     return Result(
-        cell.task, cell.arm, cell.loops, seed, accuracies[config.loops], accuracies, fmean(history.loss[-20:]), parameters(model),
-        passes(config), history.seconds, history.loss,
-    )  # fmt: skip
+        cell.task,
+        cell.arm,
+        cell.loops,
+        seed,
+        accuracies[config.loops],
+        accuracies,
+        fmean(history.loss[-20:]),
+        parameters(model),
+        passes(config),
+        history.seconds,
+        history.loss,
+    )
 
 
 def fit(
@@ -178,9 +202,15 @@ def train_table(labels: str, clock: bool, loops: int, seed: int = 0, *, steps: i
     with torch.no_grad():
         wrong = (model(batch[0]) - batch[1]).abs()
     return {
-        "labels": labels, "clock": clock, "loops": loops, "seed": seed, "error": wrong.square().mean().item(), "largest": wrong.max().item(),
-        "parameters": parameters(model), "seconds": history.seconds,
-    }  # fmt: skip
+        "labels": labels,
+        "clock": clock,
+        "loops": loops,
+        "seed": seed,
+        "error": wrong.square().mean().item(),
+        "largest": wrong.max().item(),
+        "parameters": parameters(model),
+        "seconds": history.seconds,
+    }
 
 
 QUICK = (Cell("2 hops", "none", 1), Cell("2 hops", "none", 2))

@@ -114,9 +114,11 @@ class Block(nn.Module):
         q, k, v = (
             rearrange(part(source), "batch token (head dim) -> batch head token dim", head=self.heads)
             for part, source in (
-                (self.query, seen), (self.key, seen), (self.value, scale * x if self.published else seen),
+                (self.query, seen),
+                (self.key, seen),
+                (self.value, scale * x if self.published else seen),
             )
-        )  # fmt: skip
+        )
         return self.out(rearrange(attention(q, k, v), "batch head token dim -> batch token (head dim)"))
 
 

@@ -61,9 +61,17 @@ def by_loops(
             atoms = heads[r - 1]
             found.append(
                 AfterLoops(
-                    r, right, len(true), changed, atoms[HEAD], len(known), max(atoms), moved[r - 1], confidence.mean().item()
+                    r,
+                    right,
+                    len(true),
+                    changed,
+                    atoms[HEAD],
+                    len(known),
+                    max(atoms),
+                    moved[r - 1],
+                    confidence.mean().item(),
                 )
-            )  # fmt: skip
+            )
         before = guesses
     return found
 

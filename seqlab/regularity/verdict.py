@@ -117,9 +117,14 @@ SWITCHES = {
 
 
 def check(
-    *, scores: bool = False, mean: bool = False, query: bool = False, values: bool = False, softmax: bool = False,
+    *,
+    scores: bool = False,
+    mean: bool = False,
+    query: bool = False,
+    values: bool = False,
+    softmax: bool = False,
     draws: int = 500,
-) -> Verdict:  # fmt: skip
+) -> Verdict:
     """`check_bound` on its own tests, `draws` of them random, with a switch for each step of the proof."""
     wrong = zip(MISTAKES, (scores, mean, query, values))
     mistakes = [name for name, on in wrong if on]

@@ -44,9 +44,16 @@ class Run:
 
 
 def follow(
-    model: Transformer, batches: Iterator[Batch], *, steps: int, lr: float, probe: Batch, probes: int = 8,
-    weight_decay: float = 0.01, warmup: float = 0.05,
-) -> Iterator[Run]:  # fmt: skip
+    model: Transformer,
+    batches: Iterator[Batch],
+    *,
+    steps: int,
+    lr: float,
+    probe: Batch,
+    probes: int = 8,
+    weight_decay: float = 0.01,
+    warmup: float = 0.05,
+) -> Iterator[Run]:
     """Train with AdamW, warm-up and cosine decay; yield the growing Run before the first and after every step.
 
     probe:   the batch on which the norms are measured, before the first step and `probes` times more

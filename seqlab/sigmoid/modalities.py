@@ -37,7 +37,9 @@ class Result:
     run: Run
 
 
-def start(task: Modality, variant: str, seed: int, *, steps: int | None = None, probes: int = 6) -> tuple[Transformer, Iterator[Run]]:  # fmt: skip
+def start(
+    task: Modality, variant: str, seed: int, *, steps: int | None = None, probes: int = 6
+) -> tuple[Transformer, Iterator[Run]]:
     """A fresh model, and its training, which waits to be driven: `for run in training: …`."""
     model = make(task.variant(variant), seed)
     first = task.test()[0]
@@ -161,10 +163,16 @@ def as_cell(result: Result) -> dict:
     run, smooth = result.run, result.run.smooth()
     at = sorted({round(k * (len(smooth) - 1) / 29) for k in range(30)})
     return {
-        "variant": result.variant, "seed": result.seed, "nats": result.nats, "accuracy": result.accuracy,
-        "curve": [[step + 1, smooth[step]] for step in at], "gradient": max(run.gradient), "probed": run.probed,
-        "probes": {name: layers for name, layers in run.probes.items() if name in SHIPPED}, "seconds": run.seconds,
-    }  # fmt: skip
+        "variant": result.variant,
+        "seed": result.seed,
+        "nats": result.nats,
+        "accuracy": result.accuracy,
+        "curve": [[step + 1, smooth[step]] for step in at],
+        "gradient": max(run.gradient),
+        "probed": run.probed,
+        "probes": {name: layers for name, layers in run.probes.items() if name in SHIPPED},
+        "seconds": run.seconds,
+    }
 
 
 SHIPPED = ("row sum", "attention norm", "mixed norm", "added norm", "residual norm", "entropy", "saturated")
@@ -186,8 +194,11 @@ def main(parts: Sequence[str] = (), path: Path = FILE) -> None:
         setting = _setting(language(length=LENGTHS[0])) | dict(lengths=list(LENGTHS))
         todo = [(positions, variant, seed) for seed in SEEDS for positions in ("alibi", "rope") for variant in KEPT]
         run = lambda positions, variant, seed: {
-            "positions": positions, "variant": variant, "seed": seed, "nats": lengths(variant, seed, positions=positions)
-        }  # fmt: skip
+            "positions": positions,
+            "variant": variant,
+            "seed": seed,
+            "nats": lengths(variant, seed, positions=positions),
+        }
         measured.measure(path, "lengths", setting, ("positions", *plain), todo, run)
     if not parts or "search" in parts:
         todo = [(setting, variant) for setting in SEARCH for variant in SEARCHED]

@@ -130,42 +130,67 @@ def modalities() -> dict[str, Modality]:
     return {"language": language(), "vision": vision(), "speech": speech(), "copying": copying_task()}
 
 
-def language(layers: int = 2, length: int = 64, *, dim: int = 48, positions: str = "rope", lr: float = 3e-3, steps: int = 200) -> Modality:  # fmt: skip
+def language(
+    layers: int = 2, length: int = 64, *, dim: int = 48, positions: str = "rope", lr: float = 3e-3, steps: int = 200
+) -> Modality:
     """Next character, 1,024 of them a step."""
     alphabet = text()[0]
     config = Config(
         alphabet, length, tokens=alphabet, causal=True, positions=positions, dim=dim, layers=layers, hidden=2 * dim
     )
     return Modality(
-        config, lambda seed: text_batches(length, 1024 // length, seed), lambda: text_test(length, 8192 // length), steps, lr,
-        best=dict(bias="keys", positions="alibi", hybrid_norm=True), score="nats", skip=(),
-    )  # fmt: skip
+        config,
+        lambda seed: text_batches(length, 1024 // length, seed),
+        lambda: text_test(length, 8192 // length),
+        steps,
+        lr,
+        best=dict(bias="keys", positions="alibi", hybrid_norm=True),
+        score="nats",
+        skip=(),
+    )
 
 
 def vision(layers: int = 3, *, lr: float = 3e-3, steps: int = 200) -> Modality:
     """What is on the picture?"""
     config = Config(10, 49, features=16, pooled=True, dim=48, layers=layers, hidden=96)
     return Modality(
-        config, lambda seed: shuffled(pictures()["train"], 32, seed), lambda: [pictures()["test"]], steps, lr,
-        best=dict(bias="trained", layer_scale=1e-4), score="accuracy",
+        config,
+        lambda seed: shuffled(pictures()["train"], 32, seed),
+        lambda: [pictures()["test"]],
+        steps,
+        lr,
+        best=dict(bias="trained", layer_scale=1e-4),
+        score="accuracy",
         skip=("ALiBi", "softmax, ALiBi", "b = -log keys"),  # every row sees all 49 patches
-    )  # fmt: skip
+    )
 
 
 def speech(layers: int = 2, *, lr: float = 3e-3, steps: int = 150) -> Modality:
     """Who of nine is speaking?"""
     config = Config(9, 29, features=12, pooled=True, dim=32, layers=layers, hidden=64)
     return Modality(
-        config, lambda seed: shuffled(utterances()["train"], 27, seed), lambda: [utterances()["test"]], steps, lr,
-        best=dict(bias="keys", qk_norm=True), score="accuracy",
-    )  # fmt: skip
+        config,
+        lambda seed: shuffled(utterances()["train"], 27, seed),
+        lambda: [utterances()["test"]],
+        steps,
+        lr,
+        best=dict(bias="keys", qk_norm=True),
+        score="accuracy",
+    )
 
 
 def copying_task(length: int = 128, *, steps: int = 140, lr: float = 3e-3) -> Modality:
     """Say again what was said length/2 tokens ago: each answer is in one of all the keys."""
-    config = Config(copying.SYMBOLS + 1, length, tokens=copying.SYMBOLS + 1, causal=True, positions="rope", dim=48, hidden=96)  # fmt: skip
+    config = Config(
+        copying.SYMBOLS + 1, length, tokens=copying.SYMBOLS + 1, causal=True, positions="rope", dim=48, hidden=96
+    )
     return Modality(
-        config, lambda seed: copies(length, 1024 // length, seed), lambda: [next(copies(length, 32, 10**6))], steps, lr,
-        best=dict(bias="keys", hybrid_norm=True), score="accuracy",
+        config,
+        lambda seed: copies(length, 1024 // length, seed),
+        lambda: [next(copies(length, 32, 10**6))],
+        steps,
+        lr,
+        best=dict(bias="keys", hybrid_norm=True),
+        score="accuracy",
         skip=("ALiBi", "softmax, ALiBi", "LayerScale", "1/√n"),
-    )  # fmt: skip
+    )

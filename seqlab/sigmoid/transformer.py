@@ -81,7 +81,11 @@ class Config:
     def __post_init__(self) -> None:
         if (self.tokens is None) == (self.features is None):
             raise ValueError(f"tokens {self.tokens}, features {self.features}: give one, for ids or for vectors")
-        for name, choices in (("weights", ("softmax", "sigmoid")), ("bias", get_args(Bias)), ("positions", get_args(Positions))):  # fmt: skip
+        for name, choices in (
+            ("weights", ("softmax", "sigmoid")),
+            ("bias", get_args(Bias)),
+            ("positions", get_args(Positions)),
+        ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(choices)}")
         for name in ("classes", "length", "dim", "heads", "layers", "hidden"):

@@ -52,9 +52,10 @@ class BigBirdView(ipywidgets.VBox):
         self.n = ipywidgets.SelectionSlider(options=lengths, value=n, description="n, tokens", **wide)
         self.source = ipywidgets.IntSlider(value=10, min=0, max=31, description="look from block", **wide)
         self.where = ipywidgets.ToggleButtons(
-            options=[("inside (ITC)", "ITC"), ("extra tokens (ETC)", "ETC")], description="global blocks",
+            options=[("inside (ITC)", "ITC"), ("extra tokens (ETC)", "ETC")],
+            description="global blocks",
             style={"description_width": "9em", "button_width": "10em"},
-        )  # fmt: skip
+        )
         self.draw = ipywidgets.Button(description="new random blocks", icon="refresh")
         self.picture = ipywidgets.HTML()
         self.seed = seed

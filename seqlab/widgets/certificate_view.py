@@ -17,8 +17,16 @@ from seqlab.constructions.one_layer.certificate import CHARACTERS, Certificate, 
 WIDTH, LEFT, TOP, PLOT = 780, 66, 22, 170
 COLUMNS, ROWS = 110, 8  # most names in the picture, most sequences in the list
 SCALES = {  # what the slider says → factor of the scale that float64 likes best
-    "÷ 100": 0.01, "÷ 10": 0.1, "÷ 3": 1 / 3, "best": 1.0, "× 3": 3.0, "× 10": 10.0, "× 30": 30.0, "× 100": 100.0, "× 1,000": 1000.0,
-}  # fmt: skip
+    "÷ 100": 0.01,
+    "÷ 10": 0.1,
+    "÷ 3": 1 / 3,
+    "best": 1.0,
+    "× 3": 3.0,
+    "× 10": 10.0,
+    "× 30": 30.0,
+    "× 100": 100.0,
+    "× 1,000": 1000.0,
+}
 FORMATS = """Two formats, in UTF-8. A <b>CSV</b> with the header <code>sequence,token,label</code> and then one token a line:
 <code>1,the,DET</code> (or semicolons or tabs for commas). Or <b>plain lines</b>, one sequence each: <code>the/DET dog/NOUN</code>. At most 400 sequences of at most 60
 tokens, 4,000 tokens in all. The file goes no further than this notebook's kernel."""
@@ -46,7 +54,7 @@ EXAMPLES = {
     "a word that repeats": (
         "the/DET dog/NOUN sees/VERB the/DET cat/NOUN\nthe/DET dog/NOUN sees/VERB cat/NAME\na/DET cat/NOUN sees/VERB a/DET dog/NOUN"
     ),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -68,16 +76,28 @@ class CertificateView(ipywidgets.VBox):
     def __init__(self, text: str | None = None, dim: int = 3):
         first = next(iter(EXAMPLES))
         style = {"style": {"description_width": "8em"}}
-        self.example = ipywidgets.Dropdown(options=list(EXAMPLES), value=first, description="start from", layout={"width": "27em"}, **style)  # fmt: skip
-        self.unfold = ipywidgets.ToggleButton(description="upload a file …", tooltip="formats, limits and the button that takes a file")  # fmt: skip
+        self.example = ipywidgets.Dropdown(
+            options=list(EXAMPLES), value=first, description="start from", layout={"width": "27em"}, **style
+        )
+        self.unfold = ipywidgets.ToggleButton(
+            description="upload a file …", tooltip="formats, limits and the button that takes a file"
+        )
         self.upload = ipywidgets.FileUpload(accept=".csv,.txt,text/plain,text/csv", multiple=False)
         self.panel = ipywidgets.VBox([])
         self.text = ipywidgets.Textarea(
-            value=EXAMPLES[first] if text is None else text, description="or type", rows=7, continuous_update=False,
-            layout={"width": "52em", "max_width": "100%"}, **style,
-        )  # fmt: skip
-        self.dim = ipywidgets.IntSlider(value=dim, min=1, max=8, description="dimension d", layout={"width": "26em"}, **style)  # fmt: skip
-        self.scale = ipywidgets.SelectionSlider(options=list(SCALES), value="best", description="scale κ", layout={"width": "26em"}, **style)  # fmt: skip
+            value=EXAMPLES[first] if text is None else text,
+            description="or type",
+            rows=7,
+            continuous_update=False,
+            layout={"width": "52em", "max_width": "100%"},
+            **style,
+        )
+        self.dim = ipywidgets.IntSlider(
+            value=dim, min=1, max=8, description="dimension d", layout={"width": "26em"}, **style
+        )
+        self.scale = ipywidgets.SelectionSlider(
+            options=list(SCALES), value="best", description="scale κ", layout={"width": "26em"}, **style
+        )
         self.error, self.picture = ipywidgets.HTML(), ipywidgets.HTML()
         self.example.observe(lambda _: setattr(self.text, "value", EXAMPLES[self.example.value]), "value")
         self.unfold.observe(self._fold, "value")
@@ -171,7 +191,9 @@ def along_v(found: Certificate) -> list[Name]:
     """All names in the order of v·id. A head moves tokens by less than their distance, so each token keeps its stretch."""
     head, known, text = found.memoriser.head, found.data, found.text
     contexts = mapping.contexts(known)
-    order = [(c, bag) for c in sorted(contexts, key=head.projected.__getitem__) for bag in head.names.sorted(c, contexts[c])]  # fmt: skip
+    order = [
+        (c, bag) for c in sorted(contexts, key=head.projected.__getitem__) for bag in head.names.sorted(c, contexts[c])
+    ]
     names = []
     for (c, bag), after in itertools.zip_longest(order, order[1:]):
         i, k = known.places[c, bag][0]
@@ -201,10 +223,14 @@ def _gaps(found: Certificate, names: list[Name]) -> str:
     marks = [_text(LEFT, 12, "distance to the next name along v; dashed: where float64 rounds", 12, "start")]
     tick = next(t for t in (5, 10, 50, 100, 500, 1000, 5000, 10_000, 10**9) if -low / t <= 6)
     for level in range(0, math.ceil(low) - 1, -tick):
-        marks.append(f"<line x1='{LEFT}' x2='{WIDTH}' y1='{down(level):.1f}' y2='{down(level):.1f}' stroke='currentColor' opacity='.15'/>")  # fmt: skip
+        marks.append(
+            f"<line x1='{LEFT}' x2='{WIDTH}' y1='{down(level):.1f}' y2='{down(level):.1f}' stroke='currentColor' opacity='.15'/>"
+        )
         marks.append(_text(LEFT - 6, down(level) + 4, f"10^{level}" if level else "1", 11, "end"))
     y = down(rounding)
-    marks.append(f"<line x1='{LEFT}' x2='{WIDTH}' y1='{y:.1f}' y2='{y:.1f}' stroke='{RED}' stroke-dasharray='6 3' stroke-width='1.5'/>")  # fmt: skip
+    marks.append(
+        f"<line x1='{LEFT}' x2='{WIDTH}' y1='{y:.1f}' y2='{y:.1f}' stroke='{RED}' stroke-dasharray='6 3' stroke-width='1.5'/>"
+    )
     for k, name in enumerate(shown):
         x, size = LEFT + step * (k + 0.5), min(12.0, step + 1)
         if math.isfinite(name.gap):
@@ -215,7 +241,10 @@ def _gaps(found: Certificate, names: list[Name]) -> str:
             cross = _text(x + step / 2, down(name.gap) + 10, mark, 10, "middle", f"fill='{RED}'")
             marks.append(f"<g>{body}{cross}<title>{html.escape(told)}</title></g>")
         other = not k or shown[k - 1].token != name.token
-        for word, top, weight in ((name.token if other else "·", TOP + PLOT + 10, "bold"), (name.label, TOP + PLOT + 70, "normal")):  # fmt: skip
+        for word, top, weight in (
+            (name.token if other else "·", TOP + PLOT + 10, "bold"),
+            (name.label, TOP + PLOT + 70, "normal"),
+        ):
             marks.append(
                 f"<text transform='translate({x + size / 3:.1f} {top + 50:.1f}) rotate(-90)' font-size='{size:.1f}' font-weight='{weight}' fill='currentColor'>{html.escape(_short(word))}</text>"
             )
@@ -239,7 +268,9 @@ def _sequences(found: Certificate) -> str:
         for k, (token, label) in enumerate(zip(text.tokens[i], text.labels[i])):
             clash = (i, k) in pair or (answers is not None and answers[i][k] != f"={label}")
             style = f"color:{RED};font-weight:bold" if clash else ""
-            words.append(f"<span style='{style}'>{'✗ ' if clash else ''}{html.escape(token)}<sub style='opacity:.75'>{html.escape(label)}</sub></span>")  # fmt: skip
+            words.append(
+                f"<span style='{style}'>{'✗ ' if clash else ''}{html.escape(token)}<sub style='opacity:.75'>{html.escape(label)}</sub></span>"
+            )
         rows.append(f"<div style='padding-left:1em'>{' &ensp; '.join(words)}</div>")
     if pair:
         title, more = "The pair that collides", ""
@@ -262,5 +293,7 @@ def _short(word: str) -> str:
     return word if len(word) <= 8 else word[:7] + "…"
 
 
-def _text(x: float, y: float, words: str, size: float, anchor: str = "middle", look: str = "fill='currentColor'") -> str:  # fmt: skip
+def _text(
+    x: float, y: float, words: str, size: float, anchor: str = "middle", look: str = "fill='currentColor'"
+) -> str:
     return f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size}' text-anchor='{anchor}' {look}>{html.escape(words)}</text>"

@@ -27,8 +27,11 @@ class CouplingView(ipywidgets.VBox):
         self.others = torch.randn(LENGTHS[-1] - SHOWN, generator=torch.Generator().manual_seed(seed))
         self.scores = list(START)
         self.which = ipywidgets.ToggleButtons(
-            options=[(f"key {at + 1}", at) for at in range(SHOWN)], value=2, description="move", style={"button_width": "4.5em"}
-        )  # fmt: skip
+            options=[(f"key {at + 1}", at) for at in range(SHOWN)],
+            value=2,
+            description="move",
+            style={"button_width": "4.5em"},
+        )
         wide = {"layout": {"width": "34em"}, "style": {"description_width": "6em"}}
         self.score = ipywidgets.FloatSlider(value=START[2], min=-8, max=8, step=0.1, description="its score", **wide)
         self.length = ipywidgets.SelectionSlider(options=LENGTHS, value=LENGTHS[0], description="n, keys", **wide)

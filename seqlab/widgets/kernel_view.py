@@ -132,9 +132,12 @@ def _shorten(column: dict, excess: int) -> None:
 def _python(report: Xray) -> dict:
     lines = report.python.split("\n")
     return {
-        "name": "Python", "text": lines, "numbers": [str(at) for at in range(1, len(lines) + 1)],
-        "from": list(range(len(lines))), "chains": [[at] for at in range(len(lines))],
-    }  # fmt: skip
+        "name": "Python",
+        "text": lines,
+        "numbers": [str(at) for at in range(1, len(lines) + 1)],
+        "from": list(range(len(lines))),
+        "chains": [[at] for at in range(len(lines))],
+    }
 
 
 def _stage(report: Xray, stage: str) -> dict:

@@ -53,7 +53,9 @@ class MicroscopeView(ipywidgets.VBox):
         narrow = {"style": {"description_width": "5em"}, "layout": {"width": "20em"}}
         self.task = ipywidgets.Dropdown(options=list(tasks), value=task, description="task", **narrow)
         self.variant = ipywidgets.Dropdown(options=self._variants(task), value=variant, description="variant", **narrow)
-        self.steps = ipywidgets.IntSlider(value=tasks[task].steps, min=20, max=tasks[task].steps, step=10, description="steps", **narrow)  # fmt: skip
+        self.steps = ipywidgets.IntSlider(
+            value=tasks[task].steps, min=20, max=tasks[task].steps, step=10, description="steps", **narrow
+        )
         self.measure = ipywidgets.Dropdown(options=SHIPPED, value="mixed norm", description="right", **narrow)
         self.layer = ipywidgets.IntSlider(value=1, min=1, max=tasks[task].config.layers, description="layer", **narrow)
         self.run = ipywidgets.Button(description="Run", icon="play", button_style="primary")
@@ -87,7 +89,9 @@ class MicroscopeView(ipywidgets.VBox):
                 curve = Curve(f"run {number}: {variant}", task, variant, loss, run.probed, run.probes, number, steps)
                 self.runs = [curve, *(other for other in self.runs if other.number != number)][:KEPT]
                 if time.monotonic() - drawn > 0.25 or run.done:
-                    self.said = f"Step {len(run.loss)} of {steps}" + (f": {curve.loss[-1][1]:.3f} nats." if run.loss else ".")  # fmt: skip
+                    self.said = f"Step {len(run.loss)} of {steps}" + (
+                        f": {curve.loss[-1][1]:.3f} nats." if run.loss else "."
+                    )
                     self._draw()
                     drawn = time.monotonic()
                     yield
@@ -236,9 +240,15 @@ def _chart(title: str, unit: str, lines: Sequence[tuple[Curve, Sequence]], *, lo
     for share in (0, 0.25, 0.5, 0.75, 1):
         level, step = low + share * (high - low), last * share
         shown = 10**level if log else level
-        parts.append(f"<line x1='{left}' x2='{WIDTH - 12}' y1='{y(shown):.1f}' y2='{y(shown):.1f}' stroke='currentColor' opacity='.15'/>")  # fmt: skip
-        parts.append(f"<text x='{left - 5}' y='{y(shown) + 4:.1f}' font-size='11' text-anchor='end' fill='currentColor'>{shown:.3g}</text>")  # fmt: skip
-        parts.append(f"<text x='{x(step):.1f}' y='{bottom + 15}' font-size='11' text-anchor='middle' fill='currentColor'>{step:.0f}</text>")  # fmt: skip
+        parts.append(
+            f"<line x1='{left}' x2='{WIDTH - 12}' y1='{y(shown):.1f}' y2='{y(shown):.1f}' stroke='currentColor' opacity='.15'/>"
+        )
+        parts.append(
+            f"<text x='{left - 5}' y='{y(shown) + 4:.1f}' font-size='11' text-anchor='end' fill='currentColor'>{shown:.3g}</text>"
+        )
+        parts.append(
+            f"<text x='{x(step):.1f}' y='{bottom + 15}' font-size='11' text-anchor='middle' fill='currentColor'>{step:.0f}</text>"
+        )
     for (curve, points), (colour, dash, width) in zip(lines, _looks([curve for curve, _ in lines])):
         points = [(step, value) for step, value in points if math.isfinite(value)]
         path = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in points)

@@ -19,8 +19,12 @@ EXAMPLES = {  # what the menu says → tokens, members of a set
     "both signs": ("-3, -2, 1, 2, 3", 2),
 }
 LOOKS = {  # precision → colour, dash
-    "exact": (BLACK, ""), "float64": (BLUE, "9 3"), "float32": (GREEN, "5 3"), "float16": (ORANGE, "2 2"), "bfloat16": (PURPLE, "9 3 2 3"),
-}  # fmt: skip
+    "exact": (BLACK, ""),
+    "float64": (BLUE, "9 3"),
+    "float32": (GREEN, "5 3"),
+    "float16": (ORANGE, "2 2"),
+    "bfloat16": (PURPLE, "9 3 2 3"),
+}
 WIDTH, LEFT, TOP, BOTTOM, FLOOR, ROW = 780, 74, 12, 250, -40, 46
 FINITE = [k for k in KAPPAS if 0 < k < math.inf]
 
@@ -44,12 +48,20 @@ class PrecisionKnob(ipywidgets.VBox):
             options=list(EXAMPLES), description="start from", layout={"width": "19em"}, **wide
         )
         self.typed = ipywidgets.Text(
-            value=", ".join(f"{float(token):g}" for token in self.tokens), description="tokens", continuous_update=False,
-            layout={"width": "18em"}, style={"description_width": "4em"},
-        )  # fmt: skip
+            value=", ".join(f"{float(token):g}" for token in self.tokens),
+            description="tokens",
+            continuous_update=False,
+            layout={"width": "18em"},
+            style={"description_width": "4em"},
+        )
         self.size = ipywidgets.IntSlider(
-            value=size, min=2, max=4, description="in a set", layout={"width": "15em"}, style={"description_width": "4em"}
-        )  # fmt: skip
+            value=size,
+            min=2,
+            max=4,
+            description="in a set",
+            layout={"width": "15em"},
+            style={"description_width": "4em"},
+        )
         self.picture = ipywidgets.HTML()
         self.refused, self.loading = "", False
         self.slider.observe(self._draw, "value")

@@ -36,8 +36,10 @@ class QuestionView(ipywidgets.VBox):
         names = sorted(documents(), key=lambda name: -documents()[name].length)
         self.which = ipywidgets.Dropdown(
             options=[(f"{name} ({documents()[name].length:,} tokens)", name) for name in names],
-            value=document, description="document", layout={"width": "30em"},
-        )  # fmt: skip
+            value=document,
+            description="document",
+            layout={"width": "30em"},
+        )
         self.cut = ipywidgets.Checkbox(
             value=False,
             description="cut the question's tokens off: nobody hears them",

@@ -170,8 +170,14 @@ class TuringView(ipywidgets.VBox):
             marks.append(_text(x(k), 128, sign, 11, "bold", colour=RED if good is False else "currentColor"))
         marks.append(_text(x(self.row.value), 152, f"▲ row {row.index}", 11, "bold"))
         marks.append(
-            _text(LEFT, 172, "dashed: a past compute row · solid: its own best so far · thick: wins · ✓ keeps the last visit ✗ does not · no visit seen yet", 11, anchor="start")
-        )  # fmt: skip
+            _text(
+                LEFT,
+                172,
+                "dashed: a past compute row · solid: its own best so far · thick: wins · ✓ keeps the last visit ✗ does not · no visit seen yet",
+                11,
+                anchor="start",
+            )
+        )
         alt = f"Decoder row {row.index}, number {self.row.value} of {len(block)} in the block of machine step {j}; it sees the rows {row.edges} and keeps {row.attends}"
         return _svg(alt, 178, marks)
 
@@ -203,19 +209,27 @@ class TuringView(ipywidgets.VBox):
 
     def _told(self, block: tuple[Row, ...], row: Row) -> str:
         j, steps = row.step, self.run.steps
-        lines = [f"<b>Machine step {j} of 0 to {STEPS - 1} · decoder row {row.index} of {len(self.run.rows)}</b> ({self.row.value} of {len(block)} in this block)"]  # fmt: skip
+        lines = [
+            f"<b>Machine step {j} of 0 to {STEPS - 1} · decoder row {row.index} of {len(self.run.rows)}</b> ({self.row.value} of {len(block)} in this block)"
+        ]
         if row.computes:
             read = "a mixture of symbols" if row.symbol is None else f"<b>{html.escape(row.symbol)}</b>"
             lines.append(
                 f"This row applies δ: in state <b>{html.escape(row.state or 'a mixture')}</b> it reads {read}."
             )
             if row.symbol != self.right[j].symbol or row.state != self.right[j].state:
-                lines.append(f"<span style='color:{RED}'>✗</span> The simulator is in state {html.escape(self.right[j].state)} and reads {html.escape(self.right[j].symbol)}.")  # fmt: skip
+                lines.append(
+                    f"<span style='color:{RED}'>✗</span> The simulator is in state {html.escape(self.right[j].state)} and reads {html.escape(self.right[j].symbol)}."
+                )
         else:
             lines.append(f"What was last written to cell <b>{row.head}</b>, where the head stands?")
             for name, offer, score in self._candidates(row):
                 won = offer == row.kept
-                what = "a mixture" if offer is None else f"step {offer}, cell {steps[offer].head}, wrote {html.escape(_short(steps[offer].wrote, 9))}"  # fmt: skip
+                what = (
+                    "a mixture"
+                    if offer is None
+                    else f"step {offer}, cell {steps[offer].head}, wrote {html.escape(_short(steps[offer].wrote, 9))}"
+                )
                 lines.append(
                     f"{'✓ <b>' if won else '&nbsp;&nbsp; '}{name}: {what} · score {score:.3e}{'</b> smaller, kept' if won else ''}"
                 )
@@ -227,7 +241,11 @@ class TuringView(ipywidgets.VBox):
             else f"the last visit was step {visit}"
         )
         differ = next((m for m in range(STEPS) if steps[m] != self.right[m]), None)
-        agrees = "✓ the run is the simulator's" if differ is None else f"<span style='color:{RED}'>✗</span> the run leaves the simulator's at step {differ}"  # fmt: skip
+        agrees = (
+            "✓ the run is the simulator's"
+            if differ is None
+            else f"<span style='color:{RED}'>✗</span> the run leaves the simulator's at step {differ}"
+        )
         lines.append(f"<small>{truth} · {wrong} of {total} look-ups wrong in {STEPS} steps · {agrees}</small>")
         return f"<div role='status' style='line-height:1.5'>{'<br>'.join(lines)}</div>"
 
@@ -266,7 +284,16 @@ def _short(symbol: str | None, letters: int) -> str:
     return symbol if len(symbol) <= letters else symbol[: letters - 1] + "…"
 
 
-def _text(x: float, y: float, words: str, size: float, weight: str = "normal", *, anchor: str = "middle", colour: str = "currentColor") -> str:  # fmt: skip
+def _text(
+    x: float,
+    y: float,
+    words: str,
+    size: float,
+    weight: str = "normal",
+    *,
+    anchor: str = "middle",
+    colour: str = "currentColor",
+) -> str:
     return f"<text x='{x:.1f}' y='{y}' font-size='{size}' font-weight='{weight}' text-anchor='{anchor}' fill='{colour}'>{html.escape(words)}</text>"
 
 

@@ -47,8 +47,11 @@ class StepperView(ipywidgets.VBox):
             for k, value in enumerate(x)
         ]
         self.levels = ipywidgets.ToggleButtons(
-            options=[(f"1/{n}", n) for n in (3, 4)], value=levels, description="δ", style={"button_width": "4em", "description_width": "7em"}
-        )  # fmt: skip
+            options=[(f"1/{n}", n) for n in (3, 4)],
+            value=levels,
+            description="δ",
+            style={"button_width": "4em", "description_width": "7em"},
+        )
         self.positions = ipywidgets.Checkbox(value=False, description="with positions", indent=False)
         self.layer = ipywidgets.IntSlider(value=7, min=0, max=1, description="layers done", **wide)
         self.picture = ipywidgets.HTML()
@@ -173,10 +176,14 @@ def _lemmas(levels: int, positions: bool) -> list[tuple[tuple[str, ...], str, Ve
     made = _network(levels, positions)[0]
     mapping = made.mapping
     found = [
-        (("input", "quantise"), "rounds down, marks what is out of range (Lemma 5)", universal.quantiser(levels, 1, LENGTH).check(500)),
+        (
+            ("input", "quantise"),
+            "rounds down, marks what is out of range (Lemma 5)",
+            universal.quantiser(levels, 1, LENGTH).check(500),
+        ),
         (("sweep",), "two heads are the selective shift", universal.check_shift(200)),
         (("sweep",), "the sweep has its closed form", universal.closed_form(mapping)),
-    ]  # fmt: skip
+    ]
     if not positions:
         found.append((("sweep",), "largest id within its bounds (Lemma 10)", universal.bounds(mapping)))
     found += [

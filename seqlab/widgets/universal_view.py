@@ -37,8 +37,9 @@ class SweepView(ipywidgets.VBox):
         )
         self.gain = ipywidgets.ToggleButtons(
             options=((f"{levels}, the proof's", levels), ("2", 2), ("1", 1)),
-            description="gain", style={"button_width": "10em", "description_width": "7em"},
-        )  # fmt: skip
+            description="gain",
+            style={"button_width": "10em", "description_width": "7em"},
+        )
         self.picture = ipywidgets.HTML()
         for control in (self.step, self.gain):
             control.observe(self._draw, "value")
@@ -64,11 +65,13 @@ class SweepView(ipywidgets.VBox):
         if step <= self.levels:
             level = step - 1
             jumped = [
-                f"{before[k]} jumps to {after[k]:,}, past {before.max():,}" if after[k] > before.max() else f"{before[k]} lands at {after[k]:,}, not past {before.max():,}"
+                f"{before[k]} jumps to {after[k]:,}, past {before.max():,}"
+                if after[k] > before.max()
+                else f"{before[k]} lands at {after[k]:,}, not past {before.max():,}"
                 for before, after in zip(states[step - 1], states[step])
                 for k in range(self.length)
                 if before[k] != after[k]
-            ]  # fmt: skip
+            ]
             told = "; ".join(jumped) or "no sequence has this id now, so nothing moves"
             return f"<b>Layer {step}, id {level}:</b> {told}."
         shared = _shared(states[-1])
@@ -160,11 +163,17 @@ class BudgetView(ipywidgets.VBox):
         self.length = ipywidgets.IntSlider(value=3, min=2, max=16, description="n, tokens", **wide)
         self.dim = ipywidgets.IntSlider(value=1, min=1, max=8, description="d, dimensions", **wide)
         self.epsilon = ipywidgets.SelectionSlider(
-            options=[(f"{e:g}", e) for e in (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)], value=0.2, description="ε, error", **wide
-        )  # fmt: skip
+            options=[(f"{e:g}", e) for e in (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)],
+            value=0.2,
+            description="ε, error",
+            **wide,
+        )
         self.lipschitz = ipywidgets.SelectionSlider(
-            options=[(f"{c:g}", c) for c in (0.5, 1.0, 2.0, 5.0, 10.0)], value=1.0, description="Lipschitz constant", **wide
-        )  # fmt: skip
+            options=[(f"{c:g}", c) for c in (0.5, 1.0, 2.0, 5.0, 10.0)],
+            value=1.0,
+            description="Lipschitz constant",
+            **wide,
+        )
         self.positions = ipywidgets.Checkbox(value=True, description="with positions", indent=False)
         self.table = ipywidgets.HTML()
         self.controls = (self.length, self.dim, self.epsilon, self.lipschitz, self.positions)

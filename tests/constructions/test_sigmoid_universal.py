@@ -77,9 +77,13 @@ def test_bad_inputs():
     with pytest.raises((TypeError, ValueError), match="kind"):
         su.exact_heads([1], 0, 2, kind="hard")
     for options, what in (
-        ({"levels": 1}, "levels"), ({"levels": 4, "length": 1}, "length"), ({"levels": 4, "gain": -1}, "gain"),
-        ({"levels": 4, "spread": -1}, "spread"), ({"levels": 4, "removed": (4,)}, "removed"), ({"levels": 4, "kind": "x"}, "kind"),
-    ):  # fmt: skip
+        ({"levels": 1}, "levels"),
+        ({"levels": 4, "length": 1}, "length"),
+        ({"levels": 4, "gain": -1}, "gain"),
+        ({"levels": 4, "spread": -1}, "spread"),
+        ({"levels": 4, "removed": (4,)}, "removed"),
+        ({"levels": 4, "kind": "x"}, "kind"),
+    ):
         with pytest.raises((TypeError, ValueError), match=what):
             su.contextual_mapping(**options)
     for removed, draws, what in (((7,), 5, "removed"), ((), 0, "draws"), ((), -1, "draws")):
@@ -158,9 +162,13 @@ def test_every_switch_breaks_the_theorem_with_a_witness(switch):
     assert not verdict and verdict.witness.objects
     broken = [h.name for h in verdict.statement.hypotheses if not h.holds]
     expected = {
-        "small_gain": "gain", "no_global": "global_sum", "negative": "positive", "repeated": "distinct", "softmax": "sigmoid",
+        "small_gain": "gain",
+        "no_global": "global_sum",
+        "negative": "positive",
+        "repeated": "distinct",
+        "softmax": "sigmoid",
         "blunt": "steep",
-    }  # fmt: skip
+    }
     assert broken == [expected.get(switch, "four_heads")]
 
 

@@ -56,10 +56,16 @@ def test_operator_is_the_plain_program(size):
         assert sorted(mapping.codes(s, kinds) for s in mapping.sequences()) == plain_codes(*size, broadcast=broadcast)
 
 
-@pytest.mark.parametrize(("size", "low", "high", "broadcast"), [
-    ((2, 1, 2), 4, 10, 420), ((3, 1, 2), 6, 56, 18_018), ((3, 1, 3), 9, 13_611, 42_919_254),
-    ((2, 2, 3), 12, 198_915, 2_137_971_264), ((2, 1, 5), 10, 18_129_541, 71_864_914_208),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("size", "low", "high", "broadcast"),
+    [
+        ((2, 1, 2), 4, 10, 420),
+        ((3, 1, 2), 6, 56, 18_018),
+        ((3, 1, 3), 9, 13_611, 42_919_254),
+        ((2, 2, 3), 12, 198_915, 2_137_971_264),
+        ((2, 1, 5), 10, 18_129_541, 71_864_914_208),
+    ],
+)
 def test_layer_counts(size, low, high, broadcast):
     mapping = star.contextual_mapping(*size)
     assert [mapping.layer_count(kind) for kind in ("low", "high", "broadcast")] == [low, high, broadcast]
@@ -79,9 +85,15 @@ def test_bounds_are_sharp_but_for_the_last(size):
             assert (min(column), max(column) + 1) == (low, high)
 
 
-@pytest.mark.parametrize(("size", "kinds"), [
-    ((2, 1, 2), ("low", "high", "broadcast")), ((2, 1, 3), ("low", "high")), ((2, 2, 2), ("low", "high")), ((3, 1, 2), ("low", "high")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("size", "kinds"),
+    [
+        ((2, 1, 2), ("low", "high", "broadcast")),
+        ((2, 1, 3), ("low", "high")),
+        ((2, 2, 2), ("low", "high")),
+        ((3, 1, 2), ("low", "high")),
+    ],
+)
 def test_literal_layers_agree(size, kinds):
     mapping = star.contextual_mapping(*size)
     verdict = star.agreement(mapping, kinds)
@@ -104,9 +116,16 @@ def test_agreement_can_fail(monkeypatch):
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("switch", "broken"), [
-    ("no_relay", "star"), ("no_low", "low"), ("no_high", "high"), ("weak_broadcast", "broadcast"), ("late", "range"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("switch", "broken"),
+    [
+        ("no_relay", "star"),
+        ("no_low", "low"),
+        ("no_high", "high"),
+        ("weak_broadcast", "broadcast"),
+        ("late", "range"),
+    ],
+)
 def test_every_switch_breaks_it_with_a_witness(size, switch, broken):
     verdict = star.check(*size, **{switch: True})
     assert not verdict and verdict.margin == 0

@@ -211,13 +211,21 @@ def test_wild_machines_run_as_simulated():
     assert left > 5
 
 
-@pytest.mark.parametrize(("machine", "word"), [
-    (Machine({}, "H", halt=("H",)), ""),
-    (Machine({("A", "_"): ("H", "_", "N")}, "A", halt=("H",)), ""),
-    (Machine({("A", "_"): ("A", "_", "L")}, "A"), ""),
-    (Machine({("A", " "): ("A", "x", "L")}, "A", blank=" "), "xx"),
-    (Machine.from_dict({"start": "A", "blank": " ", "rules": {("A", " "): ("B", "日", "S"), ("B", "日"): ("A", " ", "L")}}), ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("machine", "word"),
+    [
+        (Machine({}, "H", halt=("H",)), ""),
+        (Machine({("A", "_"): ("H", "_", "N")}, "A", halt=("H",)), ""),
+        (Machine({("A", "_"): ("A", "_", "L")}, "A"), ""),
+        (Machine({("A", " "): ("A", "x", "L")}, "A", blank=" "), "xx"),
+        (
+            Machine.from_dict(
+                {"start": "A", "blank": " ", "rules": {("A", " "): ("B", "日", "S"), ("B", "日"): ("A", " ", "L")}}
+            ),
+            "",
+        ),
+    ],
+)
 def test_machines_at_the_edge(machine, word):
     verdict = check(machine, word, 24)
     assert verdict.holds and verdict.checked == 24 and "300 rows" in verdict.notes[0]

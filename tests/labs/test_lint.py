@@ -12,17 +12,24 @@ def notebook():
     cell = lambda kind, id, source, **more: {"cell_type": kind, "id": id, "metadata": {}, "source": source, **more}  # noqa: E731
     code = dict(outputs=[], execution_count=None)
     return {
-        "nbformat": 4, "nbformat_minor": 5,
+        "nbformat": 4,
+        "nbformat_minor": 5,
         "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
         "cells": [
-            cell("markdown", "title", "# A title\n\n![a map](map.png) [to](#A-section) [other](other.ipynb) <img src='map.png' alt='a map'>"),
+            cell(
+                "markdown",
+                "title",
+                "# A title\n\n![a map](map.png) [to](#A-section) [other](other.ipynb) <img src='map.png' alt='a map'>",
+            ),
             {**cell("code", "parameters", 'mode = "lab"\nseed = 0', **code), "metadata": {"tags": ["parameters"]}},
-            cell("markdown", "section", "## A section\n\n`[not a link](nowhere.md)`\n\n```\n![](x.png)\n```\n\n$a[0](x)$"),
+            cell(
+                "markdown", "section", "## A section\n\n`[not a link](nowhere.md)`\n\n```\n![](x.png)\n```\n\n$a[0](x)$"
+            ),
             cell("code", "work", "%%time\nfor x in range(3):\n    print(x)", **code),
             cell("code", "awaits", "import asyncio\nawait asyncio.sleep(0)", **code),
             cell("code", "curly", "curl_of_field = 'a curly word'", **code),
         ],
-    }  # fmt: skip
+    }
 
 
 def put(key, value, *, cell=None):

@@ -28,9 +28,12 @@ def reports(tmp_path_factory):
         for arch in ("sm_90", "gfx942"):
             for name in ("softmax_tile", "sigmoid_tile"):
                 made[name, arch] = xray(
-                    f"tests.kernels.toy_kernels:{name}", arch, signature=signature, divisible=list(signature)[:5],
+                    f"tests.kernels.toy_kernels:{name}",
+                    arch,
+                    signature=signature,
+                    divisible=list(signature)[:5],
                     constants={"DIM": 64, "QUERIES": 128, "KEYS": 64},
-                )  # fmt: skip
+                )
         made["add", "sm_90"] = xray(
             "tests.kernels.toy_kernels:add",
             signature={"p_x": "*fp32", "p_y": "*fp32"},

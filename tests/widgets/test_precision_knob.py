@@ -36,9 +36,11 @@ def test_every_control_changes_the_picture():
     seen = []
     view.picture.observe(lambda change: seen.append(change["new"]), "value")
     for change in (
-        lambda: setattr(view.slider, "value", 2.0), lambda: setattr(view.example, "value", "both signs"),
-        lambda: setattr(view.size, "value", 4), lambda: setattr(view.typed, "value", "1, 2, 3"),
-    ):  # fmt: skip
+        lambda: setattr(view.slider, "value", 2.0),
+        lambda: setattr(view.example, "value", "both signs"),
+        lambda: setattr(view.size, "value", 4),
+        lambda: setattr(view.typed, "value", "1, 2, 3"),
+    ):
         before = len(seen)
         change()
         assert len(seen) > before

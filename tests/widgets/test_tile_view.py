@@ -29,8 +29,16 @@ def test_bytes_are_those_of_the_closed_form(tile):
     view.tile.value = tile
     view.step.value = view.step.max
     want = closed_form(
-        "forward", normalizer="sigmoid", batch=1, heads=1, n_query=LENGTH, n_key=LENGTH, dim=DIM, block_q=tile, block_k=tile
-    )  # fmt: skip
+        "forward",
+        normalizer="sigmoid",
+        batch=1,
+        heads=1,
+        n_query=LENGTH,
+        n_key=LENGTH,
+        dim=DIM,
+        block_q=tile,
+        block_k=tile,
+    )
     assert f"loaded so far: {want.loaded:,} of {want.loaded:,} bytes" in view.picture.value
 
 

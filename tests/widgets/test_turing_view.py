@@ -28,10 +28,14 @@ def test_the_contract():
 def test_every_control_changes_the_picture():
     view, seen = TuringView(), set()
     moves = [
-        lambda: setattr(view.row, "value", 6), lambda: setattr(view.step, "value", 9), view.next.click, view.back.click,
-        lambda: setattr(view.printed, "value", True), lambda: setattr(view.word, "value", "01"),
+        lambda: setattr(view.row, "value", 6),
+        lambda: setattr(view.step, "value", 9),
+        view.next.click,
+        view.back.click,
+        lambda: setattr(view.printed, "value", True),
+        lambda: setattr(view.word, "value", "01"),
         lambda: setattr(view.choice, "value", "palindrome"),
-    ]  # fmt: skip
+    ]
     for move in moves:
         before = view.picture.value
         move()

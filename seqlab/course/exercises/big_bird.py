@@ -80,7 +80,13 @@ WINDOW = Exercise(
     id="big_bird.window",
     title="The window by rolling blocks.",
     reference=window_keys,
-    cases=lambda: [(_blocks(2, 1, 1), 1), (_blocks(3, 1, 1), 3), (_blocks(4, 2, 1), 3), (_blocks(5, 2, 3), 5), (_blocks(2, 1, 2), 5)],
+    cases=lambda: [
+        (_blocks(2, 1, 1), 1),
+        (_blocks(3, 1, 1), 3),
+        (_blocks(4, 2, 1), 3),
+        (_blocks(5, 2, 3), 5),
+        (_blocks(2, 1, 2), 5),
+    ],
     properties=(
         ("puts zeros where there is no neighbour", _no_wrap),
         ("has the neighbours in order", _neighbours),
@@ -112,7 +118,7 @@ WINDOW = Exercise(
             "The tokens of the neighbours are interleaved. Whole blocks stand side by side: concatenate along the token axis.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _rows(arguments, result):
@@ -200,7 +206,7 @@ GLOBAL = Exercise(
             "Everything is set: that is full attention.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _drawing(blocks, window, relays, count, seed, rows=slice(None)):
@@ -293,7 +299,7 @@ RANDOM = Exercise(
             "Every query block uses the ranks of the first row, so they all draw the same blocks and nobody new is reached.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 EXERCISES = (WINDOW, GLOBAL, RANDOM)

@@ -102,7 +102,7 @@ BLOCK = Exercise(
             "This is the last state, repeated. The lens needs what was there after each loop.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _modulated_cases():
@@ -177,7 +177,15 @@ MODULATED = Exercise(
             "The gate is on the stream: closed, it forgets x. It belongs to what is added.",
         ),
         Mutant(
-            lambda x, part, gate, scale, eps: x + gate * part((1 + scale) * (x - x.mean(-1, keepdim=True)) / torch.sqrt(x.var(-1, correction=0, keepdim=True) + eps)),
+            lambda x, part, gate, scale, eps: (
+                x
+                + gate
+                * part(
+                    (1 + scale)
+                    * (x - x.mean(-1, keepdim=True))
+                    / torch.sqrt(x.var(-1, correction=0, keepdim=True) + eps)
+                )
+            ),
             "adds the gated part of the scaled, normalized stream",
             "That is LayerNorm: it subtracts the mean. RMS does not.",
         ),
@@ -187,7 +195,7 @@ MODULATED = Exercise(
             "Only the scale has a 1 added. A gate of 0 is closed.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 EXERCISES = (BLOCK, MODULATED)

@@ -100,7 +100,7 @@ BIAS = Exercise(
             "The natural logarithm belongs to e; here it is the one to base 2.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _causal_cases():
@@ -144,7 +144,10 @@ CAUSAL = Exercise(
     title="Causal sigmoid weights, with padding.",
     reference=causal_sigmoid,
     cases=_causal_cases,
-    properties=(("hides the future and the padding", _hidden_is_zero), ("gives each row the bias of its own keys", _own_bias)),
+    properties=(
+        ("hides the future and the padding", _hidden_is_zero),
+        ("gives each row the bias of its own keys", _own_bias),
+    ),
     hints=(
         "First say who sees whom: a matrix of True and False from the order of the tokens and from what is real.",
         "seen = tril & real; the number of keys of a row is seen.sum(-1, keepdim=True). A row that sees nothing: clamp the number at 1.",
@@ -157,7 +160,9 @@ CAUSAL = Exercise(
             "One bias for all rows is too low for the early ones: row i sees only i keys.",
         ),
         Mutant(
-            lambda scores, real: torch.sigmoid((s := _seen(scores, real)) * scores - s.sum(-1, keepdim=True).clamp(min=1).log()),
+            lambda scores, real: torch.sigmoid(
+                (s := _seen(scores, real)) * scores - s.sum(-1, keepdim=True).clamp(min=1).log()
+            ),
             "hides the future and the padding",
             "A score of 0 is not hidden: σ(0) is 1/2. Put the score at -∞, or the weight at 0.",
         ),
@@ -167,22 +172,29 @@ CAUSAL = Exercise(
             "The future is hidden, the padding is not. Under softmax too, padding needs a mask of its own.",
         ),
         Mutant(
-            lambda scores, real: torch.sigmoid(scores - torch.arange(1, len(scores) + 1.0)[:, None].log()).masked_fill(~_seen(scores, real), 0),
+            lambda scores, real: torch.sigmoid(scores - torch.arange(1, len(scores) + 1.0)[:, None].log()).masked_fill(
+                ~_seen(scores, real), 0
+            ),
             "gives each row the bias of its own keys",
             "The bias counts padding among the keys of a row. Count what the row sees.",
         ),
         Mutant(
-            lambda scores, real: torch.sigmoid(scores).masked_fill(~_seen(scores, real), 0) / _seen(scores, real).sum(-1, keepdim=True).clamp(min=1),
+            lambda scores, real: (
+                torch.sigmoid(scores).masked_fill(~_seen(scores, real), 0)
+                / _seen(scores, real).sum(-1, keepdim=True).clamp(min=1)
+            ),
             "gives each row the bias of its own keys",
             "This divides the weights by the number of keys. That is the 1/n normalisation, another remedy: the bias goes inside the sigmoid.",
         ),
         Mutant(
-            lambda scores, real: torch.softmax(scores.masked_fill(~_seen(scores, real), -1e9), -1) * _seen(scores, real),
+            lambda scores, real: (
+                torch.softmax(scores.masked_fill(~_seen(scores, real), -1e9), -1) * _seen(scores, real)
+            ),
             "gives each row the bias of its own keys",
             "That is softmax. Each sigmoid weight depends on its own score alone.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 def thousandfold(x):

@@ -122,7 +122,7 @@ SHIFT = Exercise(
             "That is max - min, the shift of hardmax heads. A sum of steps cannot return a maximum.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _tile_cases():
@@ -205,7 +205,7 @@ TILE = Exercise(
             "The weights are made again without their bias, so they are not those of the forward pass.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _bound_cases():
@@ -321,7 +321,7 @@ BOUND = Exercise(
             "matrix_norm without the 2 is Frobenius' norm, which is larger. Ask for the spectral norm.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 EXERCISES = (SHIFT, TILE, BOUND)

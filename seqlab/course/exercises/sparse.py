@@ -86,7 +86,9 @@ STRIDED = Exercise(
             "The two sets are exchanged: the local one comes first. The order decides which layer uses which.",
         ),
         Mutant(
-            lambda n, width: torch.stack([(d := (torch.arange(n)[:, None] - torch.arange(n)).abs()) < width, d % width == 0]),
+            lambda n, width: torch.stack(
+                [(d := (torch.arange(n)[:, None] - torch.arange(n)).abs()) < width, d % width == 0]
+            ),
             "counts the border in",
             "With < the local set is one token too narrow on both sides.",
         ),
@@ -101,7 +103,7 @@ STRIDED = Exercise(
             "Set 1 joins only the multiples of width with each other. Every token has its own class: those a multiple of width away.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _reach_cases():
@@ -156,7 +158,10 @@ REACH = Exercise(
     title="How many steps until everyone has heard of everyone.",
     reference=steps_to_reach,
     cases=_reach_cases,
-    properties=(("says 0 exactly when someone is never heard", _never), ("counts the steps in the order of the sets", _counts)),
+    properties=(
+        ("says 0 exactly when someone is never heard", _never),
+        ("counts the steps in the order of the sets", _counts),
+    ),
     hints=(
         "Keep a matrix heard[query, key]: has this query heard of that key yet? What does one more step do to a row of it?",
         "A query hears what the keys it sees have heard: a boolean matrix product, (seen @ heard) > 0.",
@@ -189,7 +194,7 @@ REACH = Exercise(
             "sets[0] is used twice at the start: heard begins with it, so step 2 is the turn of sets[1].",
         ),
     ),
-)  # fmt: skip
+)
 
 
 EXERCISES = (STRIDED, REACH)

@@ -61,7 +61,10 @@ SHIFT = Exercise(
     title="The selective shift, when a token sees only some others.",
     reference=selective_shift,
     cases=_shift_cases,
-    properties=(("leaves the others alone", _outside), ("looks at what the token sees and at nothing else", _neighbours_only)),
+    properties=(
+        ("leaves the others alone", _outside),
+        ("looks at what the token sees and at nothing else", _neighbours_only),
+    ),
     hints=(
         "In lab 02 the shift was max - min over all tokens. Here each token has its own max and its own min.",
         "Hide what is not seen before taking the maximum: ids.where(seen, ids.min()) is query × key.",
@@ -79,7 +82,9 @@ SHIFT = Exercise(
             "The minimum is not subtracted: that takes the second head.",
         ),
         Mutant(
-            lambda ids, seen, low, high: (ids * seen).amax(-1).sub((ids * seen).amin(-1)) * ((low < ids) & (ids < high)),
+            lambda ids, seen, low, high: (
+                (ids * seen).amax(-1).sub((ids * seen).amin(-1)) * ((low < ids) & (ids < high))
+            ),
             "looks at what the token sees and at nothing else",
             "What is hidden counts as 0 here, and 0 may be the smallest. Hide it so that it can win neither the maximum nor the minimum.",
         ),
@@ -89,12 +94,15 @@ SHIFT = Exercise(
             "Every token shifts. Only those with low < id < high do.",
         ),
         Mutant(
-            lambda ids, seen, low, high: (ids.where(seen, ids.min()).amax(-1) - ids.where(seen, ids.max()).amin(-1)) * ((low <= ids) & (ids <= high)),
+            lambda ids, seen, low, high: (
+                (ids.where(seen, ids.min()).amax(-1) - ids.where(seen, ids.max()).amin(-1))
+                * ((low <= ids) & (ids <= high))
+            ),
             "leaves the others alone",
             "The borders belong to nobody: low < id < high, both strict.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _code_cases():
@@ -128,7 +136,10 @@ CODE = Exercise(
     title="Number the tokens along a chain.",
     reference=chain_code,
     cases=_code_cases,
-    properties=(("gives the first token of the chain the highest code", _first_is_highest), ("climbs along the chain", _others_climb)),
+    properties=(
+        ("gives the first token of the chain the highest code", _first_is_highest),
+        ("climbs along the chain", _others_climb),
+    ),
     hints=(
         "chain lists tokens in the order of the chain; the code is wanted by token. So write into positions, do not list.",
         "The first token of the chain is the first to be copied from, so it must be larger than all that are still to be swept.",
@@ -156,7 +167,7 @@ CODE = Exercise(
             "All codes are one too high: they run from 0 to n - 1.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _max_cases():
@@ -210,7 +221,7 @@ ALL_MAX = Exercise(
             "This takes the smallest name in sight.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 EXERCISES = (SHIFT, CODE, ALL_MAX)

@@ -85,12 +85,28 @@ RELAY = Exercise(
         "Copy the list; tokens[k] += low * (relay - tokens[k]); return [relay + high * (max(tokens) - min(tokens)), *tokens].",
     ),
     mutants=(
-        Mutant(_gather_first, "lets token k read the relay", "The relay has moved before token k reads it. First scatter, then gather."),
-        Mutant(_stale, "lets the relay read the tokens", "The relay reads the tokens as they were. It must read what token k has just become."),
-        Mutant(_everyone, "leaves the other tokens alone", "All tokens read the relay. Only the token whose turn it is does: the others' ids are not in its bucket."),
-        Mutant(_largest_only, "lets the relay read the tokens", "The smallest id is not subtracted: that takes the second head."),
+        Mutant(
+            _gather_first,
+            "lets token k read the relay",
+            "The relay has moved before token k reads it. First scatter, then gather.",
+        ),
+        Mutant(
+            _stale,
+            "lets the relay read the tokens",
+            "The relay reads the tokens as they were. It must read what token k has just become.",
+        ),
+        Mutant(
+            _everyone,
+            "leaves the other tokens alone",
+            "All tokens read the relay. Only the token whose turn it is does: the others' ids are not in its bucket.",
+        ),
+        Mutant(
+            _largest_only,
+            "lets the relay read the tokens",
+            "The smallest id is not subtracted: that takes the second head.",
+        ),
     ),
-)  # fmt: skip
+)
 
 
 def _scores():
@@ -138,7 +154,9 @@ LOOKUP = Exercise(
             "Without ε ε_m / 3 all visits to the cell score 0 and tie: their symbols would be mixed.",
         ),
         Mutant(
-            lambda cell, step, cells, steps: (cell - cells) / ((step + 1) * (steps + 1)) + (steps + 1) / (3 * (step + 1) ** 3),
+            lambda cell, step, cells, steps: (
+                (cell - cells) / ((step + 1) * (steps + 1)) + (steps + 1) / (3 * (step + 1) ** 3)
+            ),
             "lets the last visit to the cell win",
             "What is added grows with m, so the earliest visit wins. It must fall: ε_m stands in the numerator.",
         ),
@@ -148,7 +166,7 @@ LOOKUP = Exercise(
             "It finds the right step, but ε ε_m / 3 is added in the formula, not subtracted.",
         ),
     ),
-)  # fmt: skip
+)
 
 
 EXERCISES = (RELAY, LOOKUP)

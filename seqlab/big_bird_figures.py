@@ -1,4 +1,4 @@
-"""Pictures of Big Bird's graph: paths, clustering, mixing, and where random blocks come from; as in seqlab.figures."""
+"""Pictures of Big Bird's graph: paths, clustering, mixing, and where random blocks come from; as in seqlab.draw.figures."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from math import isfinite, log
 import plotly.graph_objects as go
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PALETTE, RED
-from seqlab.figures import figure
-from seqlab.growth_figures import told_apart
+from seqlab.draw.figures import figure
+from seqlab.draw.growth import told_apart
 from seqlab.patterns.small_world import SmallWorld
 
 HATCHES = ("", "/", "x", ".", "\\", "+")

@@ -22,10 +22,12 @@ import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Tensor
 
-from seqlab import measured, pattern_lm, training
+from seqlab import pattern_lm
 from seqlab import patterns as P
 from seqlab.pattern_lm import HEADS, SparseModel, cost, masks
 from seqlab.patterns import Pattern
+from seqlab.train import measured
+from seqlab.train.fit import Watcher, fit
 
 N, SYMBOLS, WIDTH, STEPS, BATCH = 32, 16, 6, 300, 32
 DEPTHS, SEEDS = (1, 2, 3), (0, 1, 2)
@@ -93,7 +95,7 @@ def train(
     seed: int = 0,
     n: int = N,
     name: str | None = None,
-    watch: training.Watcher | None = None,
+    watch: Watcher | None = None,
 ) -> Result:
     """Train on fresh sequences, judge on 512 others. Same arguments, same result; the global generator is untouched.
 
@@ -102,7 +104,7 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = model_for(pattern, depth, n)
-    history = training.fit(model, _batches(seed, n), steps=steps, lr=2e-3, weight_decay=0.0, watch=watch)
+    history = fit(model, _batches(seed, n), steps=steps, lr=2e-3, weight_decay=0.0, watch=watch)
     if history.interrupted:
         raise KeyboardInterrupt
     accuracy = model.accuracy(sequences(512, torch.Generator().manual_seed(10**6 + seed), n))
@@ -117,7 +119,7 @@ QUICK = (("strided, sequential", 1), ("strided, sequential", 2), ("random, few",
 
 
 def quick(
-    cells: Iterable[tuple[str, int]] = QUICK, *, steps: int = 150, seed: int = 0, watch: training.Watcher | None = None
+    cells: Iterable[tuple[str, int]] = QUICK, *, steps: int = 150, seed: int = 0, watch: Watcher | None = None
 ) -> list[Result]:
     """A few (pattern of `PATTERNS`, depth), live: the defaults take 15 to 30 seconds on one core."""
     return [train(PATTERNS[name](seed), depth, steps=steps, seed=seed, name=name, watch=watch) for name, depth in cells]

@@ -23,8 +23,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqlab import data, long_model, measured, training
+from seqlab import data, long_model
 from seqlab.long_model import ARMS, GAP, SCORED, SEEDS, STEPS, TOKENS, WIDEST, Pair, Result, Task, middle, scored
+from seqlab.train import measured
+from seqlab.train.fit import Watcher
 
 FILE = Path(__file__).parent / "data" / "genomics.json"
 CLASSES = ("no gene", "+0", "+1", "+2", "-0", "-1", "-2")
@@ -167,7 +169,7 @@ def quick(
     *,
     steps: int = 70,
     seed: int = 0,
-    watch: training.Watcher | None = None,
+    watch: Watcher | None = None,
 ) -> list[Result]:
     """A few (arm, context) of the frame task, live, judged at 80 places: the defaults take about 8 seconds on one core."""
     task = frame_task(places=80)

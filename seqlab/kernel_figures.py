@@ -1,4 +1,4 @@
-"""Pictures of what the instruments of `kernels` find; pure functions, as in seqlab.figures."""
+"""Pictures of what the instruments of `kernels` find; pure functions, as in seqlab.draw.figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kernels.instruments.instructions import CLASSES
 from kernels.instruments.roofline import Roofline
 from kernels.instruments.xray import Xray, XrayError
 from seqlab.colours import BLUE, ORANGE, PALETTE
-from seqlab.figures import figure
+from seqlab.draw.figures import figure
 
 HATCHES = ("", "/", "x", "-", ".", "|")
 

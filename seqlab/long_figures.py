@@ -1,4 +1,4 @@
-"""Pictures of loss as context grows, and of what distant context is worth; pure functions, as in seqlab.figures."""
+"""Pictures of loss as context grows, and of what distant context is worth; pure functions, as in seqlab.draw.figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statistics import fmean
 import plotly.graph_objects as go
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED
-from seqlab.figures import figure
+from seqlab.draw.figures import figure
 from seqlab.long_model import ARMS, Result, table
 
 LOOKS = dict(

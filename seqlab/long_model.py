@@ -27,10 +27,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from kernels import attention
-from seqlab import measured, training
 from seqlab import patterns as P
 from seqlab.patterns import Pattern
 from seqlab.positions import rotary
+from seqlab.train import measured
+from seqlab.train.fit import Watcher, fit
 
 BLOCK, BUDGET, DEPTH, DIM, HEADS = 4, 28, 2, 64, 4
 SCORED, WIDEST = 32, 512  # targets lie in the middle 32 tokens; the longest context measured
@@ -197,7 +198,7 @@ class Result:
 
 
 def train(
-    task: Task, arm: str, context: int, *, steps: int = STEPS, seed: int = 0, watch: training.Watcher | None = None
+    task: Task, arm: str, context: int, *, steps: int = STEPS, seed: int = 0, watch: Watcher | None = None
 ) -> Result:
     """Train and judge. Same arguments, same result; the global generator is untouched; an interrupt goes through."""
     if arm not in ARMS:
@@ -207,7 +208,7 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LongModel(ARMS[arm], seed, context, tokens=task.tokens, classes=task.classes)
-    history = training.fit(model, task.batches(context, seed), steps=steps, lr=3e-3, watch=watch)
+    history = fit(model, task.batches(context, seed), steps=steps, lr=3e-3, watch=watch)
     if history.interrupted:
         raise KeyboardInterrupt
     model.eval()

@@ -26,8 +26,10 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from seqlab import data, long_model, measured, training
+from seqlab import data, long_model
 from seqlab.long_model import ARMS, GAP, REACH, SCORED, SEEDS, TOKENS, WIDEST, Pair, Result, Task, middle, scored
+from seqlab.train import measured
+from seqlab.train.fit import Watcher
 
 FILE = Path(__file__).parent / "data" / "long_text.json"
 MASK, OTHER, RARE, FREQUENT, RATE, TEST = 0, 1, 4, 150, 0.15, 0.15
@@ -137,7 +139,7 @@ def quick(
     *,
     steps: int = 110,
     seed: int = 0,
-    watch: training.Watcher | None = None,
+    watch: Watcher | None = None,
 ) -> list[Result]:
     """A few (arm, context) of the play task, live, judged at few places: the default takes about 8 seconds on one core."""
     task = play_task(every=16 * SCORED)

@@ -1,4 +1,4 @@
-"""Pictures of what each loop of a trained block does: accuracy, readouts, residuals; pure functions, as in seqlab.figures."""
+"""Pictures of what each loop of a trained block does: accuracy, readouts, residuals; pure functions, as in seqlab.draw.figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PALETTE, PURPLE, RED
-from seqlab.figures import figure
+from seqlab.draw.figures import figure
 from seqlab.looped.experiments import by_cell, tables
 from seqlab.looped.reaction_loop import AfterLoops
 

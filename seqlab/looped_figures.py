@@ -10,9 +10,9 @@ import plotly.graph_objects as go
 from seqlab.colours import BLUE, GREY, ORANGE, PALETTE, RED
 from seqlab.constructions import looped
 from seqlab.constructions.looped.rate import Point
-from seqlab.constructions.universal.blocks import Frame
-from seqlab.figures import figure
+from seqlab.draw.figures import figure
 from seqlab.moduli import Moduli
+from seqlab.stack.blocks import Frame
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "solid")
 SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "cross")

@@ -23,9 +23,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqlab import measured, training
 from seqlab.attention import Normalizer, attention, average, hardmax, softmax
 from seqlab.labelled import CLASSES, LENGTHS, MEMBERS, SETS, TEST, TOKENS, TRAIN, Labelled, book, orders, sets
+from seqlab.train import measured
+from seqlab.train.fit import Watcher, fit
 
 SEEDS = (0, 1, 2)
 FILE = Path(__file__).parent / "data" / "memorising.json"
@@ -212,9 +213,7 @@ class Result:
     seconds: float
 
 
-def train(
-    part: str, arm: str, seed: int = 0, *, steps: int | None = None, watch: training.Watcher | None = None
-) -> Result:
+def train(part: str, arm: str, seed: int = 0, *, steps: int | None = None, watch: Watcher | None = None) -> Result:
     """Train one arm of `PARTS`, as long as all others. The seed is that of the data, the weights and the batches.
 
     Same arguments, same result; the global generator is untouched. KeyboardInterrupt goes through.
@@ -226,7 +225,7 @@ def train(
         torch.manual_seed(seed)
         model = Memoriser(plan.arms[arm], labelled, plan.dim, plan.width)
     batches = _batches(ids, labels, plan.batch, seed)
-    history = training.fit(model, batches, steps=steps or plan.steps, lr=plan.lr, weight_decay=0.0, watch=watch)
+    history = fit(model, batches, steps=steps or plan.steps, lr=plan.lr, weight_decay=0.0, watch=watch)
     if history.interrupted:
         raise KeyboardInterrupt
     test = model.accuracy(*labelled.part(test=True)) if labelled.train < len(labelled.ids) else None
@@ -251,7 +250,7 @@ def quick(
     *,
     steps: int | None = 1000,
     seed: int = 0,
-    watch: training.Watcher | None = None,
+    watch: Watcher | None = None,
 ) -> list[Result]:
     """A few (part, arm of `PARTS`), live, with fewer steps than `results()`: about 8 seconds on one core."""
     return [train(part, arm, seed, steps=steps, watch=watch) for part, arm in cells]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from seqlab.attention import average
 from seqlab.layers import FeedForward, SelfAttention, Tokens
-from seqlab.training import windows
+from seqlab.train.fit import windows
 
 MIXERS = ("attention", "convolution", "bilinear", "average", "none")
 Batch = Int[Tensor, "batch token feature"]  # the last feature is the target

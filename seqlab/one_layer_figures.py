@@ -1,4 +1,4 @@
-"""Pictures of one attention layer: where names die, how sets are ordered, who memorises; pure functions, as in seqlab.figures."""
+"""Pictures of one attention layer: where names die, how sets are ordered, who memorises; pure functions, as in seqlab.draw.figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import fmean
 import plotly.graph_objects as go
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED
-from seqlab.figures import figure
+from seqlab.draw.figures import figure
 from seqlab.memorising import by_arm
 
 PRECISION_LOOKS = {  # colour, dash, symbol at the death point

@@ -1,4 +1,4 @@
-"""Pictures of what patterns learn: copying by depth, text at one sparsity; pure functions, as in seqlab.figures."""
+"""Pictures of what patterns learn: copying by depth, text at one sparsity; pure functions, as in seqlab.draw.figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from IPython.display import HTML
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, RED
 from seqlab.copying import SYMBOLS, by_pattern
-from seqlab.figures import figure
+from seqlab.draw.figures import figure
 
 LOOKS = ((ORANGE, "circle"), (BLUE, "diamond"), (GREEN, "square"), (RED, "triangle-up"))
 

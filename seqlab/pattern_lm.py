@@ -16,9 +16,10 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seqlab import data, training
+from seqlab import data
 from seqlab import patterns as P
 from seqlab.patterns import Pattern
+from seqlab.train.fit import Watcher, evaluate, fit, windows
 
 DIM, HEADS = 64, 4
 N, DEPTH, STEPS, LONG, BATCH = 64, 2, 300, 900, 16
@@ -125,18 +126,18 @@ def train(
     steps: int = STEPS,
     seed: int = 0,
     name: str | None = None,
-    watch: training.Watcher | None = None,
+    watch: Watcher | None = None,
 ) -> TextResult:
     """Next character, all 63 positions count. Same arguments, same result; an interrupt goes through."""
     alphabet, learn, test = _text()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = SparseModel(pattern, depth, tokens=len(alphabet), n=N, scored=slice(0, N - 1))
-    batches = training.windows(learn, batch=BATCH, length=N, seed=seed)
-    history = training.fit(model, batches, steps=steps, lr=3e-3, watch=watch)
+    batches = windows(learn, batch=BATCH, length=N, seed=seed)
+    history = fit(model, batches, steps=steps, lr=3e-3, watch=watch)
     if history.interrupted:
         raise KeyboardInterrupt
-    nats = training.evaluate(model, training.windows(test, batch=64, length=N, seed=0), 2)
+    nats = evaluate(model, windows(test, batch=64, length=N, seed=0), 2)
     connections, sparsity = cost(model)
     return TextResult(name or pattern.name, depth, seed, nats, history.loss, connections, sparsity, history.seconds)
 
@@ -146,7 +147,7 @@ def quick(
     *,
     steps: int = 150,
     seed: int = 0,
-    watch: training.Watcher | None = None,
+    watch: Watcher | None = None,
 ) -> list[TextResult]:
     """A few of `PATTERNS`, live: the defaults take 8 to 15 seconds on one core."""
     return [train(PATTERNS[name](seed), steps=steps, seed=seed, name=name, watch=watch) for name in names]

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from IPython.display import HTML
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, RED
-from seqlab.figures import figure
+from seqlab.draw.figures import figure
 from seqlab.long_questions import chance, documents, pooled, summary
 
 LOOKS = {

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from IPython.display import HTML
 
 from seqlab.colours import BLACK, BLUE, GREY, ORANGE, PALETTE
-from seqlab.figures import figure
-from seqlab.growth_figures import DASHES, MARKS, told_apart
+from seqlab.draw.figures import figure
+from seqlab.draw.growth import DASHES, MARKS, told_apart
 from seqlab.sigmoid.modalities import by_variant
 
 

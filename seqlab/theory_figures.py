@@ -1,6 +1,6 @@
 """Pictures of the theory of sigmoid attention: steep heads, Jacobians against their bound, predicted gains.
 
-Pure functions, as in seqlab.figures.
+Pure functions, as in seqlab.draw.figures.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from seqlab.colours import BLUE, GREY, ORANGE, PALETTE, RED
 from seqlab.constructions import sigmoid_universal
 from seqlab.constructions.sigmoid_universal.shift import HEADS, head_outputs
-from seqlab.figures import figure
+from seqlab.draw.figures import figure
 from seqlab.sigmoid_kernel import Prediction
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "solid")

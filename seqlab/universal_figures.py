@@ -1,4 +1,4 @@
-"""Pictures of the universal construction: errors, thresholds, costs; pure functions, as in seqlab.figures."""
+"""Pictures of the universal construction: errors, thresholds, costs; pure functions, as in seqlab.draw.figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seqlab.colours import BLUE, GREY, ORANGE, PALETTE, RED
 from seqlab.constructions import universal
 from seqlab.constructions.universal import Budget
 from seqlab.constructions.universal.budget import LAPTOP_LAYERS
-from seqlab.figures import figure
+from seqlab.draw.figures import figure
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "solid")
 SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "cross")

@@ -6,8 +6,9 @@ from statistics import fmean
 import pytest
 import torch
 
-from seqlab import genomics, long_figures, long_model, measured
+from seqlab import genomics, long_figures, long_model
 from seqlab.long_model import ARMS, GAP, REACH, SCORED, beats, gap, middle, table
+from seqlab.train import measured
 
 RESULTS = genomics.results()
 CELLS = RESULTS["frame"]["cells"]

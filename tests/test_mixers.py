@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from seqlab import mixers, training
+from seqlab import mixers
+from seqlab.train.fit import fit
 
 KINDS = [*mixers.MIXERS, ("convolution", "attention")]
 
@@ -62,7 +63,7 @@ def test_next_characters_are_the_next_ones():
 
 def test_it_learns():
     model = mixers.MixerModel("attention", (16, 8, 16), 8, 8)
-    history = training.fit(model, mixers.recall(batch=32), steps=40, lr=5e-3)
+    history = fit(model, mixers.recall(batch=32), steps=40, lr=5e-3)
     assert history.loss[-1] < history.loss[0] - 0.2
 
 

@@ -14,7 +14,9 @@ PACKAGE = Path(__file__).parents[1]
 def rooms() -> list[str]:
     """The names of all rooms."""
     signs = ("claims.toml", "exercises.py", "exercises/__init__.py")
-    return sorted(f.name for f in PACKAGE.iterdir() if f.name != "course" and any((f / sign).exists() for sign in signs))
+    return sorted(
+        f.name for f in PACKAGE.iterdir() if f.name != "course" and any((f / sign).exists() for sign in signs)
+    )
 
 
 @cache

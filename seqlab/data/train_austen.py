@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import torch
 
-from seqlab import data, models, training
+from seqlab import data
+from seqlab.train import characters
+from seqlab.train.fit import evaluate, fit, windows
 
 SEED = 0
 STEPS = 1500
@@ -18,14 +20,14 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     train, test = data.split(data.austen())
-    config = models.CharConfig(alphabet="".join(sorted(set(data.austen()))))
-    model = models.CharModel(config)
+    config = characters.CharConfig(alphabet="".join(sorted(set(data.austen()))))
+    model = characters.CharModel(config)
     length = config.context + 1
-    batches = training.windows(model.encode(train), batch=BATCH, length=length, seed=SEED)
-    history = training.fit(model, batches, steps=STEPS)
-    held_out = training.windows(model.encode(test), batch=BATCH, length=length, seed=SEED)
-    loss = training.evaluate(model, held_out, 50)
-    models.save(model, models.DATA / "austen.pt")
+    batches = windows(model.encode(train), batch=BATCH, length=length, seed=SEED)
+    history = fit(model, batches, steps=STEPS)
+    held_out = windows(model.encode(test), batch=BATCH, length=length, seed=SEED)
+    loss = evaluate(model, held_out, 50)
+    characters.save(model, characters.DATA / "austen.pt")
     print(f"{history.steps} steps in {history.seconds:.0f} s; {loss:.3f} nats a character on the held-out tenth")
 
 

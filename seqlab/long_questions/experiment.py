@@ -22,7 +22,6 @@ import torch
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from seqlab import training
 from seqlab.long_questions.hearing import ceiling
 from seqlab.long_questions.lexical import bm25
 from seqlab.long_questions.model import DATA, Config, Reader, load, save
@@ -36,6 +35,7 @@ from seqlab.long_questions.text import (
     tokens,
     training_documents,
 )
+from seqlab.train.fit import Watcher, fit
 
 STEPS, BATCH, RATE, SEEDS = 150, 8, 3e-3, (0, 1, 2)
 TRAINED = ("big bird", "window", "first 512")
@@ -49,10 +49,10 @@ def fresh(arm: str, seed: int = 0) -> Reader:
         return Reader(Config(arm=arm, plan=seed), section_counts(training_documents())).eval()
 
 
-def train(arm: str, *, seed: int = 0, steps: int = STEPS, watch: training.Watcher | None = None) -> Reader:
+def train(arm: str, *, seed: int = 0, steps: int = STEPS, watch: Watcher | None = None) -> Reader:
     """A reader of one arm. Same arguments, same result."""
     model, batches = fresh(arm, seed), practice(training_documents(), batch=BATCH, seed=seed)
-    history = training.fit(model, batches, steps=steps, lr=RATE, weight_decay=0.01, watch=watch)
+    history = fit(model, batches, steps=steps, lr=RATE, weight_decay=0.01, watch=watch)
     if history.interrupted:
         raise KeyboardInterrupt
     return model.eval()

@@ -22,10 +22,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from kernels import BlockLayout, attention
-from seqlab import checkpoint
 from seqlab.long_questions.hearing import TRUNCATED, layout
 from seqlab.long_questions.text import BUCKETS, CLASSES, COUNTED, QUESTION, Practice, features
-from seqlab.models import DATA
+from seqlab.train import checkpoint
+from seqlab.train.characters import DATA
 
 TAGS = 16  # of the width; the rest is the word
 MATCH = 1.4  # a token looks at its equals with a score of about 12
@@ -144,7 +144,7 @@ class Reader(nn.Module):
 
 
 def save(model: Reader, path: Path | str) -> None:
-    """Write weights (half precision) and configuration, see `seqlab.checkpoint`."""
+    """Write weights (half precision) and configuration, see `seqlab.train.checkpoint`."""
     checkpoint.save(model, path)
 
 

@@ -15,10 +15,11 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from seqlab import measured, training
 from seqlab.looped.memoriser import Memoriser, table
 from seqlab.looped.model import Config, LoopedTransformer, parameters, passes, wider
 from seqlab.looped.tasks import Pointers, Strings
+from seqlab.train import fit as training
+from seqlab.train import measured
 
 SEEDS = (0, 1, 2)
 MOST = 16  # loops up to which every model is judged

@@ -15,8 +15,9 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from seqlab import copying, data, training
+from seqlab import copying, data
 from seqlab.sigmoid.transformer import Batch, Config
+from seqlab.train import fit as training
 
 SIGMOID = dict(weights="sigmoid")
 

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqlab import figures
 from seqlab.contextual import contextual_mapping
+from seqlab.draw import figures
 from seqlab.separation import BETAS, names_and_weights, subsets
 from seqlab.widgets.attention_view import AttentionView
 

@@ -8,10 +8,11 @@ from statistics import fmean
 import pytest
 import torch
 
-from seqlab import data, sigmoid_figures, training
+from seqlab import data, sigmoid_figures
 from seqlab.sigmoid import Batch, make, modalities, tasks
 from seqlab.sigmoid.microscope import follow, rate
 from seqlab.sigmoid.modalities import by_variant, lags, matches, overlaps
+from seqlab.train.fit import fit
 
 SHIPPED = modalities.results()
 TASKS = modalities.modalities()
@@ -71,7 +72,7 @@ def test_follow_is_the_loop_of_training_fit():
     """The same rate, the same clipping: the same losses, but for a warm-up that counts from 1 instead of 0."""
     task = modalities.speech()
     models = [make(task.config, 0) for _ in range(2)]
-    history = training.fit(models[0], task.train(0), steps=12, lr=1e-3, weight_decay=0.01, warmup=0.0)
+    history = fit(models[0], task.train(0), steps=12, lr=1e-3, weight_decay=0.01, warmup=0.0)
     for run in follow(models[1], task.train(0), steps=12, lr=1e-3, probe=next(task.train(1)), warmup=0.0):
         pass
     assert run.loss[:2] == pytest.approx(history.loss[:2], rel=1e-4) and run.loss == pytest.approx(

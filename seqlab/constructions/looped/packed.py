@@ -38,8 +38,8 @@ from seqlab.constructions.looped.stages import (
     sequence_units,
 )
 from seqlab.constructions.looped.table import Function, Table, table
-from seqlab.constructions.universal.blocks import Frame
 from seqlab.layers import Tokens
+from seqlab.stack.blocks import Frame
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 PACKED = Statement(

@@ -42,11 +42,11 @@ from seqlab.constructions.sigmoid_universal.shift import (
     room,
     step_mix,
 )
-from seqlab.constructions.universal.blocks import Frame, Residual, Stack
 from seqlab.constructions.universal.mapping import speak
 from seqlab.constructions.universal.quantiser import sizes
 from seqlab.constructions.universal.shift import code, column_ids
 from seqlab.layers import count
+from seqlab.stack.blocks import Frame, Residual, Stack
 from seqlab.theorem import Hypothesis, Statement, Verdict
 
 Sequences = Shaped[np.ndarray, "sequence token dim"]

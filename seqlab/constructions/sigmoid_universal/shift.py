@@ -28,8 +28,8 @@ from jaxtyping import Num, Shaped
 from torch import Tensor, nn
 
 from seqlab.attention import Normalizer, sigmoid, softmax
-from seqlab.constructions.universal.blocks import Row
 from seqlab.layers import SelfAttention
+from seqlab.stack.blocks import Row
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 Kind = Literal["sigmoid", "softmax"]

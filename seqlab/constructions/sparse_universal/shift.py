@@ -19,8 +19,8 @@ from torch import Tensor
 
 from seqlab import patterns
 from seqlab.attention import Normalizer, hardmax
-from seqlab.constructions.universal.blocks import Heads, Row
 from seqlab.patterns.pattern import Instance
+from seqlab.stack.blocks import Heads, Row
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 SPARSE_SHIFT = Statement(

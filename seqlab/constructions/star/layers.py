@@ -17,7 +17,7 @@ from seqlab import patterns
 from seqlab.attention import Normalizer, hardmax
 from seqlab.constructions.sparse_universal.shift import SparseHeads
 from seqlab.constructions.star.mapping import KINDS, StarMapping, code, places
-from seqlab.constructions.universal.blocks import Residual
+from seqlab.stack.blocks import Residual
 from seqlab.theorem import Statement, Verdict, Witness
 
 MOST = 100_000  # layers that `literal` runs

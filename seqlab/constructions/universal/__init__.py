@@ -31,14 +31,6 @@ of that name up. In reading order:
 | λ, ε                                | `beta` of `softmax(beta)`; `epsilon` of `.with_relu(…)`    |
 """
 
-from seqlab.constructions.universal.activations import (
-    Piecewise,
-    marker_activation,
-    negative_part,
-    rounding_activation,
-    window_activation,
-)
-from seqlab.constructions.universal.blocks import Frame, Heads, PiecewiseFeedForward, Residual, Stack
 from seqlab.constructions.universal.budget import Budget, budget, finest
 from seqlab.constructions.universal.lemmas import (
     block_names,
@@ -70,6 +62,8 @@ from seqlab.constructions.universal.shift import (
     shift_heads,
 )
 from seqlab.constructions.universal.values import Approximation, approximate, distance, in_strips, piecewise
+from seqlab.stack.activations import Piecewise, marker_activation, negative_part, rounding_activation, window_activation
+from seqlab.stack.blocks import Frame, Heads, PiecewiseFeedForward, Residual, Stack
 
 __all__ = [
     "Approximation",

@@ -26,10 +26,10 @@ from jaxtyping import Shaped
 
 from seqlab import contextual
 from seqlab.attention import Normalizer, average, hardmax
-from seqlab.constructions.universal.blocks import Heads, Positions, Residual, Stack
 from seqlab.constructions.universal.quantiser import sizes
 from seqlab.constructions.universal.shift import code, column_ids
 from seqlab.layers import count
+from seqlab.stack.blocks import Heads, Positions, Residual, Stack
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 Mixing = Literal["two heads", "one head", "average", "none"]

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from einops import rearrange
 
-from seqlab.constructions.universal.activations import marker_activation, rounding_activation
-from seqlab.constructions.universal.blocks import PiecewiseFeedForward, Residual, Stack
 from seqlab.layers import Tokens
+from seqlab.stack.activations import marker_activation, rounding_activation
+from seqlab.stack.blocks import PiecewiseFeedForward, Residual, Stack
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 TOLERANCE = 1e-9  # in units of δ: rounding of float64 where 1/δ is no power of two

@@ -24,8 +24,8 @@ from jaxtyping import Num, Shaped
 from torch import Tensor
 
 from seqlab.attention import Normalizer, hardmax
-from seqlab.constructions.universal.blocks import Heads, Row
 from seqlab.constructions.universal.quantiser import sizes
+from seqlab.stack.blocks import Heads, Row
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 Ties = Literal["average", "first", "sum"]

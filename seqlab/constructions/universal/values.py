@@ -24,12 +24,12 @@ from torch import Tensor
 
 from seqlab.attention import Normalizer
 from seqlab.constructions.universal import lemmas
-from seqlab.constructions.universal.activations import negative_part, window_activation
-from seqlab.constructions.universal.blocks import PiecewiseFeedForward, Positions, Residual, Stack
 from seqlab.constructions.universal.mapping import ContextualMapping, Mixing, Names, Sequences, contextual_mapping
 from seqlab.constructions.universal.quantiser import Quantiser
 from seqlab.constructions.universal.shift import code, column_ids
 from seqlab.layers import Tokens
+from seqlab.stack.activations import negative_part, window_activation
+from seqlab.stack.blocks import PiecewiseFeedForward, Positions, Residual, Stack
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 Function = Callable[[Tensor], Tensor]  # "batch token dim" -> "batch token dim"

@@ -1,4 +1,4 @@
-"""How counts grow with the length of a sequence; a pure function, as in seqlab.figures."""
+"""How counts grow with the length of a sequence; a pure function, as in seqlab.draw.figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import log
 import plotly.graph_objects as go
 
 from seqlab.colours import PALETTE
-from seqlab.figures import figure
+from seqlab.draw.figures import figure
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 MARKS = ("circle", "x", "square", "diamond", "triangle-up", "cross")

@@ -10,10 +10,10 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqlab import checkpoint
 from seqlab.layers import PreNormBlock
+from seqlab.train import checkpoint
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class CharModel(nn.Module):
 
 
 def save(model: CharModel, path: Path | str) -> None:
-    """Write weights (half precision) and configuration, see `seqlab.checkpoint`."""
+    """Write weights (half precision) and configuration, see `seqlab.train.checkpoint`."""
     checkpoint.save(model, path)
 
 

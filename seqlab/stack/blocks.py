@@ -19,8 +19,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seqlab.attention import Normalizer, hardmax
-from seqlab.constructions.universal.activations import Piecewise
 from seqlab.layers import FeedForward, SelfAttention, Tokens, YunBlock
+from seqlab.stack.activations import Piecewise
 
 Row = Float[Tensor, "dim"]
 

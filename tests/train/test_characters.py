@@ -6,19 +6,21 @@ import importlib.util
 import pytest
 import torch
 
-from seqlab import data, models, training
+from seqlab import data
 from seqlab.pretrained import KNOWN_MAP, REACTION, ModelMissing, ReactionModel, atom_map, atoms_right
+from seqlab.train import characters
+from seqlab.train.fit import evaluate, fit, windows
 
-TINY = models.CharConfig(alphabet="\n abc", dim=8, heads=2, layers=2, context=12)
+TINY = characters.CharConfig(alphabet="\n abc", dim=8, heads=2, layers=2, context=12)
 
 
 def tiny():
     torch.manual_seed(0)
-    return models.CharModel(TINY)
+    return characters.CharModel(TINY)
 
 
 def batches(model, seed=0):
-    return training.windows(model.encode("abc cab\n" * 50), batch=4, length=9, seed=seed)
+    return windows(model.encode("abc cab\n" * 50), batch=4, length=9, seed=seed)
 
 
 def test_encode_is_undone_by_decode_and_names_strangers():
@@ -51,7 +53,7 @@ def test_training_learns_and_repeats():
     runs = []
     for _ in range(2):
         model = tiny()
-        history = training.fit(model, batches(model), steps=150, lr=1e-2)
+        history = fit(model, batches(model), steps=150, lr=1e-2)
         assert history.loss[-1] < 0.5 * history.loss[0]
         runs.append(history.loss)
     assert runs[0] == runs[1]
@@ -59,10 +61,10 @@ def test_training_learns_and_repeats():
 
 def test_windows_follow_their_seed():
     ids = torch.arange(100)
-    first, again, other = (next(training.windows(ids, batch=3, length=5, seed=seed)) for seed in (1, 1, 2))
+    first, again, other = (next(windows(ids, batch=3, length=5, seed=seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
     with pytest.raises(ValueError, match="got 3 tokens"):
-        next(training.windows(torch.arange(3), batch=1, length=5, seed=0))
+        next(windows(torch.arange(3), batch=1, length=5, seed=0))
 
 
 def test_interrupt_keeps_what_was_learned(tmp_path, capsys):
@@ -73,10 +75,10 @@ def test_interrupt_keeps_what_was_learned(tmp_path, capsys):
             raise KeyboardInterrupt
 
     path = tmp_path / "kept.pt"
-    history = training.fit(model, batches(model), steps=1000, watch=stop, every=5, checkpoint=path, save=models.save)
+    history = fit(model, batches(model), steps=1000, watch=stop, every=5, checkpoint=path, save=characters.save)
     assert history.interrupted and history.steps == 10
     assert "Stopped after step 10 of 1000" in capsys.readouterr().out
-    assert models.load(path).config == TINY
+    assert characters.load(path).config == TINY
 
 
 def test_a_diverging_run_says_where():
@@ -84,23 +86,23 @@ def test_a_diverging_run_says_where():
     with torch.no_grad():
         model.norm.weight.fill_(float("inf"))
     with pytest.raises(FloatingPointError, match="step 1"):
-        training.fit(model, batches(model), steps=3)
+        fit(model, batches(model), steps=3)
 
 
 def test_a_checkpoint_is_half_precision(tmp_path):
-    models.save(tiny(), tmp_path / "tiny.pt")
+    characters.save(tiny(), tmp_path / "tiny.pt")
     stored = torch.load(tmp_path / "tiny.pt", weights_only=True)["state"].values()
     assert {value.dtype for value in stored if value.is_floating_point()} == {torch.float16}
     assert all(
         value.dtype == torch.float32
-        for value in models.load(tmp_path / "tiny.pt").state_dict().values()
+        for value in characters.load(tmp_path / "tiny.pt").state_dict().values()
         if value.is_floating_point()
     )
 
 
 def test_save_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
     path = tmp_path / "model.pt"
-    models.save(tiny(), path)
+    characters.save(tiny(), path)
     before = path.read_bytes()
 
     def half_way(state, file):
@@ -109,24 +111,24 @@ def test_save_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", half_way)
     with pytest.raises(OSError):
-        models.save(tiny(), path)
+        characters.save(tiny(), path)
     assert path.read_bytes() == before
 
 
 def test_load_explains_bad_files(tmp_path):
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
-        models.load(tmp_path / "none.pt")
+        characters.load(tmp_path / "none.pt")
     (tmp_path / "bad.pt").write_bytes(b"nonsense")
     with pytest.raises(ValueError, match="not a checkpoint"):
-        models.load(tmp_path / "bad.pt")
+        characters.load(tmp_path / "bad.pt")
 
 
 def test_the_shipped_checkpoint_reads_unseen_text_well():
-    model = models.load()
-    assert (models.DATA / "austen.pt").stat().st_size < 1_500_000
+    model = characters.load()
+    assert (characters.DATA / "austen.pt").stat().st_size < 1_500_000
     _, test = data.split(data.austen())
-    held_out = training.windows(model.encode(test), batch=8, length=model.config.context + 1, seed=0)
-    assert training.evaluate(model, held_out, 3) < 1.5
+    held_out = windows(model.encode(test), batch=8, length=model.config.context + 1, seed=0)
+    assert evaluate(model, held_out, 3) < 1.5
 
 
 def test_the_novel_is_whole():

@@ -6,9 +6,9 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from seqlab import figures
 from seqlab.course.catalogue import PAPERS
-from seqlab.training import History
+from seqlab.draw import figures
+from seqlab.train.fit import History
 
 HISTORY = History(step=[1, 2, 3], loss=[3.0, 2.0, 1.5])
 FIGURES = {

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from seqlab.colours import BLUE, PALETTE, RED, SKY
 from seqlab.course.catalogue import AXES, LABS, PAPERS
-from seqlab.training import History
+from seqlab.train.fit import History
 
 PLOTLY = "application/vnd.plotly.v1+json"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seqlab import measured
+from seqlab.train import measured
 
 
 def test_measuring_resumes_keeps_other_parts_and_writes_whole_files(tmp_path):

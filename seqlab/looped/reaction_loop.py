@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from seqlab.looped.model import residuals
-from seqlab.pretrained import KNOWN_MAP, REACTION, ReactionModel, ReactionTrace, atom_map, atoms_right
+from seqlab.start.reaction import KNOWN_MAP, REACTION, ReactionModel, ReactionTrace, atom_map, atoms_right
 
 MOST = 24
 HEAD = 5  # the head that carries the atom map

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from seqlab.looped.reaction_loop import AfterLoops, by_loops, head_scores, settled
-from seqlab.pretrained import KNOWN_MAP, REACTION, ModelMissing, ReactionModel, atom_map, atoms_right
+from seqlab.start.reaction import KNOWN_MAP, REACTION, ModelMissing, ReactionModel, atom_map, atoms_right
 
 try:
     MODEL = ReactionModel()

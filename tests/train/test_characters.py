@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seqlab import data
-from seqlab.pretrained import KNOWN_MAP, REACTION, ModelMissing, ReactionModel, atom_map, atoms_right
+from seqlab.start.reaction import KNOWN_MAP, REACTION, ModelMissing, ReactionModel, atom_map, atoms_right
 from seqlab.train import characters
 from seqlab.train.fit import evaluate, fit, windows
 

@@ -3,11 +3,11 @@
 | paper symbol (Kajitsuka & Sato 2023, section 4)  | here                                                              |
 | ------------------------------------------------ | ----------------------------------------------------------------- |
 | scale κ = |uᵀu'| of a rank-one head, v = 1, d = 1 | `kappa`: 0 is the average, ∞ hardmax                              |
-| context id of token a in the set S               | `Named.names`, as in `seqlab.separation`                          |
+| context id of token a in the set S               | `Named.names`, as in `seqlab.names.separation`                          |
 | separation δ, usually far below 10^-308          | `Named.log10_gap`, a logarithm: it never underflows               |
 
 Exact: t = exp(κ·unit) once in decimal digits, weights are whole powers of t; digits are added until the smallest gap is
-resolved. Floating point: `seqlab.separation.names` run in that type by PyTorch. Tokens are rounded first, then every
+resolved. Floating point: `seqlab.names.separation.names` run in that type by PyTorch. Tokens are rounded first, then every
 product, exponential, sum, quotient and name; only inside the sum Σ weight·token may PyTorch keep more digits.
 """
 
@@ -23,8 +23,8 @@ from functools import lru_cache
 
 import torch
 
-from seqlab.separation import names as float_names
-from seqlab.separation import subsets
+from seqlab.names.separation import names as float_names
+from seqlab.names.separation import subsets
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 PRECISIONS = ("exact", *DTYPES)

@@ -6,8 +6,8 @@ from fractions import Fraction
 import pytest
 
 from seqlab import precision
+from seqlab.names.separation import exact_names, names, separation, subsets
 from seqlab.precision import DTYPES, KAPPAS, check, last_alive, named, parse
-from seqlab.separation import exact_names, names, separation, subsets
 
 LINE = (1, 2, 3, 4, 5)
 

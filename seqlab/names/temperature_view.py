@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seqlab.contextual import contextual_mapping
 from seqlab.draw import figures
-from seqlab.separation import BETAS, names_and_weights, subsets
+from seqlab.names.separation import BETAS, names_and_weights, subsets
 from seqlab.widgets.attention_view import AttentionView
 
 

@@ -1,4 +1,4 @@
-"""Train the character model that lab 01 opens with: python -m seqlab.data.train_austen
+"""Train the character model that lab 01 opens with: python -m seqlab.names.train_austen
 
 About a quarter of an hour on one core. Seed and sizes are below; the result is `austen.pt` beside this file.
 """

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from seqlab import universal
 from seqlab.attention import sigmoid, softmax
 from seqlab.constructions import sigmoid_universal as su
-from seqlab.constructions import universal
 from seqlab.layers import count
 
 SIZES = [(4, 1, 2), (6, 1, 3), (8, 1, 4), (2, 2, 3), (3, 2, 3), (2, 3, 2), (5, 1, 4)]  # 1/δ, d, n

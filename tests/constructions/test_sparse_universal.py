@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from seqlab import patterns
+from seqlab import patterns, universal
 from seqlab.attention import softmax
-from seqlab.constructions import sparse_universal, universal
+from seqlab.constructions import sparse_universal
 from seqlab.layers import count
 from seqlab.probability_maps import entmax15, sparsemax
 

@@ -25,9 +25,9 @@ from seqlab.constructions.looped.budget import loops_for
 from seqlab.constructions.looped.packed import Packed, packed
 from seqlab.constructions.looped.stages import STEEP
 from seqlab.constructions.looped.table import Function, Table
-from seqlab.constructions.universal.values import distance
 from seqlab.moduli import moduli
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.universal.values import distance
 
 STEPS = Statement(
     "neighbouring ids, neighbouring labels",

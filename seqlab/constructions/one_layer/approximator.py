@@ -22,7 +22,7 @@ from einops import rearrange, reduce
 from jaxtyping import Bool
 from torch import Tensor
 
-from seqlab.constructions import universal
+from seqlab import universal
 from seqlab.constructions.one_layer.memoriser import LARGEST, Memoriser, memorise
 from seqlab.layers import Tokens
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness

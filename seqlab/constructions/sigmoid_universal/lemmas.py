@@ -13,9 +13,9 @@ import numpy as np
 
 from seqlab.constructions.sigmoid_universal.mapping import Names, SigmoidMapping
 from seqlab.constructions.sigmoid_universal.shift import HEADS
-from seqlab.constructions.universal.mapping import speak
 from seqlab.layers import count
 from seqlab.theorem import Statement, Verdict, Witness
+from seqlab.universal.mapping import speak
 
 CLOSED_FORM = Statement(
     "closed form of the sweep",

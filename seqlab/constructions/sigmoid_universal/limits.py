@@ -17,10 +17,10 @@ from torch import Tensor
 
 from seqlab.attention import Normalizer, sigmoid
 from seqlab.constructions.sigmoid_universal.mapping import SigmoidMapping, contextual_mapping
-from seqlab.constructions.universal.limits import threshold
-from seqlab.constructions.universal.mapping import speak
-from seqlab.constructions.universal.shift import code
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.universal.limits import threshold
+from seqlab.universal.mapping import speak
+from seqlab.universal.shift import code
 
 STEEP = Statement(
     "steep sigmoid heads name the tokens",

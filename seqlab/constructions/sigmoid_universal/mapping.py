@@ -42,12 +42,12 @@ from seqlab.constructions.sigmoid_universal.shift import (
     room,
     step_mix,
 )
-from seqlab.constructions.universal.mapping import speak
-from seqlab.constructions.universal.quantiser import sizes
-from seqlab.constructions.universal.shift import code, column_ids
 from seqlab.layers import count
 from seqlab.stack.blocks import Frame, Residual, Stack
 from seqlab.theorem import Hypothesis, Statement, Verdict
+from seqlab.universal.mapping import speak
+from seqlab.universal.quantiser import sizes
+from seqlab.universal.shift import code, column_ids
 
 Sequences = Shaped[np.ndarray, "sequence token dim"]
 Names = Shaped[np.ndarray, "sequence token"]

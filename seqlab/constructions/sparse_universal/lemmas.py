@@ -14,11 +14,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from seqlab import universal
 from seqlab.attention import Normalizer
-from seqlab.constructions import universal
 from seqlab.constructions.sparse_universal.mapping import SparseMapping
-from seqlab.constructions.universal.mapping import speak
 from seqlab.theorem import Statement, Verdict, Witness
+from seqlab.universal.mapping import speak
 
 STEPS = Statement(
     "steps along the chain",

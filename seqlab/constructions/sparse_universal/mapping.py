@@ -24,13 +24,13 @@ import torch
 
 from seqlab.attention import Normalizer, hardmax
 from seqlab.constructions.sparse_universal.shift import SparseHeads
-from seqlab.constructions.universal.mapping import ContextualMapping, Names, Sequences, _room
-from seqlab.constructions.universal.quantiser import sizes
-from seqlab.constructions.universal.shift import code, column_ids
 from seqlab.patterns.connectivity import Assumption, assumption_1
 from seqlab.patterns.pattern import Instance, Pattern
 from seqlab.stack.blocks import Positions, Residual, Stack
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.universal.mapping import ContextualMapping, Names, Sequences, _room
+from seqlab.universal.quantiser import sizes
+from seqlab.universal.shift import code, column_ids
 
 SPARSE_LEMMA = Statement(
     "sparse contextual mapping",

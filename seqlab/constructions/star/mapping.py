@@ -23,9 +23,9 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from seqlab import contextual
-from seqlab.constructions.universal.quantiser import sizes
 from seqlab.patterns.pattern import Pattern
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.universal.quantiser import sizes
 
 LARGEST = 20_000  # sequences that `sequences()` lists
 KINDS = ("low", "high", "broadcast")

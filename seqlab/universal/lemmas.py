@@ -19,10 +19,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqlab.attention import Normalizer
-from seqlab.constructions.universal.mapping import LARGEST, ContextualMapping, Sequences, speak
-from seqlab.constructions.universal.shift import code, column_ids
 from seqlab.layers import count
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.universal.mapping import LARGEST, ContextualMapping, Sequences, speak
+from seqlab.universal.shift import code, column_ids
 
 CLOSED_FORM = Statement(
     "closed form of the sweep",

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from seqlab import mixers
 from seqlab.train.fit import fit
+from seqlab.universal import mixers
 
 KINDS = [*mixers.MIXERS, ("convolution", "attention")]
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import ipywidgets
 import numpy as np
 
+from seqlab import universal
 from seqlab.colours import GREY, PALETTE, RED, YELLOW
-from seqlab.constructions import universal
-from seqlab.constructions.universal import Budget
+from seqlab.universal import Budget
 
 SEQUENCES = ((0, 4, 5), (1, 2, 5), (0, 1, 2), (1, 2, 4))  # gain 2 confuses the first two and the last two
 SHAPES = ("circle", "square", "triangle", "diamond")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from seqlab import universal_figures as pictures
-from seqlab.constructions import universal
+from seqlab import universal
+from seqlab.universal import figures as pictures
 
 
 def test_error_curves_say_their_slopes():

@@ -11,10 +11,10 @@ import ipywidgets
 import torch
 from torch import Tensor
 
+from seqlab import universal
 from seqlab.colours import BLUE, GREY, PALETTE, RED, YELLOW
-from seqlab.constructions import universal
-from seqlab.constructions.universal import Approximation, Frame, Stack
 from seqlab.theorem import Verdict
+from seqlab.universal import Approximation, Frame, Stack
 
 LENGTH, WIDTH, HEIGHT, LEFT = 3, 760, 260, 56
 PARTS = {

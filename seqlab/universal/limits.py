@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 
 from seqlab.attention import softmax
-from seqlab.constructions.universal.lemmas import block_names
-from seqlab.constructions.universal.mapping import ContextualMapping
-from seqlab.constructions.universal.values import Function, distance, piecewise
 from seqlab.stack.activations import Piecewise
+from seqlab.universal.lemmas import block_names
+from seqlab.universal.mapping import ContextualMapping
+from seqlab.universal.values import Function, distance, piecewise
 
 
 def softmax_errors(mapping: ContextualMapping, betas: Iterable[float]) -> list[float]:

@@ -31,16 +31,11 @@ of that name up. In reading order:
 | λ, ε                                | `beta` of `softmax(beta)`; `epsilon` of `.with_relu(…)`    |
 """
 
-from seqlab.constructions.universal.budget import Budget, budget, finest
-from seqlab.constructions.universal.lemmas import (
-    block_names,
-    blocks,
-    bounds,
-    closed_form,
-    layer_count,
-    range_of_names,
-)
-from seqlab.constructions.universal.limits import (
+from seqlab.stack.activations import Piecewise, marker_activation, negative_part, rounding_activation, window_activation
+from seqlab.stack.blocks import Frame, Heads, PiecewiseFeedForward, Residual, Stack
+from seqlab.universal.budget import Budget, budget, finest
+from seqlab.universal.lemmas import block_names, blocks, bounds, closed_form, layer_count, range_of_names
+from seqlab.universal.limits import (
     duplicate_volume,
     error_curve,
     loglog_slope,
@@ -50,20 +45,10 @@ from seqlab.constructions.universal.limits import (
     strip_volume,
     tokenwise_floor,
 )
-from seqlab.constructions.universal.mapping import ContextualMapping, contextual_mapping
-from seqlab.constructions.universal.quantiser import Quantiser, quantiser
-from seqlab.constructions.universal.shift import (
-    check_ids,
-    check_shift,
-    code,
-    column_ids,
-    exact_heads,
-    selective_shift,
-    shift_heads,
-)
-from seqlab.constructions.universal.values import Approximation, approximate, distance, in_strips, piecewise
-from seqlab.stack.activations import Piecewise, marker_activation, negative_part, rounding_activation, window_activation
-from seqlab.stack.blocks import Frame, Heads, PiecewiseFeedForward, Residual, Stack
+from seqlab.universal.mapping import ContextualMapping, contextual_mapping
+from seqlab.universal.quantiser import Quantiser, quantiser
+from seqlab.universal.shift import check_ids, check_shift, code, column_ids, exact_heads, selective_shift, shift_heads
+from seqlab.universal.values import Approximation, approximate, distance, in_strips, piecewise
 
 __all__ = [
     "Approximation",

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from seqlab import universal
 from seqlab.attention import softmax
-from seqlab.constructions import universal
-from seqlab.constructions.universal.limits import threshold
 from seqlab.layers import count
+from seqlab.universal.limits import threshold
 
 CASES = [(4, 1, 3), (2, 2, 3), (3, 2, 3), (2, 3, 3), (6, 1, 4)]
 WITH_POSITIONS = [(2, 1, 3), (3, 1, 3), (4, 1, 3), (2, 2, 2), (3, 2, 2), (2, 2, 3), (2, 3, 3), (3, 2, 3), (6, 1, 4)]

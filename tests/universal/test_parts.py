@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from seqlab import universal
 from seqlab.attention import softmax
-from seqlab.constructions import universal
-from seqlab.constructions.universal import Heads, Piecewise, PiecewiseFeedForward, Residual, Stack
 from seqlab.layers import YunBlock, count
+from seqlab.universal import Heads, Piecewise, PiecewiseFeedForward, Residual, Stack
 
 ACTIVATIONS = {
     "rounding": universal.rounding_activation(0.25),

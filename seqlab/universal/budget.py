@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from seqlab.constructions.universal.quantiser import sizes
+from seqlab.universal.quantiser import sizes
 
 SIGNIFICAND = {"float32": 24, "float64": 53}  # bits: integers up to 2^bits are exact
 LAPTOP_LAYERS = 50_000  # measured on one core: 0.7 ms and 16 kB a layer to build, 35 s and 0.8 GB in all

@@ -23,14 +23,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from seqlab.attention import Normalizer
-from seqlab.constructions.universal import lemmas
-from seqlab.constructions.universal.mapping import ContextualMapping, Mixing, Names, Sequences, contextual_mapping
-from seqlab.constructions.universal.quantiser import Quantiser
-from seqlab.constructions.universal.shift import code, column_ids
 from seqlab.layers import Tokens
 from seqlab.stack.activations import negative_part, window_activation
 from seqlab.stack.blocks import PiecewiseFeedForward, Positions, Residual, Stack
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.universal import lemmas
+from seqlab.universal.mapping import ContextualMapping, Mixing, Names, Sequences, contextual_mapping
+from seqlab.universal.quantiser import Quantiser
+from seqlab.universal.shift import code, column_ids
 
 Function = Callable[[Tensor], Tensor]  # "batch token dim" -> "batch token dim"
 

@@ -26,11 +26,11 @@ from jaxtyping import Shaped
 
 from seqlab import contextual
 from seqlab.attention import Normalizer, average, hardmax
-from seqlab.constructions.universal.quantiser import sizes
-from seqlab.constructions.universal.shift import code, column_ids
 from seqlab.layers import count
 from seqlab.stack.blocks import Heads, Positions, Residual, Stack
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.universal.quantiser import sizes
+from seqlab.universal.shift import code, column_ids
 
 Mixing = Literal["two heads", "one head", "average", "none"]
 Sequences = Shaped[np.ndarray, "sequence token dim"]

@@ -5,9 +5,9 @@ import itertools
 import pytest
 import torch
 
-from seqlab.constructions import universal
-from seqlab.widgets.universal_stepper import StepperView
-from seqlab.widgets.universal_view import BudgetView, SweepView, spoken
+from seqlab import universal
+from seqlab.universal.stepper import StepperView
+from seqlab.universal.view import BudgetView, SweepView, spoken
 
 
 def test_sweep_shows_the_exact_ids():

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from seqlab import universal
 from seqlab.colours import BLUE, GREY, ORANGE, PALETTE, RED
-from seqlab.constructions import universal
-from seqlab.constructions.universal import Budget
-from seqlab.constructions.universal.budget import LAPTOP_LAYERS
 from seqlab.draw.figures import figure
+from seqlab.universal import Budget
+from seqlab.universal.budget import LAPTOP_LAYERS
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "solid")
 SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "cross")

@@ -24,9 +24,9 @@ from jaxtyping import Num, Shaped
 from torch import Tensor
 
 from seqlab.attention import Normalizer, hardmax
-from seqlab.constructions.universal.quantiser import sizes
 from seqlab.stack.blocks import Heads, Row
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.universal.quantiser import sizes
 
 Ties = Literal["average", "first", "sum"]
 

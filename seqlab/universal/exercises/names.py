@@ -5,7 +5,7 @@ from einops import einsum
 
 from seqlab.attention import hardmax
 from seqlab.course.check import Exercise, Mutant
-from seqlab.course.exercises.universal import _row, two_heads
+from seqlab.universal.exercises.blocks import _row, two_heads
 
 
 def sweep_step(ids, level, gain):

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from seqlab import universal
 from seqlab.attention import softmax
-from seqlab.constructions import universal
 from seqlab.layers import count
 
 LEVELS = [2, 4, 8, 16, 32, 64]

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from seqlab import patterns
 from seqlab.attention import Normalizer, hardmax
-from seqlab.constructions.sparse_universal.shift import SparseHeads
 from seqlab.constructions.star.mapping import KINDS, StarMapping, code, places
+from seqlab.sparse.shift import SparseHeads
 from seqlab.stack.blocks import Residual
 from seqlab.theorem import Statement, Verdict, Witness
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from seqlab import patterns, universal
+from seqlab import patterns, sparse, universal
 from seqlab.attention import softmax
-from seqlab.constructions import sparse_universal
 from seqlab.layers import count
-from seqlab.probability_maps import entmax15, sparsemax
+from seqlab.sparse.probability_maps import entmax15, sparsemax
 
 MAKERS = {
     "strided": lambda n: patterns.strided(int(n**0.5)),
@@ -66,12 +65,12 @@ def refuted(mapping, **switches):
 @pytest.mark.parametrize("size", SIZES)
 def test_contextual_mapping_on_all_sequences(name, size):
     levels, dim, length = size
-    mapping = sparse_universal.contextual_mapping(MAKERS[name](length), *size)
+    mapping = sparse.contextual_mapping(MAKERS[name](length), *size)
     verdict = mapping.check()
     assert verdict and verdict.margin >= 1 and all(h.holds for h in verdict.statement.hypotheses)
     assert verdict.checked == levels ** (dim * length) and verdict.unit == "units of delta"
     assert mapping.formula == LAYERS[name][SIZES.index(size)] == count(mapping.stack(), length).layers
-    assert sparse_universal.layer_count(mapping) and sparse_universal.chain_steps(mapping)
+    assert sparse.layer_count(mapping) and sparse.chain_steps(mapping)
     sequences = mapping.sequences()
     names = mapping.names(sequences).tolist()
     assert len(set(itertools.chain(*names))) == length * len(sequences)  # both conditions at once
@@ -82,35 +81,35 @@ def test_contextual_mapping_on_all_sequences(name, size):
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("size", [size for size in SIZES if size != (3, 2, 4)])
 def test_c_of_one_fails(name, size):
-    mapping = sparse_universal.contextual_mapping(MAKERS[name](size[2]), *size, c=1)
+    mapping = sparse.contextual_mapping(MAKERS[name](size[2]), *size, c=1)
     assert refuted(mapping, c=1) == ["coefficient"]
 
 
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("size", [(2, 1, 4), (3, 1, 4), (2, 2, 4)])
 def test_real_sparse_heads_give_the_exact_names(name, size):
-    assert sparse_universal.blocks(sparse_universal.contextual_mapping(MAKERS[name](4), *size))
+    assert sparse.blocks(sparse.contextual_mapping(MAKERS[name](4), *size))
 
 
 def test_where_float64_ends():
-    verdict = sparse_universal.blocks(sparse_universal.contextual_mapping(patterns.window(1), 2, 1, 9))
+    verdict = sparse.blocks(sparse.contextual_mapping(patterns.window(1), 2, 1, 9))
     assert not verdict and verdict.witness.objects[3] > 2**53
 
 
 def test_other_probability_maps():
     """Scores differ by δ²/2 at least: sparsemax is exact from 2/δ² on, 1.5-entmax from 4/δ² on, softmax later."""
-    mapping = sparse_universal.contextual_mapping(patterns.strided(2), 2, 1, 4)
+    mapping = sparse.contextual_mapping(patterns.strided(2), 2, 1, 4)
     for rho in (sparsemax(8.0), entmax15(16.0), softmax(300.0)):
-        assert sparse_universal.blocks(mapping, rho), rho
+        assert sparse.blocks(mapping, rho), rho
         changed = mapping.stack().with_normalizer(rho)
         x = torch.tensor(mapping.sequences().astype(float)) / 2
         assert torch.equal(changed(x), mapping.stack(rho)(x))
     for rho in (sparsemax(4.0), entmax15(8.0), softmax(8.0)):
-        assert not sparse_universal.blocks(mapping, rho), rho
+        assert not sparse.blocks(mapping, rho), rho
 
 
 def test_whole_blocks_keep_the_pattern():
-    mapping = sparse_universal.contextual_mapping(patterns.window(1), 2, 1, 4)
+    mapping = sparse.contextual_mapping(patterns.window(1), 2, 1, 4)
     stack = mapping.stack()
     x = torch.tensor(mapping.sequences().astype(float)) / 2
     assert torch.equal(stack.blocks()(x), stack(x))
@@ -119,51 +118,51 @@ def test_whole_blocks_keep_the_pattern():
 
 
 def test_selective_shift():
-    assert sparse_universal.check_sparse_shift()
-    verdict = sparse_universal.check_sparse_shift(restricted=False)
+    assert sparse.check_sparse_shift()
+    verdict = sparse.check_sparse_shift(restricted=False)
     assert not verdict and verdict.witness
     full = torch.ones(4, 4, dtype=torch.bool)
     ids = torch.tensor([[3, 1, 4, 0], [7, 7, 2, 5]])
-    assert torch.equal(sparse_universal.sparse_shift(ids, full, 0.5, 3.5), universal.selective_shift(ids, 0.5, 3.5))
+    assert torch.equal(sparse.sparse_shift(ids, full, 0.5, 3.5), universal.selective_shift(ids, 0.5, 3.5))
     seen = patterns.window(1).at(4).mask
-    assert sparse_universal.all_max_shift(ids, seen, 10).tolist() == [[33, 41, 44, 40], [77, 77, 72, 55]]
-    assert sparse_universal.sparse_shift(ids, torch.zeros(4, 4, dtype=torch.bool), 0.5, 3.5).eq(0).all()
+    assert sparse.all_max_shift(ids, seen, 10).tolist() == [[33, 41, 44, 40], [77, 77, 72, 55]]
+    assert sparse.sparse_shift(ids, torch.zeros(4, 4, dtype=torch.bool), 0.5, 3.5).eq(0).all()
     with pytest.raises(ValueError, match="low < high"):
-        sparse_universal.sparse_shift(ids, full, 1.0, 1.0)
+        sparse.sparse_shift(ids, full, 1.0, 1.0)
 
 
 def test_positions_follow_the_chain():
-    assert sparse_universal.positions_along([2, 0, 3, 1]) == [0, 2, 3, 1]
-    mapping = sparse_universal.contextual_mapping(patterns.axial(2), 2, 1, 4)
+    assert sparse.positions_along([2, 0, 3, 1]) == [0, 2, 3, 1]
+    mapping = sparse.contextual_mapping(patterns.axial(2), 2, 1, 4)
     assert mapping.order != (0, 1, 2, 3) and mapping.check()
 
 
 @pytest.mark.parametrize("pattern", [patterns.star(), patterns.full()])
 def test_without_self_loops(pattern):
-    mapping = sparse_universal.contextual_mapping(pattern.without_self(), 2, 1, 4)
+    mapping = sparse.contextual_mapping(pattern.without_self(), 2, 1, 4)
     assert refuted(mapping) == ["self_loops"]
 
 
 def test_self_loops_are_sufficient_but_not_always_needed():
-    assert sparse_universal.contextual_mapping(patterns.star().without_self(), 2, 1, 5).check()
+    assert sparse.contextual_mapping(patterns.star().without_self(), 2, 1, 5).check()
 
 
 @pytest.mark.parametrize("length", [4, 5])
 def test_without_a_chain(length):
-    mapping = sparse_universal.contextual_mapping(patterns.pure_star(), 2, 1, length)
+    mapping = sparse.contextual_mapping(patterns.pure_star(), 2, 1, length)
     assert mapping.assumption.chain.status == "none exists"
     assert refuted(mapping) == ["chain"]
 
 
 def test_an_order_that_is_no_chain():
-    mapping = sparse_universal.contextual_mapping(patterns.window(1), 2, 1, 4, order=[0, 2, 1, 3])
+    mapping = sparse.contextual_mapping(patterns.window(1), 2, 1, 4, order=[0, 2, 1, 3])
     assert refuted(mapping) == ["chain"]
 
 
 @pytest.mark.parametrize("steps", [None, 1, 9])
 def test_without_reachability(steps):
     """Whatever the number of steps, token 0 of a causal pattern has the same name whatever comes later."""
-    mapping = sparse_universal.contextual_mapping(patterns.window(1).causal(), 2, 1, 4, steps=steps)
+    mapping = sparse.contextual_mapping(patterns.window(1).causal(), 2, 1, 4, steps=steps)
     assert refuted(mapping) == ["reachability"]
     names = mapping.names(mapping.sequences())
     assert len(set(names[:, 0].tolist())) == 2
@@ -171,7 +170,7 @@ def test_without_reachability(steps):
 
 def test_two_halves():
     """Tokens of one half have equal names for sequences that differ in the other half only."""
-    mapping = sparse_universal.contextual_mapping(patterns.blocks(2), 2, 1, 4, steps=6)
+    mapping = sparse.contextual_mapping(patterns.blocks(2), 2, 1, 4, steps=6)
     assert refuted(mapping) == ["chain", "reachability"]
     same = mapping.names(np.array([[0, 1, 0, 0], [0, 1, 1, 1]])[:, :, None])
     assert same[0, :2].tolist() == same[1, :2].tolist()
@@ -179,13 +178,13 @@ def test_two_halves():
 
 @pytest.mark.parametrize("pattern, steps", [(patterns.window(1), 2), (patterns.strided(2), 1)])
 def test_one_step_too_few(pattern, steps):
-    assert refuted(sparse_universal.contextual_mapping(pattern, 2, 1, 4, steps=steps)) == ["reachability"]
+    assert refuted(sparse.contextual_mapping(pattern, 2, 1, 4, steps=steps)) == ["reachability"]
 
 
 def test_gain_one():
-    mapping = sparse_universal.contextual_mapping(patterns.star(), 2, 1, 4, gain=1)
+    mapping = sparse.contextual_mapping(patterns.star(), 2, 1, 4, gain=1)
     assert refuted(mapping, gain=1) == ["gain"]
-    verdict = sparse_universal.chain_steps(mapping)
+    verdict = sparse.chain_steps(mapping)
     assert not verdict and verdict.witness.objects[1] != verdict.witness.objects[2]
 
 
@@ -200,4 +199,4 @@ def test_gain_one():
 )
 def test_errors_teach(switches, message):
     with pytest.raises(ValueError, match=message):
-        sparse_universal.contextual_mapping(patterns.window(), **switches)
+        sparse.contextual_mapping(patterns.window(), **switches)

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 
 from seqlab.attention import Normalizer, hardmax
-from seqlab.constructions.sparse_universal.shift import SparseHeads
 from seqlab.patterns.connectivity import Assumption, assumption_1
 from seqlab.patterns.pattern import Instance, Pattern
+from seqlab.sparse.shift import SparseHeads
 from seqlab.stack.blocks import Positions, Residual, Stack
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 from seqlab.universal.mapping import ContextualMapping, Names, Sequences, _room

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from seqlab.patterns.connectivity import hops
+from seqlab.sparse.editor import CATALOGUE, PatternEditor
 from seqlab.widgets.contract import sweep
-from seqlab.widgets.pattern_editor import CATALOGUE, PatternEditor
 from seqlab.widgets.pattern_grid import PatternGrid
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seqlab.attention import attention, hardmax, sigmoid, softmax
-from seqlab.probability_maps import MAPS, ProbabilityMap, check_sharpening, entmax15, scale_free, sparsemax
+from seqlab.sparse.probability_maps import MAPS, ProbabilityMap, check_sharpening, entmax15, scale_free, sparsemax
 
 
 def slow_sparsemax(z):

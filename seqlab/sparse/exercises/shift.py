@@ -3,7 +3,7 @@
 import torch
 
 from seqlab.course.check import Exercise, Mutant
-from seqlab.course.exercises.sparse import LINE, RING
+from seqlab.sparse.exercises.patterns import LINE, RING
 
 
 def selective_shift(ids, seen, low, high):

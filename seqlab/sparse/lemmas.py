@@ -16,7 +16,7 @@ import torch
 
 from seqlab import universal
 from seqlab.attention import Normalizer
-from seqlab.constructions.sparse_universal.mapping import SparseMapping
+from seqlab.sparse.mapping import SparseMapping
 from seqlab.theorem import Statement, Verdict, Witness
 from seqlab.universal.mapping import speak
 

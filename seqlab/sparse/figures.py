@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from IPython.display import HTML
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, RED
-from seqlab.copying import SYMBOLS, by_pattern
 from seqlab.draw.figures import figure
+from seqlab.sparse.copying import SYMBOLS, by_pattern
 
 LOOKS = ((ORANGE, "circle"), (BLUE, "diamond"), (GREEN, "square"), (RED, "triangle-up"))
 

@@ -5,8 +5,8 @@ from statistics import fmean
 import pytest
 import torch
 
-from seqlab import copying, pattern_figures, pattern_lm
 from seqlab import patterns as P
+from seqlab.sparse import copying, figures, language
 
 CELLS = copying.results()["copying"]["cells"]
 TEXT, LONGER = (copying.results()[part]["cells"] for part in ("language", "language, longer"))
@@ -41,15 +41,15 @@ def test_no_answer_depends_on_what_it_cannot_hear(name, depth):
 
 
 def test_heads_see_their_own_sets_and_a_query_that_sees_nothing_is_refused():
-    got = pattern_lm.masks(copying.PATTERNS["strided, per head"](0), 2, 32)
+    got = language.masks(copying.PATTERNS["strided, per head"](0), 2, 32)
     window, stride = P.window(6).causal().mask(32), P.stride(6).causal().mask(32)
     assert all(torch.equal(got[layer, head], (window, stride)[head // 2]) for layer in range(2) for head in range(4))
-    turns = pattern_lm.masks(P.strided(6), 3, 32)
+    turns = language.masks(P.strided(6), 3, 32)
     assert all(torch.equal(turns[layer, 3], (window, stride)[layer % 2]) for layer in range(3))
     with pytest.raises(ValueError, match="query 0 sees no key"):
-        pattern_lm.masks(P.window(1).without_self(), 1, 8)
+        language.masks(P.window(1).without_self(), 1, 8)
     with pytest.raises(ValueError, match="3 heads"):
-        pattern_lm.masks(P.per_head(P.full(), P.own(), P.window(1)), 1, 8)
+        language.masks(P.per_head(P.full(), P.own(), P.window(1)), 1, 8)
 
 
 def test_only_the_wanted_rows_are_the_same_rows():
@@ -59,9 +59,9 @@ def test_only_the_wanted_rows_are_the_same_rows():
 
 
 def test_connections_and_ceilings():
-    dense = pattern_lm.cost(copying.model_for(P.full(), 2))
+    dense = language.cost(copying.model_for(P.full(), 2))
     assert dense == (2 * 4 * 32 * 33 // 2, 0.0)
-    connections, sparsity = pattern_lm.cost(copying.model_for(P.window(1), 3))
+    connections, sparsity = language.cost(copying.model_for(P.window(1), 3))
     assert connections == 3 * 4 * 63 and sparsity == pytest.approx(1 - 63 / 528)
     assert copying.ceiling(P.full(), 1) == 1
     assert copying.ceiling(P.strided(6), 1) == 1 / 16  # the source is 15 tokens back
@@ -70,8 +70,8 @@ def test_connections_and_ceilings():
     assert copying.ceiling(P.star(0), 5) == 1 / 16
     assert copying.ceiling(copying.PATTERNS["star, relay between"](0), 2) == 1
     per_layer = [
-        pattern_lm.cost(pattern_lm.SparseModel(make(0), 1, tokens=9, n=64, scored=slice(0, 63)))[0] / 4
-        for make in pattern_lm.PATTERNS.values()
+        language.cost(language.SparseModel(make(0), 1, tokens=9, n=64, scored=slice(0, 63)))[0] / 4
+        for make in language.PATTERNS.values()
     ]
     assert all(abs(count - 708) < 0.03 * 708 for count in per_layer[1:])
 
@@ -81,7 +81,7 @@ def test_training_is_repeatable_and_leaves_the_global_generator_alone():
     a, b = (copying.train(P.full(), 1, steps=3, seed=1) for _ in range(2))
     assert torch.equal(before, torch.get_rng_state())
     assert a.losses == b.losses and a.accuracy == b.accuracy
-    text = pattern_lm.quick(["star"], steps=2)[0]
+    text = language.quick(["star"], steps=2)[0]
     assert text.pattern == "star" and text.nats < 6 and len(text.losses) == 2
 
 
@@ -91,7 +91,7 @@ def test_the_shipped_result_is_complete_and_was_made_with_these_patterns():
     assert all(len(values) == len(copying.SEEDS) for values in table.values())
     for cell in CELLS:
         pattern = copying.PATTERNS[cell["pattern"]](cell["seed"])
-        cost = pattern_lm.cost(copying.model_for(pattern, cell["depth"]))
+        cost = language.cost(copying.model_for(pattern, cell["depth"]))
         assert (cell["connections"], cell["sparsity"]) == (cost[0], round(cost[1], 5))
         assert cell["ceiling"] == round(copying.ceiling(pattern, cell["depth"]), 5)
         assert cell["accuracy"] <= cell["ceiling"] + 0.02  # 7,680 answers: 0.02 is over three standard errors
@@ -118,17 +118,17 @@ def test_the_claims_hold_for_every_seed():
     assert all(max(text["fixed"]) < min(text[name]) for name in ("window", "strided", "star"))
     later = {name: values for (name, _), values in copying.by_pattern(LONGER, "nats").items()}
     for nats in (text, later):
-        assert set(nats) == set(pattern_lm.PATTERNS) and all(len(values) == 3 for values in nats.values())
+        assert set(nats) == set(language.PATTERNS) and all(len(values) == 3 for values in nats.values())
         assert all(max(nats[name]) < min(nats["random"]) for name in nats if name != "random")
         assert all(max(nats[name]) < min(nats["dense"]) for name in ("window", "strided", "fixed", "star"))
 
 
 def test_figures_say_what_they_show():
-    picture = pattern_figures.copying_accuracy(CELLS)
+    picture = figures.copying_accuracy(CELLS)
     assert "strided, sequential" in picture.layout.meta["alt"] and "nan" not in picture.layout.meta["alt"]
     live = [copying.Result("dense", 1, 0, 0.9, [1.0], 7, 0.1, 1.0, 2.0)]
-    assert "dense 0.90" in pattern_figures.copying_accuracy(live).layout.meta["alt"]
-    assert pattern_figures.copying_table(live).data.count("<tr>") == 2
-    text = pattern_figures.text_nats(TEXT).layout
-    best = min(pattern_lm.PATTERNS, key=lambda name: fmean(c["nats"] for c in TEXT if c["pattern"] == name))
+    assert "dense 0.90" in figures.copying_accuracy(live).layout.meta["alt"]
+    assert figures.copying_table(live).data.count("<tr>") == 2
+    text = figures.text_nats(TEXT).layout
+    best = min(language.PATTERNS, key=lambda name: fmean(c["nats"] for c in TEXT if c["pattern"] == name))
     assert text.title.text and f"over seeds: {best} " in text.meta["alt"]

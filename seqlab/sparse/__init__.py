@@ -22,15 +22,9 @@ Quantising, the table of values and the way back to softmax are those of `univer
     mapping.check()                                       # holds on all 16 sequences; 14 attention layers = formula
 """
 
-from seqlab.constructions.sparse_universal.lemmas import blocks, chain_steps, layer_count
-from seqlab.constructions.sparse_universal.mapping import (
-    SPARSE_LEMMA,
-    ChainPositions,
-    SparseMapping,
-    contextual_mapping,
-    positions_along,
-)
-from seqlab.constructions.sparse_universal.shift import SparseHeads, all_max_shift, check_sparse_shift, sparse_shift
+from seqlab.sparse.lemmas import blocks, chain_steps, layer_count
+from seqlab.sparse.mapping import SPARSE_LEMMA, ChainPositions, SparseMapping, contextual_mapping, positions_along
+from seqlab.sparse.shift import SparseHeads, all_max_shift, check_sparse_shift, sparse_shift
 
 __all__ = [
     "SPARSE_LEMMA",

@@ -6,7 +6,7 @@
 | UNION, MULTIHEAD, SEQUENTIAL               | "union", "per head", "sequential" in the names of `PATTERNS`          |
 | sparsity level                             | `sparsity`: share of the causal dense connections that is left out    |
 
-`python -m seqlab.copying` measures all of `PATTERNS` at depths 1 to 3 with three seeds, then text (`seqlab.pattern_lm`): about half an
+`python -m seqlab.sparse.copying` measures all of `PATTERNS` at depths 1 to 3 with three seeds, then text (`seqlab.sparse.language`): about half an
 hour on one core, resumable. The result comes with seqlab: `results()`.
 """
 
@@ -22,16 +22,16 @@ import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Tensor
 
-from seqlab import pattern_lm
 from seqlab import patterns as P
-from seqlab.pattern_lm import HEADS, SparseModel, cost, masks
 from seqlab.patterns import Pattern
+from seqlab.sparse import language
+from seqlab.sparse.language import HEADS, SparseModel, cost, masks
 from seqlab.train import measured
 from seqlab.train.fit import Watcher, fit
 
 N, SYMBOLS, WIDTH, STEPS, BATCH = 32, 16, 6, 300, 32
 DEPTHS, SEEDS = (1, 2, 3), (0, 1, 2)
-FILE = Path(__file__).parent / "data" / "copying.json"
+FILE = Path(__file__).with_name("copying.json")
 
 _window, _stride, _blocks, _summaries = P.window(WIDTH), P.stride(WIDTH), P.blocks(WIDTH), P.summaries(WIDTH)
 PATTERNS: dict[str, Callable[[int], Pattern]] = {  # seed of the run → pattern; only the random ones use the seed
@@ -126,7 +126,7 @@ def quick(
 
 
 def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.copying` measured: "copying", "language" and "language, longer", each with
+    """What `python -m seqlab.sparse.copying` measured: "copying", "language" and "language, longer", each with
     "setting", "minutes" and "cells" (one dict per trained model)."""
     return measured.load(path)
 
@@ -147,23 +147,21 @@ def _batches(seed: int, n: int) -> Iterator[Tensor]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    setting = dict(n=N, symbols=SYMBOLS, width=WIDTH, dim=pattern_lm.DIM, heads=HEADS, steps=STEPS, batch=BATCH)
+    setting = dict(n=N, symbols=SYMBOLS, width=WIDTH, dim=language.DIM, heads=HEADS, steps=STEPS, batch=BATCH)
     todo = [(name, depth, seed) for depth in DEPTHS for seed in SEEDS for name in PATTERNS]
     run = lambda name, depth, seed: _cell(train(PATTERNS[name](seed), depth, seed=seed, name=name))
     names = ("pattern", "depth", "seed")
     measured.measure(FILE, "copying", setting, names, todo, run)
-    todo = [(name, pattern_lm.DEPTH, seed) for seed in SEEDS for name in pattern_lm.PATTERNS]
-    for part, steps in (("language", pattern_lm.STEPS), ("language, longer", pattern_lm.LONG)):
-        setting = dict(
-            n=pattern_lm.N, dim=pattern_lm.DIM, heads=HEADS, steps=steps, batch=pattern_lm.BATCH, text="austen"
-        )
+    todo = [(name, language.DEPTH, seed) for seed in SEEDS for name in language.PATTERNS]
+    for part, steps in (("language", language.STEPS), ("language, longer", language.LONG)):
+        setting = dict(n=language.N, dim=language.DIM, heads=HEADS, steps=steps, batch=language.BATCH, text="austen")
         run = lambda name, depth, seed: _cell(
-            pattern_lm.train(pattern_lm.PATTERNS[name](seed), depth, steps=steps, seed=seed, name=name)
+            language.train(language.PATTERNS[name](seed), depth, steps=steps, seed=seed, name=name)
         )
         measured.measure(FILE, part, setting, names, todo, run)
 
 
-def _cell(result: Result | pattern_lm.TextResult) -> dict:
+def _cell(result: Result | language.TextResult) -> dict:
     """What is shipped of a result: its losses as the mean of the last 20."""
     values = asdict(result)
     return values | {"loss": fmean(values.pop("losses")[-20:])}

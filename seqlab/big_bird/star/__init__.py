@@ -22,9 +22,9 @@
     star.check(2, 1, 3, no_relay=True)              # fails: two tokens share a name
 """
 
-from seqlab.constructions.star.layers import agreement, literal, literal_layers
-from seqlab.constructions.star.lemmas import larger_graphs, order, relay_code
-from seqlab.constructions.star.mapping import (
+from seqlab.big_bird.star.layers import agreement, literal, literal_layers
+from seqlab.big_bird.star.lemmas import larger_graphs, order, relay_code
+from seqlab.big_bird.star.mapping import (
     STAR_LEMMA,
     Move,
     StarMapping,

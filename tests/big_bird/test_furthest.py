@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from seqlab import furthest as task
 from seqlab import patterns
+from seqlab.big_bird import furthest as task
 from tests.typecheck import plain
 
 

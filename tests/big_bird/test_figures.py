@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from seqlab import big_bird_figures as pictures
-from seqlab.patterns import small_world
+from seqlab.big_bird import figures as pictures
+from seqlab.big_bird import small_world
 
 
 def test_path_lengths():

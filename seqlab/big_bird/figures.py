@@ -7,10 +7,10 @@ from math import isfinite, log
 
 import plotly.graph_objects as go
 
+from seqlab.big_bird.small_world import SmallWorld
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PALETTE, RED
 from seqlab.draw.figures import figure
 from seqlab.draw.growth import told_apart
-from seqlab.patterns.small_world import SmallWorld
 
 HATCHES = ("", "/", "x", ".", "\\", "+")
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from seqlab import patterns
-from seqlab.patterns import per_head, small_world
-from seqlab.patterns.path_growth import growth
-from seqlab.patterns.small_world import (
+from seqlab.big_bird import small_world
+from seqlab.big_bird.path_growth import growth
+from seqlab.big_bird.small_world import (
     bigbird,
     clustering,
     graph,
@@ -29,6 +29,7 @@ from seqlab.patterns.small_world import (
     union,
     watts_strogatz,
 )
+from seqlab.patterns import per_head
 
 LENGTHS = (64, 128, 256, 512, 1024)
 

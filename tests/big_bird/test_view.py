@@ -7,8 +7,8 @@ import ipywidgets
 import numpy as np
 import pytest
 
-from seqlab.patterns import small_world
-from seqlab.widgets.big_bird_view import BLOCKS, GLOBAL, LENGTHS, RANDOM, WINDOW, BigBirdView, _window_only
+from seqlab.big_bird import small_world
+from seqlab.big_bird.view import BLOCKS, GLOBAL, LENGTHS, RANDOM, WINDOW, BigBirdView, _window_only
 from seqlab.widgets.contract import sweep
 
 CONTROLS = ("random", "window", "globals", "block", "n", "source", "where")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seqlab import patterns
-from seqlab.constructions import star
+from seqlab.big_bird import star
 from tests.typecheck import plain
 
 SIZES = [(2, 1, 2), (2, 1, 3), (3, 1, 2), (3, 1, 3), (2, 2, 2), (2, 2, 3), (2, 1, 5)]  # 1/δ, d, n

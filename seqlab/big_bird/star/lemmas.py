@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import torch
 
-from seqlab.constructions.star.mapping import StarMapping, contextual_mapping, star_graph
+from seqlab.big_bird.star.mapping import StarMapping, contextual_mapping, star_graph
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 ORDER = Statement(

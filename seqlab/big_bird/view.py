@@ -12,10 +12,11 @@ from jaxtyping import Float, UInt8
 from scipy.sparse.csgraph import dijkstra
 
 from seqlab import patterns
+from seqlab.big_bird import small_world
+from seqlab.big_bird.small_world import SmallWorld
 from seqlab.colours import BLUE, GREEN, ORANGE
-from seqlab.patterns import Instance, small_world
+from seqlab.patterns import Instance
 from seqlab.patterns.runs import Runs, expand
-from seqlab.patterns.small_world import SmallWorld
 
 Kinds, Steps = UInt8[np.ndarray, "row column"], Float[np.ndarray, "block"]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqlab import patterns
 from seqlab.attention import Normalizer, hardmax
-from seqlab.constructions.star.mapping import KINDS, StarMapping, code, places
+from seqlab.big_bird.star.mapping import KINDS, StarMapping, code, places
 from seqlab.sparse.shift import SparseHeads
 from seqlab.stack.blocks import Residual
 from seqlab.theorem import Statement, Verdict, Witness

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from seqlab.constructions.turing.decoder import Row, Run, decode
-from seqlab.constructions.turing.machine import Machine, Step
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.turing.decoder import Row, Run, decode
+from seqlab.turing.machine import Machine, Step
 
 TURING = Statement(
     id="zaheer2020.theorem3",

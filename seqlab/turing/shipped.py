@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqlab.constructions.turing.machine import Machine
+from seqlab.turing.machine import Machine
 
 SHIPPED = {
     "increment": """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqlab.constructions.turing.machine import Machine
+from seqlab.turing.machine import Machine
 
 ARITHMETICS = ("exact", "float64", "float32")
 CHUNK = 1 << 14

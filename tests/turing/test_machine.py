@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from seqlab.constructions.turing import Machine, check, decode, shipped
+from seqlab.turing import Machine, check, decode, shipped
 
 
 def written(steps, word, blank):
@@ -139,7 +139,7 @@ def test_what_is_no_machine_is_refused_in_a_sentence(make, message):
 
 
 WRONG_TYPES = """
-from seqlab.constructions.turing import Machine, decode, shipped
+from seqlab.turing import Machine, decode, shipped
 for make in (
     lambda: Machine(None, "a"),
     lambda: Machine([("a", "0")], "a"),

@@ -7,8 +7,8 @@ import html
 import ipywidgets
 
 from seqlab.colours import BLUE, GREY, ORANGE, RED
-from seqlab.constructions.turing import SHIPPED, Machine, Row, Run, Step, decode, last_visit, look_ups, rows_for
-from seqlab.constructions.turing.machine import MOVES
+from seqlab.turing import SHIPPED, Machine, Row, Run, Step, decode, last_visit, look_ups, rows_for
+from seqlab.turing.machine import MOVES
 
 STEPS = 24
 WORDS = {"bouncing": "0110", "increment": "1011", "palindrome": "abba", "busy_beaver_3": "", "busy_beaver_4": ""}

@@ -5,9 +5,9 @@ import itertools
 import ipywidgets
 import pytest
 
-from seqlab.constructions.turing import decode, shipped
+from seqlab.turing import decode, shipped
+from seqlab.turing.view import STEPS, WORDS, TuringView
 from seqlab.widgets.contract import sweep
-from seqlab.widgets.turing_view import STEPS, WORDS, TuringView
 
 
 @pytest.fixture(autouse=True)

@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from seqlab.constructions.turing.graph import Layout, block, computes, edges, position, rows_for
-from seqlab.constructions.turing.lookup import attend, key, query
-from seqlab.constructions.turing.machine import Machine, Step, _steps
-from seqlab.constructions.turing.rounded import rounding
+from seqlab.turing.graph import Layout, block, computes, edges, position, rows_for
+from seqlab.turing.lookup import attend, key, query
+from seqlab.turing.machine import Machine, Step, _steps
+from seqlab.turing.rounded import rounding
 
 ZERO, ONE = Fraction(0), Fraction(1)
 

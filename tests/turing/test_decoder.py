@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from seqlab.constructions import turing
-from seqlab.constructions.turing import Machine, block, check, computes, decode, edges, last_visit, rows_for, shipped
+from seqlab import turing
+from seqlab.turing import Machine, block, check, computes, decode, edges, last_visit, rows_for, shipped
 
 WORDS = {
     "increment": ("", "0", "1", "1011", "11111"),

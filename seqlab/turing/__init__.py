@@ -30,13 +30,13 @@ a row find what a full row of attention would. Everything is a `Fraction`: nothi
 | Q_4, K_4                               | `query(...)`, `key(..., printed_sign=False)`                  |
 """
 
-from seqlab.constructions.turing.decoder import Row, Run, decode
-from seqlab.constructions.turing.graph import Layout, block, computes, edges, position, rows_for
-from seqlab.constructions.turing.lookup import attend, key, query, score
-from seqlab.constructions.turing.machine import Machine, Step
-from seqlab.constructions.turing.rounded import Lost, first_lost, walker
-from seqlab.constructions.turing.shipped import SHIPPED, shipped
-from seqlab.constructions.turing.verdict import check, last_visit, look_ups
+from seqlab.turing.decoder import Row, Run, decode
+from seqlab.turing.graph import Layout, block, computes, edges, position, rows_for
+from seqlab.turing.lookup import attend, key, query, score
+from seqlab.turing.machine import Machine, Step
+from seqlab.turing.rounded import Lost, first_lost, walker
+from seqlab.turing.shipped import SHIPPED, shipped
+from seqlab.turing.verdict import check, last_visit, look_ups
 
 __all__ = [
     "SHIPPED",

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import torch
 
-from seqlab.long_questions.model import Reader, load
-from seqlab.long_questions.text import QUESTION, Document, documents, tokens, training_documents
+from seqlab.documents.questions.model import Reader, load
+from seqlab.documents.questions.text import QUESTION, Document, documents, tokens, training_documents
 
 
 @dataclass(frozen=True)

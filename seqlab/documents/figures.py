@@ -8,8 +8,8 @@ from statistics import fmean
 import plotly.graph_objects as go
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED
+from seqlab.documents.model import ARMS, Result, table
 from seqlab.draw.figures import figure
-from seqlab.long_model import ARMS, Result, table
 
 LOOKS = dict(
     zip(

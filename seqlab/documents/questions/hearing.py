@@ -14,7 +14,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from kernels import BlockLayout
-from seqlab.long_questions.text import QUESTION, Document
+from seqlab.documents.questions.text import QUESTION, Document
 
 BLOCK = QUESTION
 TRUNCATED = 512  # tokens of the document that the dense model reads

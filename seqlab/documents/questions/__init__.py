@@ -8,12 +8,12 @@
 | (argument) a path from question to answer | `reachable`, `ceiling`                                              |
 """
 
-from seqlab.long_questions.asking import Answer, Found, ask
-from seqlab.long_questions.experiment import ceilings, chance, pooled, quick, results, summary, train
-from seqlab.long_questions.hearing import ARMS, ceiling, layout, listens, reachable
-from seqlab.long_questions.lexical import bm25
-from seqlab.long_questions.model import Config, Reader, load, save
-from seqlab.long_questions.text import TEST, Document, document, documents, paragraphs, tokens
+from seqlab.documents.questions.asking import Answer, Found, ask
+from seqlab.documents.questions.experiment import ceilings, chance, pooled, quick, results, summary, train
+from seqlab.documents.questions.hearing import ARMS, ceiling, layout, listens, reachable
+from seqlab.documents.questions.lexical import bm25
+from seqlab.documents.questions.model import Config, Reader, load, save
+from seqlab.documents.questions.text import TEST, Document, document, documents, paragraphs, tokens
 
 __all__ = [
     "ARMS",

@@ -7,10 +7,9 @@ from statistics import fmean
 import pytest
 import torch
 
-from seqlab import long_questions as Q
-from seqlab import question_figures
-from seqlab.long_questions import experiment, hearing, text
-from seqlab.widgets.question_view import QuestionView
+from seqlab.documents import questions as Q
+from seqlab.documents.questions import experiment, figures, hearing, text
+from seqlab.documents.questions.view import QuestionView
 
 STORED = Q.results()
 RANKS = {(cell["arm"], cell["seed"]): cell for cell in STORED["cells"]}
@@ -305,9 +304,9 @@ def test_the_view_changes_with_every_control_and_takes_bad_input():
 
 
 def test_figures_say_what_they_show():
-    for picture in (question_figures.accuracy(STORED), question_figures.needle(STORED)):
+    for picture in (figures.accuracy(STORED), figures.needle(STORED)):
         alt = picture.layout.meta["alt"]
         assert "big bird" in alt and "BM25" in alt and "nan" not in alt
-    rows = question_figures.table(STORED)
+    rows = figures.table(STORED)
     assert len(rows["big bird"]["@1"]) == 3 and rows["BM25"]["ceiling"] == []
-    assert question_figures.numbers(STORED).data.count("<tr>") == 1 + len(rows)
+    assert figures.numbers(STORED).data.count("<tr>") == 1 + len(rows)

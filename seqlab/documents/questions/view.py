@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE
-from seqlab.long_questions import Answer, Document, ask, documents, listens
-from seqlab.long_questions.model import Config, Reader
+from seqlab.documents.questions import Answer, Document, ask, documents, listens
+from seqlab.documents.questions.model import Config, Reader
 
 WIDE, SHOWN = 720, 5
 

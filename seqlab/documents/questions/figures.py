@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from IPython.display import HTML
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, RED
+from seqlab.documents.questions import chance, documents, pooled, summary
 from seqlab.draw.figures import figure
-from seqlab.long_questions import chance, documents, pooled, summary
 
 LOOKS = {
     "big bird": (BLUE, "circle", "solid"),

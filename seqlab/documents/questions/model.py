@@ -22,11 +22,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from kernels import BlockLayout, attention
-from seqlab.long_questions.hearing import TRUNCATED, layout
-from seqlab.long_questions.text import BUCKETS, CLASSES, COUNTED, QUESTION, Practice, features
+from seqlab.documents.questions.hearing import TRUNCATED, layout
+from seqlab.documents.questions.text import BUCKETS, CLASSES, COUNTED, QUESTION, Practice, features
 from seqlab.train import checkpoint
-from seqlab.train.characters import DATA
 
+READER = Path(__file__).with_name("reader.pt")
 TAGS = 16  # of the width; the rest is the word
 MATCH = 1.4  # a token looks at its equals with a score of about 12
 
@@ -148,6 +148,6 @@ def save(model: Reader, path: Path | str) -> None:
     checkpoint.save(model, path)
 
 
-def load(path: Path | str = DATA / "long_questions.pt") -> Reader:
+def load(path: Path | str = READER) -> Reader:
     """Read a model written by `save`; FileNotFoundError or ValueError say what is wrong with the file."""
     return checkpoint.load(path, lambda config: Reader(Config(**config)), "seqlab's reader")

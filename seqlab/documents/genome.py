@@ -7,7 +7,7 @@ frame       for every token: does it lie in no gene, or in a gene on the forward
             hundreds of tokens long and keeps its strand and phase.
 bases       masked tokens (15 %), bits per base; two bits know nothing.
 
-Training sees the first three quarters of the genome, all numbers are from the last. `python -m seqlab.genomics` measures
+Training sees the first three quarters of the genome, all numbers are from the last. `python -m seqlab.documents.genome` measures
 everything with three seeds, resumable; the result comes with seqlab: `results()`.
 """
 
@@ -23,12 +23,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqlab import data, long_model
-from seqlab.long_model import ARMS, GAP, SCORED, SEEDS, STEPS, TOKENS, WIDEST, Pair, Result, Task, middle, scored
+from seqlab import data
+from seqlab.documents import model
+from seqlab.documents.model import ARMS, GAP, SCORED, SEEDS, STEPS, TOKENS, WIDEST, Pair, Result, Task, middle, scored
 from seqlab.train import measured
 from seqlab.train.fit import Watcher
 
-FILE = Path(__file__).parent / "data" / "genomics.json"
+FILE = Path(__file__).with_name("genome.json")
 CLASSES = ("no gene", "+0", "+1", "+2", "-0", "-1", "-2")
 LONGER, MASK, RATE = 600, 0, 0.15
 LONGEST_ORDER = 11  # of a Markov chain
@@ -115,10 +116,10 @@ def frame_baselines() -> dict[str, float]:
     """Share of the test targets right: the most frequent class, and logistic regression on 3-mer counts of 28 tokens around."""
     known = lambda classes: classes != GAP
     starts = torch.randint(0, cut() - 3 * WIDEST, (12_000,), generator=torch.Generator().manual_seed(0))
-    learn, wanted = stretches(starts, long_model.BUDGET)
-    wanted = wanted[:, long_model.BUDGET // 2]
+    learn, wanted = stretches(starts, model.BUDGET)
+    wanted = wanted[:, model.BUDGET // 2]
     tokens, classes = stretches(_places(), WIDEST)
-    around = middle(tokens, SCORED + long_model.BUDGET).unfold(1, long_model.BUDGET, 1)[:, :SCORED]
+    around = middle(tokens, SCORED + model.BUDGET).unfold(1, model.BUDGET, 1)[:, :SCORED]
     answers = middle(classes, SCORED)
     keep = known(answers)
     weights = _logistic(_counts(learn)[known(wanted)], wanted[known(wanted)], 1e-4)
@@ -173,11 +174,11 @@ def quick(
 ) -> list[Result]:
     """A few (arm, context) of the frame task, live, judged at 80 places: the defaults take about 8 seconds on one core."""
     task = frame_task(places=80)
-    return [long_model.train(task, arm, context, steps=steps, seed=seed, watch=watch) for arm, context in cells]
+    return [model.train(task, arm, context, steps=steps, seed=seed, watch=watch) for arm, context in cells]
 
 
 def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.genomics` measured: "frame", "frame, longer" (LONGER steps), "frame, shuffled",
+    """What `python -m seqlab.documents.genome` measured: "frame", "frame, longer" (LONGER steps), "frame, shuffled",
     "bases", each with "setting", "minutes", "cells"."""
     return measured.load(path)
 
@@ -225,9 +226,9 @@ def main(path: Path = FILE) -> None:
         ("frame, longer", frame_task(), CELLS_LONGER, LONGER),
     ):
         todo = [(arm, context, seed) for seed in SEEDS for arm, context in cells]
-        run = lambda arm, context, seed: long_model.train(task, arm, context, steps=steps, seed=seed)
-        same = dict(places=PLACES, rate=RATE, script="python -m seqlab.genomics")
-        long_model.measure(part, long_model.setting(task=task.name, steps=steps, **same), todo, run, path)
+        run = lambda arm, context, seed: model.train(task, arm, context, steps=steps, seed=seed)
+        same = dict(places=PLACES, rate=RATE, script="python -m seqlab.documents.genome")
+        model.measure(part, model.setting(task=task.name, steps=steps, **same), todo, run, path)
 
 
 if __name__ == "__main__":

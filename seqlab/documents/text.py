@@ -7,7 +7,7 @@ words       masked words (15 %) of the novel, nats per word. Also by kind: "dist
             most frequent that stand somewhere in the widest context, but not within reach of a window.
 play        for every token: which of the eight plays does it come from? One word says little, a cast list says all.
 
-Training sees the first 85 % of the novel, and of each play; all numbers are from the rest. `python -m seqlab.long_text`
+Training sees the first 85 % of the novel, and of each play; all numbers are from the rest. `python -m seqlab.documents.text`
 measures everything with three seeds, resumable; the result comes with seqlab: `results()`.
 """
 
@@ -26,12 +26,13 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from seqlab import data, long_model
-from seqlab.long_model import ARMS, GAP, REACH, SCORED, SEEDS, TOKENS, WIDEST, Pair, Result, Task, middle, scored
+from seqlab import data
+from seqlab.documents import model
+from seqlab.documents.model import ARMS, GAP, REACH, SCORED, SEEDS, TOKENS, WIDEST, Pair, Result, Task, middle, scored
 from seqlab.train import measured
 from seqlab.train.fit import Watcher
 
-FILE = Path(__file__).parent / "data" / "long_text.json"
+FILE = Path(__file__).with_name("text.json")
 MASK, OTHER, RARE, FREQUENT, RATE, TEST = 0, 1, 4, 150, 0.15, 0.15
 STEPS = {"words": 200, "play": 300}
 CELLS = {
@@ -143,11 +144,11 @@ def quick(
 ) -> list[Result]:
     """A few (arm, context) of the play task, live, judged at few places: the default takes about 8 seconds on one core."""
     task = play_task(every=16 * SCORED)
-    return [long_model.train(task, arm, context, steps=steps, seed=seed, watch=watch) for arm, context in cells]
+    return [model.train(task, arm, context, steps=steps, seed=seed, watch=watch) for arm, context in cells]
 
 
 def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.long_text` measured: "play", "play, shuffled", "words", each with "setting", "minutes", "cells"."""
+    """What `python -m seqlab.documents.text` measured: "play", "play, shuffled", "words", each with "setting", "minutes", "cells"."""
     return measured.load(path)
 
 
@@ -176,10 +177,10 @@ def main(path: Path = FILE, names: Iterable[str] = ()) -> None:
     for task in [tasks[name] for name in names or tasks]:
         steps = STEPS[task.name.partition(",")[0]]
         todo = [(arm, context, seed) for seed in SEEDS for arm, context in CELLS[task.name]]
-        run = lambda arm, context, seed: long_model.train(task, arm, context, steps=steps, seed=seed)
-        same = dict(rate=RATE, rare=RARE, frequent=FREQUENT, test=TEST, script="python -m seqlab.long_text")
-        setting = long_model.setting(task=task.name, steps=steps, **same)
-        long_model.measure(task.name, setting, todo, run, path)
+        run = lambda arm, context, seed: model.train(task, arm, context, steps=steps, seed=seed)
+        same = dict(rate=RATE, rare=RARE, frequent=FREQUENT, test=TEST, script="python -m seqlab.documents.text")
+        setting = model.setting(task=task.name, steps=steps, **same)
+        model.measure(task.name, setting, todo, run, path)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,18 @@ from statistics import fmean
 import pytest
 import torch
 
-from seqlab import genomics, long_figures, long_model
-from seqlab.long_model import ARMS, GAP, REACH, SCORED, beats, gap, middle, table
+from seqlab.documents import figures, genome
+from seqlab.documents import model as long_model
+from seqlab.documents.model import ARMS, GAP, REACH, SCORED, beats, gap, middle, table
 from seqlab.train import measured
 
-RESULTS = genomics.results()
+RESULTS = genome.results()
 CELLS = RESULTS["frame"]["cells"]
 
 
 def test_classes_agree_with_the_genetic_code():
     """Read in its class's phase, a gene has no stop codon before its end; read in another phase, it has many."""
-    bases, classes = genomics.genome()
+    bases, classes = genome.genome()
     assert len(bases) == len(classes) == 1_042_519 and set(classes.unique().tolist()) == {GAP, *range(7)}
     stops = {"TAA", "TAG", "TGA"}
     letters = "".join("ACGT"[base] for base in bases[:60_000].tolist())
@@ -36,14 +37,14 @@ def test_classes_agree_with_the_genetic_code():
 
 
 def test_stretches_are_the_genome_three_bases_at_a_time():
-    bases, classes = genomics.genome()
-    tokens, own = genomics.stretches(torch.tensor([7, 1000]), 5)
+    bases, classes = genome.genome()
+    tokens, own = genome.stretches(torch.tensor([7, 1000]), 5)
     assert tokens.shape == own.shape == (2, 5)
     assert tokens[1, 2] == 1 + 16 * bases[1006] + 4 * bases[1007] + bases[1008] and own[1, 2] == classes[1007]
     assert 1 <= tokens.min() and tokens.max() <= 64
 
 
-@pytest.mark.parametrize("task", [genomics.frame_task(), genomics.bases_task()], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [genome.frame_task(), genome.bases_task()], ids=lambda task: task.name)
 def test_targets_are_the_same_at_every_context_and_training_never_sees_the_test_part(task):
     wanted = {context: (task.test(context)[1], task.test(context)[0]) for context in (64, 128, 512)}
     for targets, ids in wanted.values():
@@ -52,18 +53,18 @@ def test_targets_are_the_same_at_every_context_and_training_never_sees_the_test_
             torch.equal(middle(ids, 64), wanted[64][1])
             and (middle(targets, SCORED) != GAP).sum() == (targets != GAP).sum()
         )
-    bases, _ = genomics.genome()
+    bases, _ = genome.genome()
     context = 512
-    for starts, _ in zip(genomics._starts(context, 0), range(30)):
-        assert starts.max() + 3 * context <= genomics.cut() <= genomics._places().min()
-    assert genomics._places().max() + 3 * 512 <= len(bases)
+    for starts, _ in zip(genome._starts(context, 0), range(30)):
+        assert starts.max() + 3 * context <= genome.cut() <= genome._places().min()
+    assert genome._places().max() + 3 * 512 <= len(bases)
     a, b = next(task.batches(64, 3)), next(task.batches(64, 3))
     assert all(torch.equal(x, y) for x, y in zip(a, b)) and a[0].numel() == long_model.TOKENS
 
 
 def test_masked_bases_are_hidden_and_wanted():
-    ids, targets = next(genomics.bases_task().batches(64, 0))
-    assert torch.equal(ids == genomics.MASK, targets != GAP) and 0.1 < (targets != GAP).float().mean() < 0.2
+    ids, targets = next(genome.bases_task().batches(64, 0))
+    assert torch.equal(ids == genome.MASK, targets != GAP) and 0.1 < (targets != GAP).float().mean() < 0.2
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -117,7 +118,7 @@ def test_every_arm_spends_the_same_and_starts_the_same():
 
 
 def test_training_is_repeatable_and_leaves_the_global_generator_alone():
-    before, task = torch.get_rng_state(), genomics.frame_task()
+    before, task = torch.get_rng_state(), genome.frame_task()
     a, b = (long_model.train(task, "BigBird", 128, steps=2, seed=1) for _ in range(2))
     assert torch.equal(before, torch.get_rng_state())
     assert (
@@ -131,7 +132,7 @@ def test_training_is_repeatable_and_leaves_the_global_generator_alone():
             "accuracy, foreign",
         }
     )
-    quick = genomics.quick([("window", 64)], steps=1)[0]
+    quick = genome.quick([("window", 64)], steps=1)[0]
     assert (quick.arm, quick.context, len(quick.losses)) == ("window", 64, 1) and "loss, foreign" not in quick.scores
 
 
@@ -160,7 +161,7 @@ def test_measuring_resumes_keeps_other_parts_and_writes_whole_files(tmp_path):
 )
 def test_bad_arms_and_contexts_are_refused_before_training(arm, context, named):
     with pytest.raises(ValueError, match=f"{named}: got"):
-        long_model.train(genomics.frame_task(), arm, context, steps=10**6)
+        long_model.train(genome.frame_task(), arm, context, steps=10**6)
 
 
 def test_beating_needs_every_seed_and_more_than_the_spread():
@@ -171,23 +172,23 @@ def test_beating_needs_every_seed_and_more_than_the_spread():
 
 
 def test_baselines():
-    baselines = genomics.frame_baselines()
+    baselines = genome.frame_baselines()
     assert baselines["majority"] < 0.2 < 0.65 < baselines["logistic regression"] < 0.75
-    assert genomics.markov(0) == pytest.approx(1.985, abs=0.001) and genomics.markov(5) < genomics.markov(2)
+    assert genome.markov(0) == pytest.approx(1.985, abs=0.001) and genome.markov(5) < genome.markov(2)
     for order in (-1, 30):
         with pytest.raises(ValueError, match=f"order: got {order}, wanted 0 to"):
-            genomics.markov(order)
-    splice = genomics.splice()
+            genome.markov(order)
+    splice = genome.splice()
     assert splice["majority"] < 0.6 and splice["shuffled"] < splice["majority"] and splice["60 bases"] > 0.94
     assert splice["4 bases"] < splice["10 bases"] < splice["40 bases"] + 0.02
 
 
 def test_the_shipped_result_is_complete_and_was_made_with_these_arms():
     wanted = {
-        "frame": (genomics.CELLS, genomics.STEPS),
-        "frame, longer": (genomics.CELLS_LONGER, genomics.LONGER),
-        "frame, shuffled": ([("BigBird", 256)], genomics.STEPS),
-        "bases": (genomics.CELLS_BASES, genomics.STEPS),
+        "frame": (genome.CELLS, genome.STEPS),
+        "frame, longer": (genome.CELLS_LONGER, genome.LONGER),
+        "frame, shuffled": ([("BigBird", 256)], genome.STEPS),
+        "bases": (genome.CELLS_BASES, genome.STEPS),
     }
     for part, (cells, steps) in wanted.items():
         values = table(RESULTS[part]["cells"], "loss")
@@ -211,7 +212,7 @@ def test_the_claims_hold_for_every_seed():
     assert beats(loss["BigBird", 128], loss["BigBird", 64])  # it uses what context adds; the window cannot
     assert not beats(loss["window", 256], loss["window", 64])
     assert not beats(loss["BigBird", 512], loss["window", 512])  # in this few steps, more context is no gain
-    assert min(right["BigBird", 256]) > genomics.frame_baselines()["logistic regression"]
+    assert min(right["BigBird", 256]) > genome.frame_baselines()["logistic regression"]
     shuffled = table(RESULTS["frame, shuffled"]["cells"], "accuracy")["BigBird", 256]
     assert max(shuffled) < 0.2
     longer = table(RESULTS["frame, longer"]["cells"], "loss")
@@ -220,16 +221,16 @@ def test_the_claims_hold_for_every_seed():
     longest = max(context for _, context in bases)
     assert not any(beats(bases["BigBird", context], bases["window", context]) for context in (64, 256, 512))
     assert not any(beats(bases[arm, longest], bases[arm, 64]) for arm in ("window", "BigBird"))
-    assert min(map(min, bases.values())) > genomics.markov(3)
+    assert min(map(min, bases.values())) > genome.markov(3)
 
 
 def test_figures_say_what_they_show():
-    picture = long_figures.loss_by_context(CELLS, unit="bits per token", title="Frames", levels={"majority": 2.8})
+    picture = figures.loss_by_context(CELLS, unit="bits per token", title="Frames", levels={"majority": 2.8})
     assert "BigBird" in picture.layout.meta["alt"] and "nan" not in picture.layout.meta["alt"]
     assert len({trace.line.dash for trace in picture.data}) == len(picture.data) == 6
-    bars = long_figures.distant_exchanged(CELLS, 256, unit="bits per token", title="Exchanged")
+    bars = figures.distant_exchanged(CELLS, 256, unit="bits per token", title="Exchanged")
     assert {trace.marker.pattern.shape for trace in bars.data} == {"", "/"} and "window 0.996 and 0.996" in (
         bars.layout.meta["alt"]
     )
     with pytest.raises(ValueError, match="64"):
-        long_figures.distant_exchanged(CELLS, 64, unit="bits", title="x")
+        figures.distant_exchanged(CELLS, 64, unit="bits", title="x")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
-from seqlab.long_questions.text import STEM, Document
+from seqlab.documents.questions.text import STEM, Document
 
 
 def bm25(document: Document, question: Sequence[str], *, saturation: float = 1.2, length: float = 0.75) -> list[float]:

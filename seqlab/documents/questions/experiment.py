@@ -22,10 +22,10 @@ import torch
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from seqlab.long_questions.hearing import ceiling
-from seqlab.long_questions.lexical import bm25
-from seqlab.long_questions.model import DATA, Config, Reader, load, save
-from seqlab.long_questions.text import (
+from seqlab.documents.questions.hearing import ceiling
+from seqlab.documents.questions.lexical import bm25
+from seqlab.documents.questions.model import READER, Config, Reader, load, save
+from seqlab.documents.questions.text import (
     PRACTICE,
     TEST,
     Document,
@@ -39,7 +39,7 @@ from seqlab.train.fit import Watcher, fit
 
 STEPS, BATCH, RATE, SEEDS = 150, 8, 3e-3, (0, 1, 2)
 TRAINED = ("big bird", "window", "first 512")
-FILE = DATA / "long_questions.json"
+FILE = Path(__file__).with_name("results.json")
 
 
 def fresh(arm: str, seed: int = 0) -> Reader:
@@ -157,7 +157,7 @@ def ceilings(arm: str, seed: int = 0, layers: int = Config.layers, names: Sequen
 
 
 def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.long_questions` measured: "setting", "minutes", "versions", "bm25" and "cells", one for
+    """What `python -m seqlab.documents.questions` measured: "setting", "minutes", "versions", "bm25" and "cells", one for
     each trained reader, with the ranks of every question ("ranks", as `judge` gives them)."""
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -201,7 +201,7 @@ def measure(arms: Sequence[str] = TRAINED, seeds: Sequence[int] = SEEDS, path: P
         "dim": Config.dim,
         "layers": Config.layers,
         "test": list(TEST),
-        "command": "python -m seqlab.long_questions",
+        "command": "python -m seqlab.documents.questions",
     }
     for seed, arm in tqdm([(seed, arm) for seed in seeds for arm in arms], desc="readers", unit="reader"):
         if any((cell["arm"], cell["seed"]) == (arm, seed) for cell in _stored(path, setting)["cells"]):
@@ -216,7 +216,7 @@ def measure(arms: Sequence[str] = TRAINED, seeds: Sequence[int] = SEEDS, path: P
         if arm == "big bird":
             cell["untrained"] = _rounded(untrained(seed))
         if (arm, seed, path) == ("big bird", 0, FILE):
-            save(model, DATA / "long_questions.pt")
+            save(model, READER)
         with FileLock(Path(tempfile.gettempdir()) / f"seqlab-{path.stem}.lock"):
             stored = _stored(path, setting)
             stored["cells"].append(cell | {"ranks": told})

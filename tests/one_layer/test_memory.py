@@ -6,8 +6,8 @@ import random
 import pytest
 import torch
 
-from seqlab.constructions import one_layer as ol
-from seqlab.constructions.one_layer.certificate import parse
+from seqlab import one_layer as ol
+from seqlab.one_layer.certificate import parse
 
 FIVE = list(itertools.combinations([1, 2, 3, 4, 5], 3))
 

@@ -3,7 +3,7 @@
 import torch
 
 from seqlab.course.check import Exercise, Mutant
-from seqlab.course.exercises.one_layer import _row
+from seqlab.one_layer.exercises.boltzmann import _row
 
 
 def score_gap(tokens, candidates):

@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import pytest
 
-from seqlab import precision
 from seqlab.names.separation import exact_names, names, separation, subsets
-from seqlab.precision import DTYPES, KAPPAS, check, last_alive, named, parse
+from seqlab.one_layer import precision
+from seqlab.one_layer.precision import DTYPES, KAPPAS, check, last_alive, named, parse
 
 LINE = (1, 2, 3, 4, 5)
 

@@ -17,8 +17,8 @@ from fractions import Fraction
 from functools import cmp_to_key
 from math import lcm, log
 
-from seqlab.constructions.one_layer.boltzmann import arithmetic, number
-from seqlab.constructions.one_layer.separated import Bag
+from seqlab.one_layer.boltzmann import arithmetic, number
+from seqlab.one_layer.separated import Bag
 
 MOST_DIGITS = 200_000
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import ipywidgets
 
 from seqlab.colours import BLUE, GREY, RED
-from seqlab.constructions.one_layer import mapping, memoriser
-from seqlab.constructions.one_layer.certificate import CHARACTERS, Certificate, certificate
+from seqlab.one_layer import mapping, memoriser
+from seqlab.one_layer.certificate import CHARACTERS, Certificate, certificate
 
 WIDTH, LEFT, TOP, PLOT = 780, 66, 22, 170
 COLUMNS, ROWS = 110, 8  # most names in the picture, most sequences in the list

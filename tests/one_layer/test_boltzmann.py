@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from seqlab.constructions.one_layer import boltz, boltzmann, exact_boltz, gradient, lemma, second_derivative
+from seqlab.one_layer import boltz, boltzmann, exact_boltz, gradient, lemma, second_derivative
 
 PRINTED = "210 321 320 310 432 431 430 421 420 410 543 542 541 540 532 531 530 521 520 510"
 

@@ -8,12 +8,12 @@ import random
 
 import torch
 
-from seqlab.constructions.one_layer import hardmax as hard
-from seqlab.constructions.one_layer import mapping, memoriser, separated
-from seqlab.constructions.one_layer.head import RankOneHead, rank_one_head
-from seqlab.constructions.one_layer.labels import inconsistency
-from seqlab.constructions.one_layer.scale import best_scale
-from seqlab.constructions.one_layer.separated import Data
+from seqlab.one_layer import hardmax as hard
+from seqlab.one_layer import mapping, memoriser, separated
+from seqlab.one_layer.head import RankOneHead, rank_one_head
+from seqlab.one_layer.labels import inconsistency
+from seqlab.one_layer.scale import best_scale
+from seqlab.one_layer.separated import Data
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 STATEMENT = Statement(

@@ -27,11 +27,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seqlab.attention import Normalizer, softmax
-from seqlab.constructions.one_layer import projection, separated
-from seqlab.constructions.one_layer.boltzmann import gap
-from seqlab.constructions.one_layer.logspace import Names
-from seqlab.constructions.one_layer.separated import Data, Separation
 from seqlab.layers import SelfAttention
+from seqlab.one_layer import projection, separated
+from seqlab.one_layer.boltzmann import gap
+from seqlab.one_layer.logspace import Names
+from seqlab.one_layer.separated import Data, Separation
 
 Kappa = str | float  # "smallest", "theorem" or a number
 

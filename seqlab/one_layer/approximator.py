@@ -23,8 +23,8 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from seqlab import universal
-from seqlab.constructions.one_layer.memoriser import LARGEST, Memoriser, memorise
 from seqlab.layers import Tokens
+from seqlab.one_layer.memoriser import LARGEST, Memoriser, memorise
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 Function = Callable[[Tensor], Tensor]  # "batch token dim" -> "batch token dim"

@@ -5,8 +5,8 @@ from datetime import datetime
 import ipywidgets
 import pytest
 
-from seqlab.constructions.one_layer import certificate, mapping
-from seqlab.widgets.certificate_view import EXAMPLES, SCALES, CertificateView, along_v, at_scale
+from seqlab.one_layer import certificate, mapping
+from seqlab.one_layer.certificate_view import EXAMPLES, SCALES, CertificateView, along_v, at_scale
 from seqlab.widgets.contract import sweep
 
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED
 from seqlab.draw.figures import figure
-from seqlab.memorising import by_arm
+from seqlab.one_layer.trained import by_arm
 
 PRECISION_LOOKS = {  # colour, dash, symbol at the death point
     "exact": (BLACK, "solid", "circle"),

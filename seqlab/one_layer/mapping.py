@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import torch
 
 from seqlab import contextual
-from seqlab.constructions.one_layer.head import Kappa, RankOneHead, rank_one_head
-from seqlab.constructions.one_layer.separated import Bag, Data
+from seqlab.one_layer.head import Kappa, RankOneHead, rank_one_head
+from seqlab.one_layer.separated import Bag, Data
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 THEOREM_2 = Statement(

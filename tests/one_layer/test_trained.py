@@ -8,27 +8,28 @@ from statistics import fmean
 import pytest
 import torch
 
-from seqlab import labelled, memorising
-from seqlab.memorising import Arm, Labelled, Memoriser, ceiling
+from seqlab.one_layer import book as labelled
+from seqlab.one_layer import trained
+from seqlab.one_layer.trained import Arm, Labelled, Memoriser, ceiling
 
-SHIPPED = memorising.results()
+SHIPPED = trained.results()
 
 
 def table(part, value="accuracy"):
-    return memorising.by_arm(SHIPPED[part]["cells"], value)
+    return trained.by_arm(SHIPPED[part]["cells"], value)
 
 
 def test_sets_are_different_and_labels_belong_to_token_and_set():
-    made = memorising.sets(0)
+    made = trained.sets(0)
     ids, labels = made.part()
     assert ids.shape == labels.shape == (60, 4) and len({tuple(row) for row in ids.tolist()}) == 60
     assert (ids[:, 1:] > ids[:, :-1]).all() and ids.min() >= 1 and ids.max() <= 8
     assert set(labels.unique().tolist()) == {0, 1, 2, 3} and len(made.part(test=True)[0]) == 0
-    assert torch.equal(memorising.sets(0).labels, labels) and not torch.equal(memorising.sets(1).labels, labels)
+    assert torch.equal(trained.sets(0).labels, labels) and not torch.equal(trained.sets(1).labels, labels)
 
 
 def test_orders_of_one_set_differ_only_in_order():
-    ids, _ = memorising.orders(0).part()
+    ids, _ = trained.orders(0).part()
     assert ids.shape == (60, 4) and len({tuple(row) for row in ids.tolist()}) == 60
     assert set(Counter(tuple(sorted(row)) for row in ids.tolist()).values()) == {4}
 
@@ -54,7 +55,7 @@ def test_the_book_in_numbers():
     made = labelled.book(1)
     ids, labels = made.part()
     unseen, _ = made.part(test=True)
-    assert len(ids) == memorising.TRAIN and len(unseen) == memorising.TEST
+    assert len(ids) == trained.TRAIN and len(unseen) == trained.TEST
     assert torch.equal(ids == 0, labels == -1) and (ids != 1).all() and (unseen == 1).any()
     assert made.vocabulary == ids.max() + 1 == unseen.max().clamp(min=ids.max()) + 1
     assert (labels >= 0).sum(1).min() >= 4
@@ -93,9 +94,9 @@ def test_the_ceiling_of_hardmax_is_that_of_all_orders():
 
 
 def test_arms_use_what_they_may():
-    made = memorising.sets(0)
+    made = trained.sets(0)
     ids, other = torch.tensor([[1, 2, 3, 4]]), torch.tensor([[1, 2, 3, 8]])
-    for name, arm in memorising.PARTS["random labels"].arms.items():
+    for name, arm in trained.PARTS["random labels"].arms.items():
         torch.manual_seed(0)
         model = Memoriser(arm, made, 8, 16)
         changed = (model(ids)[0, 0] - model(other)[0, 0]).abs().max().item()
@@ -114,7 +115,7 @@ def test_arms_use_what_they_may():
 
 def test_straight_through_is_hardmax_with_a_gradient():
     scores = torch.randn(50, 4, 4, requires_grad=True)
-    weights = memorising.straight_through()(scores)
+    weights = trained.straight_through()(scores)
     assert set(weights.unique().tolist()) == {0.0, 1.0} and (weights.argmax(-1) == scores.argmax(-1)).all()
     weights.square().sum().backward()
     assert scores.grad.abs().max() > 0
@@ -122,10 +123,10 @@ def test_straight_through_is_hardmax_with_a_gradient():
 
 def test_training_is_repeatable_and_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
-    a, b = (memorising.train("random labels", "softmax, rank 1", 1, steps=5) for _ in range(2))
+    a, b = (trained.train("random labels", "softmax, rank 1", 1, steps=5) for _ in range(2))
     assert torch.equal(before, torch.get_rng_state())
     assert a.losses == b.losses and a.accuracy == b.accuracy and a.test is None
-    text = memorising.quick([("book", "tied rank 1")], steps=2)[0]
+    text = trained.quick([("book", "tied rank 1")], steps=2)[0]
     assert text.test is not None and len(text.losses) == 2 and text.ceiling == 1
 
 
@@ -136,26 +137,26 @@ def test_measuring_resumes_and_writes_whole_files(tmp_path):
         ran.append(arm)
         if arm == "stops":
             raise KeyboardInterrupt
-        return memorising.Result(part, arm, seed, 0.5, 0.75, None, [1.0, 3.0], 7, 60.0)
+        return trained.Result(part, arm, seed, 0.5, 0.75, None, [1.0, 3.0], 7, 60.0)
 
     with pytest.raises(KeyboardInterrupt):
-        memorising.measure("order", [("a", 0), ("stops", 0), ("b", 0)], run, path)
+        trained.measure("order", [("a", 0), ("stops", 0), ("b", 0)], run, path)
     assert [cell["arm"] for cell in json.loads(path.read_text())["order"]["cells"]] == ["a"]
-    memorising.measure("order", [("a", 0), ("b", 0)], run, path)
-    stored = memorising.results(path)["order"]
+    trained.measure("order", [("a", 0), ("b", 0)], run, path)
+    stored = trained.results(path)["order"]
     assert ran == ["a", "stops", "b"] and stored["minutes"] == 2 and stored["cells"][0]["loss"] == 2
     path.write_text(path.read_text().replace('"steps": 2500', '"steps": 1'))
-    memorising.measure("order", [("a", 0)], run, path)  # another setting: nothing of the old is kept
-    assert ran[-1] == "a" and len(memorising.results(path)["order"]["cells"]) == 1
+    trained.measure("order", [("a", 0)], run, path)  # another setting: nothing of the old is kept
+    assert ran[-1] == "a" and len(trained.results(path)["order"]["cells"]) == 1
 
 
-@pytest.mark.parametrize("part", memorising.PARTS)
+@pytest.mark.parametrize("part", trained.PARTS)
 def test_the_shipped_result_is_complete_and_below_its_ceilings(part):
-    plan, shipped = memorising.PARTS[part], SHIPPED[part]
-    assert shipped["setting"] == memorising.setting(part)
-    want = {(arm, seed) for arm in plan.arms for seed in memorising.SEEDS}
+    plan, shipped = trained.PARTS[part], SHIPPED[part]
+    assert shipped["setting"] == trained.setting(part)
+    want = {(arm, seed) for arm in plan.arms for seed in trained.SEEDS}
     assert {(cell["arm"], cell["seed"]) for cell in shipped["cells"]} == want and len(shipped["cells"]) == len(want)
-    for seed in memorising.SEEDS:
+    for seed in trained.SEEDS:
         ids, labels = plan.make(seed).part()
         for cell in (cell for cell in shipped["cells"] if cell["seed"] == seed):
             assert cell["ceiling"] == round(ceiling(ids, labels, plan.arms[cell["arm"]]), 5)
@@ -166,7 +167,7 @@ def test_the_shipped_result_is_complete_and_below_its_ceilings(part):
 def test_a_shipped_number_can_be_made_again():
     """Other processors round differently; a model without attention sits at its ceiling all the same."""
     shipped = next(cell for cell in SHIPPED["random labels"]["cells"] if (cell["arm"], cell["seed"]) == ("none", 0))
-    again = memorising.train("random labels", "none", 0, steps=300)
+    again = trained.train("random labels", "none", 0, steps=300)
     assert again.accuracy == pytest.approx(shipped["accuracy"], abs=0.01) and again.parameters == shipped["parameters"]
 
 

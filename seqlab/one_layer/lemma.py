@@ -17,7 +17,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from seqlab.constructions.one_layer.boltzmann import arithmetic, gap
+from seqlab.one_layer.boltzmann import arithmetic, gap
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 Set = tuple[int, ...]  # indices of levels, downwards

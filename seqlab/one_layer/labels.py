@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Literal
 
-from seqlab.constructions.one_layer import separated
-from seqlab.constructions.one_layer.separated import Data
+from seqlab.one_layer import separated
+from seqlab.one_layer.separated import Data
 from seqlab.theorem import Witness
 
 Label = Hashable  # all numbers, or all tuples of numbers, or anything else as classes

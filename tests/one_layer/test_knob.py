@@ -6,9 +6,9 @@ import time
 import ipywidgets
 import pytest
 
-from seqlab.precision import KAPPAS, PRECISIONS, named
+from seqlab.one_layer.knob import EXAMPLES, PrecisionKnob, power, word
+from seqlab.one_layer.precision import KAPPAS, PRECISIONS, named
 from seqlab.widgets.contract import sweep
-from seqlab.widgets.precision_knob import EXAMPLES, PrecisionKnob, power, word
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from html import escape
 import ipywidgets
 
 from seqlab.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
-from seqlab.precision import DTYPES, KAPPAS, PRECISIONS, Named, check, curve, last_alive, named, parse, places
+from seqlab.one_layer.precision import DTYPES, KAPPAS, PRECISIONS, Named, check, curve, last_alive, named, parse, places
 
 EXAMPLES = {  # what the menu says → tokens, members of a set
     "1 to 5, sets of 3": ("1, 2, 3, 4, 5", 3),
@@ -37,7 +37,9 @@ class PrecisionKnob(ipywidgets.VBox):
 
     def __init__(self, tokens: Sequence[float] = (1, 2, 3, 4, 5), size: int = 3, kappa: float = 1.0):
         if kappa not in KAPPAS:
-            raise ValueError(f"kappa: got {kappa}, wanted one of seqlab.precision.KAPPAS, such as 0, 0.1, 1, 10 or ∞")
+            raise ValueError(
+                f"kappa: got {kappa}, wanted one of seqlab.one_layer.precision.KAPPAS, such as 0, 0.1, 1, 10 or ∞"
+            )
         self.tokens = check(tokens, size)
         self.size_shown = size
         wide = {"style": {"description_width": "6em"}}

@@ -6,10 +6,10 @@ import math
 import pytest
 import torch
 
-from seqlab import memorising
-from seqlab import one_layer_figures as pictures
 from seqlab.attention import boltzmann
-from seqlab.precision import KAPPAS, PRECISIONS, curve, last_alive
+from seqlab.one_layer import figures as pictures
+from seqlab.one_layer import trained
+from seqlab.one_layer.precision import KAPPAS, PRECISIONS, curve, last_alive
 
 LINE = (1, 2, 3, 4, 5)
 
@@ -76,8 +76,8 @@ def test_memorised_shows_seeds_means_and_ceilings():
     assert len(pictures.memorised(cells, "T").data) == 3
 
 
-@pytest.mark.parametrize("part", memorising.PARTS)
+@pytest.mark.parametrize("part", trained.PARTS)
 def test_the_shipped_results_can_be_drawn(part):
-    picture = pictures.memorised(memorising.results()[part]["cells"], part, test=part == "book")
-    assert all(arm in picture.layout.meta["alt"] for arm in memorising.PARTS[part].arms)
+    picture = pictures.memorised(trained.results()[part]["cells"], part, test=part == "book")
+    assert all(arm in picture.layout.meta["alt"] for arm in trained.PARTS[part].arms)
     assert "nan" not in picture.layout.meta["alt"]

@@ -4,9 +4,9 @@
 | --------------------------------------------- | ------------------------------------------------------------------- |
 | one layer: attention, then feed-forward       | `Memoriser`: x + W_O head(x), then one hidden ReLU layer            |
 | W_K, W_Q, W_V ∈ R^{s×d}; tied in section 5    | `Arm.rank` is s; `Arm.tied`: one matrix for all three               |
-| what is memorised                             | `seqlab.labelled`: sets, orders and a book                          |
+| what is memorised                             | `seqlab.one_layer.book`: sets, orders and a book                          |
 
-`python -m seqlab.memorising` trains all arms with three seeds, resumable; the result comes with seqlab: `results()`.
+`python -m seqlab.one_layer.trained` trains all arms with three seeds, resumable; the result comes with seqlab: `results()`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqlab.attention import Normalizer, attention, average, hardmax, softmax
-from seqlab.labelled import CLASSES, LENGTHS, MEMBERS, SETS, TEST, TOKENS, TRAIN, Labelled, book, orders, sets
+from seqlab.one_layer.book import CLASSES, LENGTHS, MEMBERS, SETS, TEST, TOKENS, TRAIN, Labelled, book, orders, sets
 from seqlab.train import measured
 from seqlab.train.fit import Watcher, fit
 
 SEEDS = (0, 1, 2)
-FILE = Path(__file__).parent / "data" / "memorising.json"
+FILE = Path(__file__).with_name("trained.json")
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ def quick(
 
 
 def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.memorising` measured: for each of `PARTS` "setting", "minutes" and "cells" (one dict per model)."""
+    """What `python -m seqlab.one_layer.trained` measured: for each of `PARTS` "setting", "minutes" and "cells" (one dict per model)."""
     return measured.load(path)
 
 

@@ -8,10 +8,10 @@ from fractions import Fraction
 import pytest
 import torch
 
+from seqlab import one_layer as ol
 from seqlab.attention import softmax
-from seqlab.constructions import one_layer as ol
-from seqlab.constructions.one_layer import hardmax, mapping, projection, separated
-from seqlab.constructions.one_layer.boltzmann import arithmetic
+from seqlab.one_layer import hardmax, mapping, projection, separated
+from seqlab.one_layer.boltzmann import arithmetic
 
 FIVE = list(itertools.combinations([1, 2, 3, 4, 5], 3))
 

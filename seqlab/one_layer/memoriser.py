@@ -22,14 +22,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seqlab.constructions.one_layer import mapping, separated
-from seqlab.constructions.one_layer.head import RankOneHead
-from seqlab.constructions.one_layer.labels import Context, Label, classes_of, inconsistency, label_rows, targets
-from seqlab.constructions.one_layer.logspace import Names
-from seqlab.constructions.one_layer.scale import naming_head
-from seqlab.constructions.one_layer.separated import Data
-from seqlab.constructions.one_layer.table import Table, table
 from seqlab.layers import SelfAttention, Tokens
+from seqlab.one_layer import mapping, separated
+from seqlab.one_layer.head import RankOneHead
+from seqlab.one_layer.labels import Context, Label, classes_of, inconsistency, label_rows, targets
+from seqlab.one_layer.logspace import Names
+from seqlab.one_layer.scale import naming_head
+from seqlab.one_layer.separated import Data
+from seqlab.one_layer.table import Table, table
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 Arithmetic = Literal["auto", "float64", "exact"]

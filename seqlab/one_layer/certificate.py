@@ -23,11 +23,11 @@ import torch
 from torch import Tensor
 
 from seqlab.colours import BLUE, RED
-from seqlab.constructions.one_layer import mapping, memoriser, separated
-from seqlab.constructions.one_layer.head import theorem_delta, theorem_kappa
-from seqlab.constructions.one_layer.labels import inconsistency
-from seqlab.constructions.one_layer.memoriser import Memoriser
-from seqlab.constructions.one_layer.separated import Data, Separation
+from seqlab.one_layer import mapping, memoriser, separated
+from seqlab.one_layer.head import theorem_delta, theorem_kappa
+from seqlab.one_layer.labels import inconsistency
+from seqlab.one_layer.memoriser import Memoriser
+from seqlab.one_layer.separated import Data, Separation
 from seqlab.theorem import Verdict, Witness
 
 CHARACTERS, SEQUENCES, LENGTH, TOKENS, WORD = 200_000, 400, 60, 4000, 60  # the limits

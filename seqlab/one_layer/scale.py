@@ -15,10 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqlab.constructions.one_layer import projection, separated
-from seqlab.constructions.one_layer.boltzmann import gap
-from seqlab.constructions.one_layer.head import RankOneHead, rank_one_head
-from seqlab.constructions.one_layer.separated import Data
+from seqlab.one_layer import projection, separated
+from seqlab.one_layer.boltzmann import gap
+from seqlab.one_layer.head import RankOneHead, rank_one_head
+from seqlab.one_layer.separated import Data
 
 
 def naming_head(

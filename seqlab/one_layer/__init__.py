@@ -30,7 +30,7 @@ One head names every token of every sequence by the set around it, one ReLU laye
 | q(X)_k, r, δ                       | `ids`, `radius`, `guaranteed` (log10)         |
 """
 
-from seqlab.constructions.one_layer import (
+from seqlab.one_layer import (
     approximator,
     boltzmann,
     hardmax,
@@ -41,13 +41,13 @@ from seqlab.constructions.one_layer import (
     separated,
     switches,
 )
-from seqlab.constructions.one_layer.approximator import Approximator, approximate, error_curve
-from seqlab.constructions.one_layer.boltzmann import boltz, exact_boltz, gradient, second_derivative
-from seqlab.constructions.one_layer.certificate import Certificate, certificate
-from seqlab.constructions.one_layer.head import RankOneHead, rank_one_head, smallest_kappa, theorem_delta, theorem_kappa
-from seqlab.constructions.one_layer.labels import inconsistency
-from seqlab.constructions.one_layer.logspace import Names
-from seqlab.constructions.one_layer.mapping import (
+from seqlab.one_layer.approximator import Approximator, approximate, error_curve
+from seqlab.one_layer.boltzmann import boltz, exact_boltz, gradient, second_derivative
+from seqlab.one_layer.certificate import Certificate, certificate
+from seqlab.one_layer.head import RankOneHead, rank_one_head, smallest_kappa, theorem_delta, theorem_kappa
+from seqlab.one_layer.labels import inconsistency
+from seqlab.one_layer.logspace import Names
+from seqlab.one_layer.mapping import (
     achieved,
     closest,
     collisions,
@@ -56,11 +56,11 @@ from seqlab.constructions.one_layer.mapping import (
     float_separation,
     readings,
 )
-from seqlab.constructions.one_layer.memoriser import Memoriser, corollary, memorise
-from seqlab.constructions.one_layer.scale import best_scale
-from seqlab.constructions.one_layer.separated import Data, Separation, data, measure
-from seqlab.constructions.one_layer.switches import SWITCHES, check
-from seqlab.constructions.one_layer.table import Table, table
+from seqlab.one_layer.memoriser import Memoriser, corollary, memorise
+from seqlab.one_layer.scale import best_scale
+from seqlab.one_layer.separated import Data, Separation, data, measure
+from seqlab.one_layer.switches import SWITCHES, check
+from seqlab.one_layer.table import Table, table
 
 __all__ = [
     "SWITCHES",

@@ -24,7 +24,7 @@ from seqlab.train import measured
 from seqlab.train.fit import windows
 
 SEEDS = (0, 1, 2)
-FILE = Path(__file__).parents[1] / "data" / "sigmoid.json"
+FILE = Path(__file__).with_name("modalities.json")
 
 
 @dataclass

@@ -31,7 +31,8 @@ from torch import Tensor, nn
 
 from seqlab import contextual
 from seqlab.attention import Normalizer, hardmax, sigmoid, softmax
-from seqlab.constructions.sigmoid_universal.shift import (
+from seqlab.layers import count
+from seqlab.sigmoid.universal.shift import (
     HEADS,
     Kind,
     SteepHeads,
@@ -42,7 +43,6 @@ from seqlab.constructions.sigmoid_universal.shift import (
     room,
     step_mix,
 )
-from seqlab.layers import count
 from seqlab.stack.blocks import Frame, Residual, Stack
 from seqlab.theorem import Hypothesis, Statement, Verdict
 from seqlab.universal.mapping import speak

@@ -9,8 +9,8 @@ import torch
 
 from seqlab import universal
 from seqlab.attention import sigmoid, softmax
-from seqlab.constructions import sigmoid_universal as su
 from seqlab.layers import count
+from seqlab.sigmoid import universal as su
 
 SIZES = [(4, 1, 2), (6, 1, 3), (8, 1, 4), (2, 2, 3), (3, 2, 3), (2, 3, 2), (5, 1, 4)]  # 1/δ, d, n
 

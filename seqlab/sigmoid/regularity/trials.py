@@ -11,7 +11,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from seqlab.regularity.heads import Head, Tokens, identity_head, jacobian_norm
+from seqlab.sigmoid.regularity.heads import Head, Tokens, identity_head, jacobian_norm
 
 
 def sharp_case(n: int, dim: int, *, slope: float = 1.0, bias: float = 0.0) -> tuple[Head, Tokens]:

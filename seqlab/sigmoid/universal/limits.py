@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from seqlab.attention import Normalizer, sigmoid
-from seqlab.constructions.sigmoid_universal.mapping import SigmoidMapping, contextual_mapping
+from seqlab.sigmoid.universal.mapping import SigmoidMapping, contextual_mapping
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 from seqlab.universal.limits import threshold
 from seqlab.universal.mapping import speak

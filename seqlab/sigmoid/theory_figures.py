@@ -13,10 +13,10 @@ import plotly.graph_objects as go
 import torch
 
 from seqlab.colours import BLUE, GREY, ORANGE, PALETTE, RED
-from seqlab.constructions import sigmoid_universal
-from seqlab.constructions.sigmoid_universal.shift import HEADS, head_outputs
 from seqlab.draw.figures import figure
-from seqlab.sigmoid_kernel import Prediction
+from seqlab.sigmoid import universal
+from seqlab.sigmoid.kernel import Prediction
+from seqlab.sigmoid.universal.shift import HEADS, head_outputs
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "solid")
 SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "cross")
@@ -29,7 +29,7 @@ def four_heads(ids: Sequence[int], low: float, high: float) -> go.Figure:
 
     row = np.asarray(ids)
     parts = head_outputs(row, Fraction(low), Fraction(high))
-    total = sigmoid_universal.selective_sum(torch.tensor(list(ids)), low, high).tolist()
+    total = universal.selective_sum(torch.tensor(list(ids)), low, high).tolist()
     labels = [f"token {k + 1}: id {value}" for k, value in enumerate(ids)]
     names = [f"{'+' if sign > 0 else '-'}½ head {h + 1}" for h, (_, _, sign) in enumerate(HEADS)]
     bars = [

@@ -11,29 +11,28 @@ from kernels import tiled
 from kernels.flash import launch
 from kernels.instruments.ledger import ledger
 from kernels.spec import Spec
-from seqlab import regularity, sigmoid_kernel, theory_figures
 from seqlab.attention import attention, sigmoid, softmax
-from seqlab.constructions import sigmoid_universal
+from seqlab.sigmoid import kernel, regularity, theory_figures, universal
 
 
 @pytest.mark.parametrize(
     "options", [{}, {"causal": True}, {"n": 37, "dim": 5, "block": 7}, {"n": 3, "dim": 1, "block": 16}]
 )
 def test_sigmoid_tiles_are_autograd_without_the_output(options):
-    verdict = sigmoid_kernel.check_tiles(**options)
+    verdict = kernel.check_tiles(**options)
     assert verdict and verdict.margin > 9e-13
 
 
 def test_softmax_needs_its_output():
-    verdict = sigmoid_kernel.check_tiles(softmax_weights=True)
+    verdict = kernel.check_tiles(softmax_weights=True)
     assert not verdict and verdict.witness.objects[0] in ("dQ", "dK") and verdict.witness.objects[1] > 0.1
-    assert sigmoid_kernel.check_tiles(softmax_weights=True, delete_output=False, causal=True)
+    assert kernel.check_tiles(softmax_weights=True, delete_output=False, causal=True)
 
 
 def test_sigmoid_keeps_nothing():
     q, k, v = torch.randn(3, 5, 2, generator=torch.Generator().manual_seed(0))
-    assert sigmoid_kernel.tiled_forward(q, k, v)[1] is None
-    lse = sigmoid_kernel.tiled_forward(q, k, v, kind="softmax", block=2)[1]
+    assert kernel.tiled_forward(q, k, v)[1] is None
+    lse = kernel.tiled_forward(q, k, v, kind="softmax", block=2)[1]
     torch.testing.assert_close(lse[:, 0], (q @ k.T / math.sqrt(2)).logsumexp(1))
 
 
@@ -46,10 +45,10 @@ def test_tiles_of_fewer_queries_than_keys(kind):
     inputs = [x.clone().requires_grad_() for x in (q, k, v)]
     want = attention(*inputs, normalizer=sigmoid(-1.0) if kind == "sigmoid" else softmax(), causal=True)
     options = dict(kind=kind, bias=-1.0 if kind == "sigmoid" else 0.0, block=4, causal=True)
-    out, lse = sigmoid_kernel.tiled_forward(q, k, v, **options)
+    out, lse = kernel.tiled_forward(q, k, v, **options)
     torch.testing.assert_close(out, want)
     wanted = torch.autograd.grad(want, inputs, grad)
-    for got, slope in zip(sigmoid_kernel.tiled_backward(grad, q, k, v, out, lse, **options), wanted):
+    for got, slope in zip(kernel.tiled_backward(grad, q, k, v, out, lse, **options), wanted):
         torch.testing.assert_close(got, slope)
 
 
@@ -65,7 +64,7 @@ def test_the_projects_own_backward_needs_no_output_either():
 
 
 def test_state_is_what_the_ledger_counts():
-    found = sigmoid_kernel.state(64, 64)
+    found = kernel.state(64, 64)
     assert all(counts["sigmoid"] == 0 for name, counts in found.items() if "bytes" in name)
     assert (
         found["maxima and sums a tile"] == {"softmax": 2, "sigmoid": 0}
@@ -83,7 +82,7 @@ def test_state_is_what_the_ledger_counts():
 
 
 def test_the_prediction_for_the_forward_pass():
-    full = sigmoid_kernel.predict("H100", 64)
+    full = kernel.predict("H100", 64)
     assert full.binds == {"softmax_forward": "special functions", "sigmoid_forward": "matrix units"}
     assert 0 < full.gain < full.gain_without_overlap < full.published < full.gains["issue slots"]
     assert full.short_of_published == pytest.approx(0.1739 - full.gain)
@@ -97,13 +96,13 @@ def test_the_prediction_for_the_forward_pass():
 
 @pytest.mark.parametrize("device, dim, causal", [("H100", 128, False), ("A100", 64, False), ("A100", 128, True)])
 def test_where_matrix_units_bind_nothing_is_gained(device, dim, causal):
-    found = sigmoid_kernel.predict(device, dim, causal=causal)
+    found = kernel.predict(device, dim, causal=causal)
     assert set(found.binds.values()) == {"matrix units"} and found.gain == 0 < found.gain_without_overlap
     assert found.published == (0.1876 if causal else 0.1739)
 
 
 def test_the_prediction_for_the_backward_pass():
-    found = sigmoid_kernel.predict("H100", 64, step="backward")
+    found = kernel.predict("H100", 64, step="backward")
     assert [line.kernel for line in found.softmax] == ["softmax_delta", "softmax_dq", "softmax_dkdv"]
     assert found.binds["softmax_delta"] == "memory" and 0 < found.gain < 0.027 == found.published
     delta = found.softmax[0].seconds / sum(line.seconds for line in found.softmax)
@@ -111,25 +110,25 @@ def test_the_prediction_for_the_backward_pass():
 
 
 def test_at_vit_length_memory_binds_and_sigmoid_saves_the_statistic_alone():
-    found = sigmoid_kernel.predict("H100", 64, n=196, batch=256, heads=12)
+    found = kernel.predict("H100", 64, n=196, batch=256, heads=12)
     assert set(found.binds.values()) == {"memory"}
     assert found.gain == pytest.approx(4 / (4 * 64 * 2 + 4))  # one float32 a row beside four rows of 16-bit numbers
-    assert sigmoid_kernel.memory_bound_lengths(lengths=(128, 196, 4096)) == [128, 196]
+    assert kernel.memory_bound_lengths(lengths=(128, 196, 4096)) == [128, 196]
 
 
 def test_tables_and_bad_inputs():
-    found = sigmoid_kernel.table(("A100",), (64,))
+    found = kernel.table(("A100",), (64,))
     assert [(p.device, p.dim, p.causal) for p in found] == [("A100", 64, False), ("A100", 64, True)]
     with pytest.raises((TypeError, ValueError), match="step"):
-        sigmoid_kernel.predict(step="sideways")
+        kernel.predict(step="sideways")
     with pytest.raises(ValueError, match="device"):
-        sigmoid_kernel.predict("V100")
+        kernel.predict("V100")
     with pytest.raises(ValueError, match="n: got 0"):
-        sigmoid_kernel.predict(n=0)
+        kernel.predict(n=0)
     with pytest.raises(ValueError, match="block: got -1"):
-        sigmoid_kernel.check_tiles(block=-1)
+        kernel.check_tiles(block=-1)
     with pytest.raises(ValueError, match="lse"):
-        sigmoid_kernel.tiled_backward(*torch.randn(4, 3, 2), kind="softmax")
+        kernel.tiled_backward(*torch.randn(4, 3, 2), kind="softmax")
 
 
 def test_pictures_say_what_they_show():
@@ -137,9 +136,9 @@ def test_pictures_say_what_they_show():
     assert "id 3 gets 10" in heads.layout.meta["alt"] and list(heads.data[-1].y) == [10, 0, 0, 0]
     for k in range(4):
         assert sum(bar.y[k] for bar in heads.data[:4]) == heads.data[-1].y[k]
-    mapping = sigmoid_universal.contextual_mapping(4, 1, 2)
+    mapping = universal.contextual_mapping(4, 1, 2)
     steep = theory_figures.steep_curves(
-        [10, 1000], {"small": sigmoid_universal.steep_errors(mapping, [10, 1000])}, {"small": 42.0}
+        [10, 1000], {"small": universal.steep_errors(mapping, [10, 1000])}, {"small": 42.0}
     )
     assert "λ = 42" in steep.data[0].name and steep.data[0].y[1] == 1e-12
     sphere = [regularity.on_sphere(r, draws=2) for r in (1, 2)]
@@ -149,7 +148,7 @@ def test_pictures_say_what_they_show():
         theory_figures.norms_and_bounds({"a": []})
     assert "never above" in theory_figures.ascent([0.2, 0.9]).layout.meta["alt"]
     assert "reaches 1.2" in theory_figures.ascent([0.2, 1.2]).layout.meta["alt"]
-    one = sigmoid_kernel.predict("H100", 64)
+    one = kernel.predict("H100", 64)
     picture = theory_figures.gains([one, replace(one, device="A100")])
     assert picture.data[0].y[0] == pytest.approx(100 * one.gain) and list(picture.data[-1].y) == [
         pytest.approx(17.39),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from seqlab.constructions.sigmoid_universal.limits import check_steep
-from seqlab.constructions.sigmoid_universal.mapping import contextual_mapping
+from seqlab.sigmoid.universal.limits import check_steep
+from seqlab.sigmoid.universal.mapping import contextual_mapping
 from seqlab.theorem import Verdict
 
 SWITCHES = {

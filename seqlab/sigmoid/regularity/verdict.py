@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from seqlab.regularity.heads import Head, Tokens, jacobian_norm
-from seqlab.regularity.trials import own_tests
+from seqlab.sigmoid.regularity.heads import Head, Tokens, jacobian_norm
+from seqlab.sigmoid.regularity.trials import own_tests
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 Mistake = Literal["forget the scores", "mean for sup", "query alone", "forget the values"]

@@ -25,22 +25,10 @@ maximum, so the selective shift adds a sum, and it takes four heads in place of 
     sigmoid_universal.steep_errors(mapping, [10, 100])    # largest error of a name, real heads in float64
 """
 
-from seqlab.constructions.sigmoid_universal.lemmas import (
-    closed_form,
-    layer_count,
-    read_back,
-    remainders,
-    swept_in_closed_form,
-)
-from seqlab.constructions.sigmoid_universal.limits import (
-    check_steep,
-    gains_that_work,
-    steep_errors,
-    steep_names,
-    steep_threshold,
-)
-from seqlab.constructions.sigmoid_universal.mapping import THEOREM, SigmoidMapping, contextual_mapping
-from seqlab.constructions.sigmoid_universal.shift import (
+from seqlab.sigmoid.universal.lemmas import closed_form, layer_count, read_back, remainders, swept_in_closed_form
+from seqlab.sigmoid.universal.limits import check_steep, gains_that_work, steep_errors, steep_names, steep_threshold
+from seqlab.sigmoid.universal.mapping import THEOREM, SigmoidMapping, contextual_mapping
+from seqlab.sigmoid.universal.shift import (
     HEADS,
     SteepHeads,
     check_shift,
@@ -49,7 +37,7 @@ from seqlab.constructions.sigmoid_universal.shift import (
     heaviside,
     selective_sum,
 )
-from seqlab.constructions.sigmoid_universal.switches import SWITCHES, check
+from seqlab.sigmoid.universal.switches import SWITCHES, check
 
 __all__ = [
     "HEADS",

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from seqlab.sigmoid import modalities
-from seqlab.widgets.microscope_view import KEPT, MicroscopeView
+from seqlab.sigmoid.microscope_view import KEPT, MicroscopeView
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ sharp: equal tokens along an eigenvector of W_qᵀ W_k reach it (`sharp_case`).
 | verdict | the bound, as a verdict with a switch for each step of its proof          |
 """
 
-from seqlab.regularity.heads import EXACT, Head, Norm, identity_head, jacobian, jacobian_norm
-from seqlab.regularity.trials import cases, hard_for_softmax, on_sphere, own_tests, push_up, sharp_case
-from seqlab.regularity.verdict import MISTAKES, STATEMENT, SWITCHES, Bound, bound, check, check_bound
+from seqlab.sigmoid.regularity.heads import EXACT, Head, Norm, identity_head, jacobian, jacobian_norm
+from seqlab.sigmoid.regularity.trials import cases, hard_for_softmax, on_sphere, own_tests, push_up, sharp_case
+from seqlab.sigmoid.regularity.verdict import MISTAKES, STATEMENT, SWITCHES, Bound, bound, check, check_bound
 
 __all__ = [
     "EXACT",

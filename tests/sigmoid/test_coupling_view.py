@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from seqlab.widgets.coupling_view import LENGTHS, START, CouplingView
+from seqlab.sigmoid.coupling_view import LENGTHS, START, CouplingView
 
 
 def test_only_softmax_couples():

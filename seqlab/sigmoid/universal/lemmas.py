@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqlab.constructions.sigmoid_universal.mapping import Names, SigmoidMapping
-from seqlab.constructions.sigmoid_universal.shift import HEADS
 from seqlab.layers import count
+from seqlab.sigmoid.universal.mapping import Names, SigmoidMapping
+from seqlab.sigmoid.universal.shift import HEADS
 from seqlab.theorem import Statement, Verdict, Witness
 from seqlab.universal.mapping import speak
 

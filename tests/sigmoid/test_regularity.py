@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from seqlab import regularity as R
-from seqlab.regularity.heads import _iterate
+from seqlab.sigmoid import regularity as R
+from seqlab.sigmoid.regularity.heads import _iterate
 from tests.typecheck import plain
 
 

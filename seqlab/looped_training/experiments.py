@@ -1,6 +1,6 @@
 """What loops and clocks are worth in small trained models: pointer chasing, clocks, more loops than trained, strings, tables.
 
-`python -m seqlab.looped.experiments [part …]` trains all cells of `PARTS` with three seeds, resumable, about 80 minutes on
+`python -m seqlab.looped_training.experiments [part …]` trains all cells of `PARTS` with three seeds, resumable, about 80 minutes on
 a core that is shared; `--full --device cuda` trains the paper's sizes (`FULL`), which takes days. The result comes with seqlab: `results()`.
 """
 
@@ -15,15 +15,15 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from seqlab.looped.memoriser import Memoriser, table
-from seqlab.looped.model import Config, LoopedTransformer, parameters, passes, wider
-from seqlab.looped.tasks import Pointers, Strings
+from seqlab.looped_training.memoriser import Memoriser, table
+from seqlab.looped_training.model import Config, LoopedTransformer, parameters, passes, wider
+from seqlab.looped_training.tasks import Pointers, Strings
 from seqlab.train import fit as training
 from seqlab.train import measured
 
 SEEDS = (0, 1, 2)
 MOST = 16  # loops up to which every model is judged
-FILE = Path(__file__).parents[1] / "data" / "looped.json"
+FILE = Path(__file__).with_name("experiments.json")
 Task = Pointers | Strings
 
 
@@ -225,7 +225,7 @@ def quick(
 
 
 def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.looped.experiments` measured: for each part "setting", "minutes" and "cells"."""
+    """What `python -m seqlab.looped_training.experiments` measured: for each part "setting", "minutes" and "cells"."""
     return measured.load(path)
 
 
@@ -302,7 +302,7 @@ def _again(batch: tuple[Tensor, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m seqlab.looped.experiments")
+    parser = argparse.ArgumentParser(prog="python -m seqlab.looped_training.experiments")
     parser.add_argument("parts", nargs="*", help=f"any of {', '.join([*PARTS, 'memoriser'])}; all if none is named")
     parser.add_argument("--full", action="store_true", help="the paper's sizes instead")
     parser.add_argument("--device", default="cpu", help="where to train: cpu, or cuda where a GPU is")

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from seqlab.looped import Block, Clock, Config, LoopedTransformer, parameters, passes, residuals, rms, sinusoid
-from seqlab.looped.memoriser import Memoriser, table
-from seqlab.looped.model import wider
+from seqlab.looped_training import Block, Clock, Config, LoopedTransformer, parameters, passes, residuals, rms, sinusoid
+from seqlab.looped_training.memoriser import Memoriser, table
+from seqlab.looped_training.model import wider
 
 IDS = torch.tensor([[0, 1, 2, 3, 0], [3, 3, 1, 0, 2]])
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from seqlab.looped import experiments as E
-from seqlab.looped.model import LoopedTransformer, parameters
+from seqlab.looped_training import experiments as E
+from seqlab.looped_training.model import LoopedTransformer, parameters
 
 TINY = E.Plan((E.Cell("1 hops", "none", 2),), steps=3, batch=4, judged=20, config=E.Config(dim=8, heads=2, hidden=8))
 SHIPPED = E.results()

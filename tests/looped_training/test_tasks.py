@@ -5,8 +5,8 @@ from functools import lru_cache
 import pytest
 import torch
 
-from seqlab.looped import Pointers, Strings, edit_distance, lcs
-from seqlab.looped.tasks import _hash, pairs
+from seqlab.looped_training import Pointers, Strings, edit_distance, lcs
+from seqlab.looped_training.tasks import _hash, pairs
 
 
 def draw(seed=0):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from seqlab.looped.model import residuals
+from seqlab.looped_training.model import residuals
 from seqlab.start.reaction import KNOWN_MAP, REACTION, ReactionModel, ReactionTrace, atom_map, atoms_right
 
 MOST = 24

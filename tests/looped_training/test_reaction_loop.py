@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from seqlab.looped.reaction_loop import AfterLoops, by_loops, head_scores, settled
+from seqlab.looped_training.reaction_loop import AfterLoops, by_loops, head_scores, settled
 from seqlab.start.reaction import KNOWN_MAP, REACTION, ModelMissing, ReactionModel, atom_map, atoms_right
 
 try:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PALETTE, PURPLE, RED
 from seqlab.draw.figures import figure
-from seqlab.looped.experiments import by_cell, tables
-from seqlab.looped.reaction_loop import AfterLoops
+from seqlab.looped_training.experiments import by_cell, tables
+from seqlab.looped_training.reaction_loop import AfterLoops
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "diamond", "x", "triangle-up", "cross")

@@ -1,6 +1,6 @@
 """Trainable looped transformers (Xu & Sato 2024), the tasks that want loops, and what was measured."""
 
-from seqlab.looped.model import (
+from seqlab.looped_training.model import (
     Block,
     Clock,
     Config,
@@ -11,7 +11,7 @@ from seqlab.looped.model import (
     rms,
     sinusoid,
 )
-from seqlab.looped.tasks import Pointers, Strings, edit_distance, lcs
+from seqlab.looped_training.tasks import Pointers, Strings, edit_distance, lcs
 
 __all__ = [
     "Block",

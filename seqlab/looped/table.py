@@ -24,9 +24,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from seqlab.constructions.looped.budget import check_sizes
 from seqlab.layers import Tokens
-from seqlab.moduli import evaluate
+from seqlab.looped.budget import check_sizes
+from seqlab.looped.moduli import evaluate
 
 Function = Callable[[Tokens], Tensor]
 

@@ -5,9 +5,9 @@ from fractions import Fraction
 import pytest
 import torch
 
-from seqlab.constructions import looped
-from seqlab.constructions.looped import Head, Program, StageLoops, Unit
-from seqlab.constructions.looped.program import step
+from seqlab import looped
+from seqlab.looped import Head, Program, StageLoops, Unit
+from seqlab.looped.program import step
 
 
 def test_loop_quantiser_is_the_exact_floor():

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from seqlab.constructions.looped import below_largest, times_mean
-from seqlab.moduli import Moduli, Modulus, moduli, reads_context, reads_token
+from seqlab.looped import below_largest, times_mean
+from seqlab.looped.moduli import Moduli, Modulus, moduli, reads_context, reads_token
 
 
 def total(x):

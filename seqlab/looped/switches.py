@@ -7,8 +7,8 @@ from functools import cache
 
 import torch
 
-from seqlab.constructions.looped.packed import Packed, below_largest, packed, times_mean
-from seqlab.constructions.looped.table import Function
+from seqlab.looped.packed import Packed, below_largest, packed, times_mean
+from seqlab.looped.table import Function
 from seqlab.theorem import Verdict
 
 WITHOUT_CLOCK = {

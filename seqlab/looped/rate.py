@@ -21,11 +21,11 @@ from dataclasses import dataclass
 import torch
 from einops import rearrange
 
-from seqlab.constructions.looped.budget import loops_for
-from seqlab.constructions.looped.packed import Packed, packed
-from seqlab.constructions.looped.stages import STEEP
-from seqlab.constructions.looped.table import Function, Table
-from seqlab.moduli import moduli
+from seqlab.looped.budget import loops_for
+from seqlab.looped.moduli import moduli
+from seqlab.looped.packed import Packed, packed
+from seqlab.looped.stages import STEEP
+from seqlab.looped.table import Function, Table
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 from seqlab.universal.values import distance
 

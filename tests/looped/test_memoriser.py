@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from seqlab.constructions import looped
+from seqlab import looped
 
 
 def uniform(seed, count):

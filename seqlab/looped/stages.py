@@ -20,8 +20,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqlab.constructions.looped.budget import check_sizes
-from seqlab.constructions.looped.program import Head, Program, Row, Unit, combine, step
+from seqlab.looped.budget import check_sizes
+from seqlab.looped.program import Head, Program, Row, Unit, combine, step
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 FLOOR = Statement(

@@ -24,10 +24,10 @@ from numbers import Rational
 
 import torch
 
-from seqlab.constructions.looped.budget import LEMMA_4_1, THEOREM_4_2
-from seqlab.constructions.looped.digits import Number, greedy_digits, largest_step, pack
-from seqlab.constructions.looped.program import Program, Row, Unit, as_float, combine, step
-from seqlab.constructions.looped.stages import coordinates
+from seqlab.looped.budget import LEMMA_4_1, THEOREM_4_2
+from seqlab.looped.digits import Number, greedy_digits, largest_step, pack
+from seqlab.looped.program import Program, Row, Unit, as_float, combine, step
+from seqlab.looped.stages import coordinates
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 WITHOUT = Statement(

@@ -25,20 +25,12 @@ from numbers import Rational
 import torch
 from torch import Tensor
 
-from seqlab.constructions.looped.budget import THEOREM_3_6, StageLoops
-from seqlab.constructions.looped.memoriser import approximation, check_size, digit_units, increments, value_units
-from seqlab.constructions.looped.program import LoopedTransformer, Program, Unit, combine
-from seqlab.constructions.looped.stages import (
-    HEAD,
-    STEEP,
-    clear_units,
-    coordinates,
-    floor_ids,
-    floor_units,
-    sequence_units,
-)
-from seqlab.constructions.looped.table import Function, Table, table
 from seqlab.layers import Tokens
+from seqlab.looped.budget import THEOREM_3_6, StageLoops
+from seqlab.looped.memoriser import approximation, check_size, digit_units, increments, value_units
+from seqlab.looped.program import LoopedTransformer, Program, Unit, combine
+from seqlab.looped.stages import HEAD, STEEP, clear_units, coordinates, floor_ids, floor_units, sequence_units
+from seqlab.looped.table import Function, Table, table
 from seqlab.stack.blocks import Frame
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 

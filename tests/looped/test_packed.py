@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from seqlab.constructions import looped
+from seqlab import looped
 from seqlab.layers import count
 
 FUNCTIONS = [looped.times_mean, looped.below_largest]

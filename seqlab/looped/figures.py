@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from seqlab import looped
 from seqlab.colours import BLUE, GREY, ORANGE, PALETTE, RED
-from seqlab.constructions import looped
-from seqlab.constructions.looped.rate import Point
 from seqlab.draw.figures import figure
-from seqlab.moduli import Moduli
+from seqlab.looped.moduli import Moduli
+from seqlab.looped.rate import Point
 from seqlab.stack.blocks import Frame
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "solid")

@@ -29,7 +29,7 @@ with a clock every step can be its own.
 | θ, ε                           | `pack(digits)`, `largest_step(labels)`                                |
 """
 
-from seqlab.constructions.looped.budget import (
+from seqlab.looped.budget import (
     LEMMA_4_1,
     THEOREM_3_6,
     THEOREM_4_2,
@@ -40,24 +40,14 @@ from seqlab.constructions.looped.budget import (
     loops_for,
     stage_loops,
 )
-from seqlab.constructions.looped.digits import check_digits, first_wrong, greedy_digits, largest_step, pack, unpack
-from seqlab.constructions.looped.memoriser import Memoriser, approximation, memoriser, roughness
-from seqlab.constructions.looped.packed import Packed, below_largest, packed, times_mean
-from seqlab.constructions.looped.program import Head, LoopedTransformer, Program, TiedBlock, Unit
-from seqlab.constructions.looped.rate import (
-    Bound,
-    Point,
-    bound,
-    check_rate,
-    check_steps,
-    curve,
-    error,
-    rate,
-    slope_errors,
-)
-from seqlab.constructions.looped.stages import check_floor, check_sequence, floor_ids, in_ramps, sequence_id, token_ids
-from seqlab.constructions.looped.switches import switches
-from seqlab.constructions.looped.table import Table, table
+from seqlab.looped.digits import check_digits, first_wrong, greedy_digits, largest_step, pack, unpack
+from seqlab.looped.memoriser import Memoriser, approximation, memoriser, roughness
+from seqlab.looped.packed import Packed, below_largest, packed, times_mean
+from seqlab.looped.program import Head, LoopedTransformer, Program, TiedBlock, Unit
+from seqlab.looped.rate import Bound, Point, bound, check_rate, check_steps, curve, error, rate, slope_errors
+from seqlab.looped.stages import check_floor, check_sequence, floor_ids, in_ramps, sequence_id, token_ids
+from seqlab.looped.switches import switches
+from seqlab.looped.table import Table, table
 
 __all__ = [
     "LEMMA_4_1",

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import pytest
 
+from seqlab.looped.view import BARE, CARRIED, CLOCK, MODES, LoopView, block, run, tables
 from seqlab.widgets.contract import sweep
-from seqlab.widgets.loop_view import BARE, CARRIED, CLOCK, MODES, LoopView, block, run, tables
 
 TABLES = tables(0) | {f"seed {seed}": tables(seed)["random numbers"] for seed in range(1, 6)}
 

@@ -4,17 +4,17 @@ import pytest
 
 from kernels.instruments.ledger import Counts
 from kernels.instruments.roofline import roofline
-from seqlab import kernel_figures
+from seqlab.tiles import figures
 
 LINE = roofline(None, Counts(loaded=2_000_000_000, matmul_flop=10**12), "H100")
 FIGURES = {
     "traffic": (
-        kernel_figures.traffic([512, 1024], {"naive": [4, 16], "tiled": [2, 5]}),
+        figures.traffic([512, 1024], {"naive": [4, 16], "tiled": [2, 5]}),
         "naive 16 bytes, tiled 5 bytes",
     ),
-    "counted": (kernel_figures.counted([16, 32], [90, 50], [90, 50]), "exactly on the closed form"),
-    "off": (kernel_figures.counted([16, 32], [90, 51], [90, 50]), "off the closed form"),
-    "limits": (kernel_figures.limits({"a": LINE}), "a: 1.01 ms, bound by matrix units"),
+    "counted": (figures.counted([16, 32], [90, 50], [90, 50]), "exactly on the closed form"),
+    "off": (figures.counted([16, 32], [90, 51], [90, 50]), "off the closed form"),
+    "limits": (figures.limits({"a": LINE}), "a: 1.01 ms, bound by matrix units"),
 }
 
 

@@ -9,10 +9,10 @@ import pytest
 from kernels.instruments import compile as compiling
 from kernels.instruments.instructions import CLASSES
 from kernels.instruments.xray import XrayError, xray
-from seqlab.kernel_figures import instruction_mix
-from seqlab.widgets import kernel_view
+from seqlab.tiles import kernel_view
+from seqlab.tiles.figures import instruction_mix
+from seqlab.tiles.kernel_view import LETTERS, KernelView
 from seqlab.widgets.contract import controls, sweep
-from seqlab.widgets.kernel_view import LETTERS, KernelView
 
 pytest.importorskip("triton")
 

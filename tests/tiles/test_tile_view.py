@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from kernels.instruments.ledger import closed_form
-from seqlab.widgets.tile_view import DIM, LENGTH, PATTERNS, TILES, TileView
+from seqlab.tiles.tile_view import DIM, LENGTH, PATTERNS, TILES, TileView
 
 
 def settings():

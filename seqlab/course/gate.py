@@ -14,16 +14,15 @@ from collections.abc import Callable
 from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import progress
 from seqlab.course.check import Exercise, Judgement, is_stub, judge
+from seqlab.course.rooms import exercises
 from seqlab.course.show import card, in_notebook, say
 
 
 def find(id: str) -> Exercise:
     """The exercise with this id; a ValueError lists those that there are."""
-    from seqlab.course.exercises import EXERCISES
-
-    if id not in EXERCISES:
-        raise ValueError(f"exercise {id!r}: there is none with this id; known are {', '.join(EXERCISES)}")
-    return EXERCISES[id]
+    if id not in exercises():
+        raise ValueError(f"exercise {id!r}: there is none with this id; known are {', '.join(exercises())}")
+    return exercises()[id]
 
 
 def exercise(id: str) -> Callable[[Callable], Callable]:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqlab.contextual import contextual_mapping
-from seqlab.draw import figures
+from seqlab.names import figures
 from seqlab.names.separation import BETAS, names_and_weights, subsets
 from seqlab.widgets.attention_view import AttentionView
 

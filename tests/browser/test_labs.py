@@ -86,7 +86,7 @@ def test_an_error_in_a_cell_or_a_callback_is_found(open_notebook, tmp_path):
 
 
 LIVE = """
-from seqlab.draw.figures import LiveLoss
+from seqlab.train.live import LiveLoss
 from seqlab.train.fit import History
 import time
 history, watch = History(), LiveLoss(30)

@@ -10,9 +10,10 @@ import torch
 from seqlab.course import editions
 from seqlab.course.catalogue import LABS
 from seqlab.course.check import is_stub, judge
-from seqlab.course.exercises import EXERCISES
+from seqlab.course.rooms import exercises
 from tests.places import LAB_FILES
 
+EXERCISES = exercises()
 MUTANTS = [(exercise, at) for exercise in EXERCISES.values() for at in range(len(exercise.mutants))]
 
 

@@ -8,14 +8,17 @@ import torch
 
 from seqlab.course.catalogue import PAPERS
 from seqlab.draw import figures
+from seqlab.names import figures as names
+from seqlab.start import figures as start
+from seqlab.train import live
 from seqlab.train.fit import History
 
 HISTORY = History(step=[1, 2, 3], loss=[3.0, 2.0, 1.5])
 FIGURES = {
-    "separation": figures.separation_curve([0.0, 0.2, 3.0], [0.0, 0.01, 0.0], [0.0, 0.01, 1e-20]),
-    "layers": figures.layer_distances(torch.rand(3, 40), "e"),
-    "loss": figures.loss_curve(HISTORY, reference=1.2, steps=5),
-    "heads": figures.head_scores(torch.tensor([[1, 9], [0, 11]]), total=11),
+    "separation": names.separation_curve([0.0, 0.2, 3.0], [0.0, 0.01, 0.0], [0.0, 0.01, 1e-20]),
+    "layers": names.layer_distances(torch.rand(3, 40), "e"),
+    "loss": live.loss_curve(HISTORY, reference=1.2, steps=5),
+    "heads": start.head_scores(torch.tensor([[1, 9], [0, 11]]), total=11),
 }
 
 
@@ -39,20 +42,20 @@ def svg(page):
 
 
 def test_the_map_shows_every_paper_and_escapes():
-    page = figures.lab_map().data
+    page = start.lab_map().data
     labels = [node.get("aria-label") for node in svg(page).iter() if node.get("class") == "paper"]
     assert [label.split(":")[0] for label in labels] == [paper.short for paper in PAPERS]
 
 
 def test_shared_names_are_ringed():
-    page = figures.number_line([1.0, 2.0, 2.0], ["a", "b", "c"], [0, 1, 2])
+    page = names.number_line([1.0, 2.0, 2.0], ["a", "b", "c"], [0, 1, 2])
     rings = [node for node in svg(page).iter() if node.get("r") == "9"]
     assert len(rings) == 2 and "2 of them share" in page
-    assert 'r="9"' not in figures.number_line([1.0, 2.0], ["a", "b"], [0, 0])
+    assert 'r="9"' not in names.number_line([1.0, 2.0], ["a", "b"], [0, 0])
 
 
 def test_arcs_tell_right_from_wrong_without_colour():
-    page = figures.atom_arcs(["[CLS]", "C", "O", ">>", "O", "[SEP]"], {4: 1}, {4: {2}}).data
+    page = start.atom_arcs(["[CLS]", "C", "O", ">>", "O", "[SEP]"], {4: 1}, {4: {2}}).data
     assert "stroke-dasharray" in page and "0 are right (solid), 1 wrong (dashed)" in page
 
 
@@ -63,8 +66,8 @@ def test_live_loss_sketches_and_ends_with_the_figure(monkeypatch):
         def update(self, bundle, raw):
             shown.append(bundle)
 
-    monkeypatch.setattr(figures, "display", lambda bundle, raw, display_id: shown.append(bundle) or Handle())
-    watch = figures.LiveLoss(3, reference=1.0)
+    monkeypatch.setattr(live, "display", lambda bundle, raw, display_id: shown.append(bundle) or Handle())
+    watch = live.LiveLoss(3, reference=1.0)
     watch(History(step=[1], loss=[3.0]))
     watch(History(step=[1, 2], loss=[3.0, 2.0]))  # too soon after the first
     watch(HISTORY)

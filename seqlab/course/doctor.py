@@ -13,7 +13,7 @@ from importlib import metadata
 import torch
 
 from kernels.flash import versions
-from seqlab.course.catalogue import LABS
+from seqlab.course.rooms import labs
 
 WANTED = ("torch", "triton", "numpy", "einops", "jupyterlab", "ipywidgets", "anywidget", "plotly", "papermill")
 SIGNS = {"good": "✓", "note": "•", "bad": "✗"}
@@ -123,7 +123,7 @@ def _labs() -> list[Finding]:
         "Triton": "it exists for Linux on x86-64; read the lab's page in build/report instead",
     }
     lines = []
-    for lab in LABS:
+    for lab in labs():
         missing = [need for need in lab.needs if not have[need]]
         text = f"{lab.number} {lab.title}: " + ("everything it uses is here" if not missing else "")
         text += "; ".join(f"lacks the {need} ({cure[need]})" for need in missing)

@@ -11,8 +11,17 @@ from jaxtyping import Int
 from torch import Tensor
 
 from seqlab.colours import BLUE, PALETTE, RED
-from seqlab.course.catalogue import AXES, LABS, PAPERS
+from seqlab.course.rooms import labs
 from seqlab.draw.figures import figure
+
+AXES = {
+    "pattern": ("Who may look at whom?", ("everyone", "a sparse chain", "window + star + random")),
+    "normalizer": (
+        "How do scores become weights?",
+        ("softmax, sharpened to hardmax", "softmax as it is (Boltzmann)", "sigmoid"),
+    ),
+    "depth": ("How often is a layer applied?", ("a deep stack", "once", "in a loop, told the time")),
+}
 
 
 def lab_map() -> HTML:
@@ -24,8 +33,8 @@ def lab_map() -> HTML:
         parts.append(_text(x, 24, axis, "font-weight:bold"))
         parts.append(_text(x, 44, question, "font-size:12px"))
         parts.append(f'<line x1="{x}" x2="{x}" y1="60" y2="290" stroke="currentColor" opacity=".3"/>')
-    for at, paper in enumerate(PAPERS):
-        stops = [rows[choices.index(getattr(paper, axis))] + 5 * (at - 2.5) for axis, (_, choices) in AXES.items()]
+    for at, paper in enumerate(lab.paper for lab in labs() if lab.paper):
+        stops = [rows[choices.index(paper[axis])] + 5 * (at - 2.5) for axis, (_, choices) in AXES.items()]
         y = 75 + 40 * at
         path = f"M{left} {y} C{left + 60} {y} {columns[0] - 60} {stops[0]:.1f} {columns[0]} {stops[0]:.1f}"
         path += "".join(
@@ -33,12 +42,12 @@ def lab_map() -> HTML:
             for a, b, u, v in zip(columns, columns[1:], stops, stops[1:])
         )
         dots = "".join(f'<circle cx="{x}" cy="{stop:.1f}" r="5"/>' for x, stop in zip(columns, stops))
-        tip = html.escape(f"{paper.title}. {paper.sentence}")
+        tip = html.escape(f"{paper['title']}. {paper['sentence']}")
         parts.append(
-            f'<g class="paper" tabindex="0" role="img" aria-label="{html.escape(paper.short)}: {tip}" style="color:{PALETTE[at]}">'
+            f'<g class="paper" tabindex="0" role="img" aria-label="{html.escape(paper["short"])}: {tip}" style="color:{PALETTE[at]}">'
             f'<path d="{path}"/>{dots}<rect x="0" y="{y - 16}" width="{left}" height="32" fill="transparent"/>'
-            f'<text class="name" x="{left - 10}" y="{y + 5}" text-anchor="end" font-size="13">{html.escape(paper.short)}</text>'
-            f'<text class="story" x="{width / 2}" y="{height - 12}" text-anchor="middle" font-size="14">{html.escape(paper.sentence)}</text>'
+            f'<text class="name" x="{left - 10}" y="{y + 5}" text-anchor="end" font-size="13">{html.escape(paper["short"])}</text>'
+            f'<text class="story" x="{width / 2}" y="{height - 12}" text-anchor="middle" font-size="14">{html.escape(paper["sentence"])}</text>'
             f"<title>{tip}</title></g>"
         )
     for x, (_, choices) in zip(columns, AXES.values()):
@@ -67,7 +76,7 @@ def _text(x: float, y: float, text: str, style: str = "") -> str:
 def _open_labs() -> str:
     items = "".join(
         f'<li><a href="{lab.slug}.ipynb">{lab.number} {html.escape(lab.title)}</a>: about {lab.minutes} minutes, {lab.difficulty}</li>'
-        for lab in LABS
+        for lab in labs()
     )
     return f"<p style='margin:.5em 0 0'>Open so far:</p><ul style='margin:0'>{items}</ul>"
 

@@ -69,7 +69,7 @@ def _finite_difference(arguments, result):
 
 
 GRADIENT = Exercise(
-    id="kernels.backward",
+    id="tiles.backward",
     title="The gradient of sigmoid attention with respect to its scores.",
     reference=score_gradient,
     cases=_gradient_cases,
@@ -170,7 +170,7 @@ def _transposed(q, k, v, rows, block):
 
 
 SPARSE = Exercise(
-    id="kernels.block_sparse",
+    id="tiles.block_sparse",
     title="Attention over a list of blocks.",
     reference=block_sparse,
     cases=_sparse_cases,

@@ -92,7 +92,7 @@ def _wrong_online(*, shrink_out=True, shrink_total=True, divide=True, shift=True
 
 
 ONLINE = Exercise(
-    id="kernels.online",
+    id="tiles.online",
     title="Softmax attention that sees one tile of keys at a time.",
     reference=online_softmax,
     cases=_online_cases,
@@ -160,7 +160,7 @@ def _half_at_zero(arguments, result):
 
 
 SIGMOID = Exercise(
-    id="kernels.sigmoid",
+    id="tiles.sigmoid",
     title="Sigmoid attention that sees one tile of keys at a time.",
     reference=sigmoid_tiles,
     cases=_sigmoid_cases,

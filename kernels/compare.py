@@ -52,7 +52,8 @@ def results(
         options["bias"] = options["bias"].to(dtype).detach().requires_grad_()
         inputs.append(options["bias"])
     out = attention(*inputs[:3], impl=impl, **options)
-    weight = torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    draw = torch.Generator("cpu").manual_seed(1)
+    weight = torch.randn(out.shape, generator=draw, dtype=torch.float64, device="cpu")
     weight = weight.to(q.dtype).to(device=out.device, dtype=dtype)  # the same numbers at every precision
     return dict(zip(NAMES, [out.detach(), *torch.autograd.grad(out, inputs, weight)]))
 

@@ -58,7 +58,7 @@ class BlockLayout:
         n_key: int | None = None,
     ) -> BlockLayout:
         """From a boolean grid of blocks, true = listed. Lengths default to whole blocks."""
-        mask = torch.as_tensor(mask)
+        mask = mask if isinstance(mask, Tensor) else torch.as_tensor(mask, device="cpu")
         if mask.dtype != torch.bool or mask.ndim not in (2, 3):
             raise TypeError(
                 f"mask: got {mask.dtype} of shape {tuple(mask.shape)}, wanted bool (rows columns) or (heads rows columns)"
@@ -185,7 +185,7 @@ class BlockLayout:
         """The grid of blocks, true = listed."""
         grid = torch.zeros(self.heads, self.n_rows, self.n_columns, dtype=torch.bool, device=self.indices.device)
         counts = (self.offsets[:, 1:] - self.offsets[:, :-1]).flatten()
-        row = torch.repeat_interleave(torch.arange(counts.numel(), device=counts.device), counts)
+        row = torch.repeat_interleave(torch.arange(counts.numel(), dtype=torch.long, device=counts.device), counts)
         grid.view(-1, self.n_columns)[row, self.indices.long()] = True
         return grid
 
@@ -221,7 +221,7 @@ def _pack(heads: list[list[list[int]]]) -> tuple[Tensor, Tensor]:
         for row in rows:
             indices.extend(row)
             offsets[-1].append(len(indices))
-    return torch.tensor(offsets, dtype=torch.int32), torch.tensor(indices, dtype=torch.int32)
+    return tuple(torch.tensor(table, dtype=torch.int32, device="cpu") for table in (offsets, indices))
 
 
 def _check_sizes(block: int, n_query: int, n_key: int) -> None:

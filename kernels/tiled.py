@@ -124,8 +124,8 @@ def _scores(q: Tensor, k: Tensor, heads: slice, rows: slice, columns: slice, spe
     keys = _shared(k, heads, columns, q)
     scores = (q[:, heads, rows].to(keys.dtype) @ keys.mT).mul_(spec.scale).add_(spec.shift)
     first = rows.start + k.shape[2] - q.shape[2]
-    query = torch.arange(first, first + rows.stop - rows.start, device=q.device)[:, None]
-    key = torch.arange(columns.start, columns.stop, device=q.device)
+    query = torch.arange(first, first + rows.stop - rows.start, dtype=torch.long, device=q.device)[:, None]
+    key = torch.arange(columns.start, columns.stop, dtype=torch.long, device=q.device)
     if spec.bias is not None:
         scores += _part(spec.bias, heads, rows, columns)
     if spec.alibi is not None:

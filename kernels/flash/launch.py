@@ -222,7 +222,8 @@ def _listed(offsets: Tensor, indices: Tensor, layout: BlockLayout, key: tuple, s
     if key not in kept:
         heads, count = offsets.shape[0], offsets.shape[1] - 1
         sizes = (offsets[:, 1:] - offsets[:, :-1]).flatten().long()
-        owner = torch.repeat_interleave(torch.arange(heads * count, device=indices.device), sizes)
+        every = torch.arange(heads * count, dtype=torch.long, device=indices.device)
+        owner = torch.repeat_interleave(every, sizes)
         seen, cut, whole = split(owner % count, indices.long())
 
         def per_owner(flags: Tensor) -> Tensor:

@@ -155,9 +155,8 @@ def this_cpu() -> Device:
     def rate(run: Callable[[], object], amount: float) -> float:
         return amount / seconds(run)
 
-    a = torch.randn(1024, 1024)
-    big = torch.empty(1 << 24)
-    other = torch.ones(1 << 24)
+    a = torch.randn(1024, 1024, dtype=torch.float32, device="cpu")
+    big, other = torch.ones(2, 1 << 24, dtype=torch.float32, device="cpu")
     matrix = rate(lambda: a @ a, 2 * 1024**3)
     memory = rate(lambda: big.copy_(other), 2 * big.nbytes)
     threads = torch.get_num_threads()

@@ -1,12 +1,15 @@
 """The promises of the set-up: pins agree everywhere, the package stays light, missing things get one clear sentence."""
 
 import contextlib
+import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import tomllib
+import zipfile
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -16,6 +19,9 @@ from packaging.requirements import Requirement
 
 from ci import lock, serve
 from seqlab.course import doctor
+from seqlab.course.claims import load_expectations
+from seqlab.course.gate import exercises
+from seqlab.train import characters
 from tests.places import ROOT
 
 
@@ -182,3 +188,49 @@ def test_no_distribution_called_kernels_is_pretended():
     assert kernels.__file__.startswith(str(ROOT))
     with pytest.raises(metadata.PackageNotFoundError):
         metadata.version("kernels")
+
+
+INSTALLED = """
+import seqlab
+from seqlab import course, data
+from seqlab.course.claims import load_expectations
+from seqlab.course.gate import exercises
+from seqlab.course.rooms import PACKAGE
+from seqlab.train import characters
+from seqlab.tiles.kernel_view import HERE
+print(seqlab.__file__)
+print(len(exercises()), len(load_expectations()), len(data.austen()) > 600_000, characters.load().config.layers)
+print(sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*") if path.suffix in (".json", ".js", ".css")))
+"""
+
+
+def test_an_installed_wheel_finds_its_claims_data_and_exercises(tmp_path):
+    """The wheel is unpacked into an empty folder, far from the repository."""
+    source = tmp_path / "source"
+    for part in ("seqlab", "kernels"):
+        shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(tmp_path),
+        str(source),
+    ]
+    subprocess.run(build, check=True, capture_output=True)
+    wheel, site = next(tmp_path.glob("*.whl")), tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    words, environment = [sys.executable, "-c", INSTALLED], {**os.environ, "PYTHONPATH": str(site)}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    place, numbers, files = done.stdout.splitlines()
+    assert place.startswith(str(site))
+    assert numbers == f"{len(exercises())} {len(load_expectations())} True {characters.load().config.layers}"
+    here = [p.relative_to(ROOT / "seqlab").as_posix() for p in (ROOT / "seqlab").rglob("*")]
+    assert files == repr(sorted(p for p in here if p.endswith((".json", ".js", ".css"))))

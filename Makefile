@@ -8,6 +8,10 @@ JOBS ?= 2
 BENCH_ARGS ?=
 PY := .venv/bin/python
 
+# Another Python's modules and start-up code have no place here, and pip installs into .venv, whatever a user has set.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONUSERBASE PIP_TARGET PIP_PREFIX PIP_ROOT
+export PIP_USER := 0
+
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test labs bench bench-gpu doctor lint clean
 

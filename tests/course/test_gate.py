@@ -208,9 +208,49 @@ def test_a_failing_write_leaves_the_file_whole(monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr("os.replace", full)
-    with pytest.warns(UserWarning, match="disk full"):
-        progress.update("start.mix", lambda old: {"state": "right"})
-    assert progress.path().read_text() == before
+    progress.update("start.mix", lambda old: {"state": "right"})
+    assert progress.path().read_text() == before and "disk full" in progress.notice()
+    monkeypatch.undo()
+    assert progress.read()["start.mix"]["state"] == "right", "kept in memory"
+    progress.update("start.mix", lambda old: {**old, "hints": 1})
+    assert json.loads(progress.path().read_text())["exercises"]["start.mix"] | {"at": ""} == {
+        "state": "right",
+        "hints": 1,
+        "at": "",
+    }, "and written as soon as that works"
+    assert progress.notice() == ""
+
+
+def test_where_nothing_can_be_written_everything_works_from_memory(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SEQLAB_PROGRESS", str(tmp_path / "file" / "progress.json"))  # below a file: for root, too
+    progress.keep_in(None)
+    for level in (1, 2, 3):
+        assert f"Hint {level} of 3" in gate.next_hint("names.hardmax")[1]
+    exercise("names.hardmax")(HARDMAX.reference)
+    page, text = panel()._repr_html_(), repr(panel())
+    assert "✓ names.hardmax right" in text
+    for shown in (page, text):
+        assert "not saved" in shown and "SEQLAB_PROGRESS" in shown and "progress=" in shown
+
+
+def test_a_change_of_folder_does_not_move_the_progress(tmp_path, monkeypatch):
+    monkeypatch.delenv("SEQLAB_PROGRESS")
+    monkeypatch.setattr(progress, "_begun", [])
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    progress.keep_in(None)
+    progress.update("names.hardmax", lambda old: {"state": "right"})
+    monkeypatch.chdir(tmp_path)
+    progress.update("names.tester", lambda old: {"state": "right"})
+    assert set(progress.read()) == {"names.hardmax", "names.tester"}
+    assert [path.name for path in tmp_path.glob("**/*.json")] == ["progress.json"]
+
+
+def test_a_place_named_at_the_beginning_is_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQLAB_PROGRESS", "elsewhere")
+    progress.keep_in(tmp_path / "mine.json")
+    assert progress.path() == tmp_path / "mine.json"
 
 
 def test_two_notebooks_do_not_lose_each_others_progress():

@@ -39,11 +39,13 @@ class BlockLayout:
             table, wanted = getattr(self, name), -(-length // self.block) + 1
             if table.ndim != 2 or table.shape[1] != wanted:
                 raise ValueError(
-                    f"{name}: got shape {tuple(table.shape)}, wanted (heads, {wanted}) for {length} tokens in blocks of {self.block}"
+                    f"{name}: got shape {tuple(table.shape)}, wanted (heads, {wanted}) for {length} tokens in blocks of"
+                    f" {self.block}"
                 )
         if self.indices.ndim != 1 or self.indices.shape != self.indices_t.shape:
             raise ValueError(
-                f"indices: got shape {tuple(self.indices.shape)}, and {tuple(self.indices_t.shape)} for the transpose; wanted two equal lists"
+                f"indices: got shape {tuple(self.indices.shape)}, and {tuple(self.indices_t.shape)} for the transpose;"
+                " wanted two equal lists"
             )
         for name in ("offsets", "indices", "offsets_t", "indices_t"):  # what the kernels read
             object.__setattr__(self, name, getattr(self, name).to(torch.int32).contiguous())
@@ -61,7 +63,8 @@ class BlockLayout:
         mask = mask if isinstance(mask, Tensor) else torch.as_tensor(mask, device="cpu")
         if mask.dtype != torch.bool or mask.ndim not in (2, 3):
             raise TypeError(
-                f"mask: got {mask.dtype} of shape {tuple(mask.shape)}, wanted bool (rows columns) or (heads rows columns)"
+                f"mask: got {mask.dtype} of shape {tuple(mask.shape)}, wanted bool (rows columns) or (heads rows"
+                " columns)"
             )
         mask = mask if mask.ndim == 3 else mask[None]
         rows, columns = mask.shape[1:]

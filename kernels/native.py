@@ -1,7 +1,7 @@
 """Builds, loads and calls `tiled.cpp`. Where no compiler is, `takes` says no and kernels/tiled.py goes on in PyTorch.
 
-The library is built at first use, in seconds, and kept in the user's cache under a name made of source, compiler and CPU.
-`status()` says in words whether it is used, and why not. SEQLAB_NATIVE=0 turns it off.
+The library is built at first use, in seconds, and kept in the user's cache under a name made of source, compiler and
+CPU. `status()` says in words whether it is used, and why not. SEQLAB_NATIVE=0 turns it off.
 """
 
 from __future__ import annotations
@@ -126,14 +126,30 @@ class _Call:
         self.query_rows, self.key_rows = q_blocks * self.q_room, k_blocks * self.k_room
         work = batch * heads * n_query * n_key * (dim + v.shape[3]) * (1 if layout is None else layout.density)
         self.problem = Problem(
-            batch=batch, heads=heads, kv_heads=k.shape[1], n_query=n_query, n_key=n_key,
-            dim=_up(dim, self.lanes) // (2 if half else 1), value=_up(v.shape[3], self.lanes),
-            q_block=self.q_block, q_blocks=q_blocks, q_room=self.q_room, q_rows=self.query_rows,
-            k_block=self.k_block, k_blocks=k_blocks, panels=panels, width=self.panel // self.lanes,
-            causal=spec.causal, softmax=spec.normalizer == "softmax", half=half,
-            layout_heads=layout.heads if layout else 1, listed=layout.listed if layout else 0,
-            threads=1 if work < SMALL else torch.get_num_threads(), scale=spec.scale, shift=spec.shift,
-        )  # fmt: skip
+            batch=batch,
+            heads=heads,
+            kv_heads=k.shape[1],
+            n_query=n_query,
+            n_key=n_key,
+            dim=_up(dim, self.lanes) // (2 if half else 1),
+            value=_up(v.shape[3], self.lanes),
+            q_block=self.q_block,
+            q_blocks=q_blocks,
+            q_room=self.q_room,
+            q_rows=self.query_rows,
+            k_block=self.k_block,
+            k_blocks=k_blocks,
+            panels=panels,
+            width=self.panel // self.lanes,
+            causal=spec.causal,
+            softmax=spec.normalizer == "softmax",
+            half=half,
+            layout_heads=layout.heads if layout else 1,
+            listed=layout.listed if layout else 0,
+            threads=1 if work < SMALL else torch.get_num_threads(),
+            scale=spec.scale,
+            shift=spec.shift,
+        )
         self.pack(q=self.queries(q))
         every = torch.ones(1, n_key, dtype=torch.float32, device=q.device)
         self._put_visible(every if spec.key_padding is None else spec.key_padding.float())

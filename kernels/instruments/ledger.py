@@ -6,7 +6,8 @@
     book.kernels["sigmoid.forward"]                             one of them
     closed_form("forward", …)                                   the same numbers from a formula
 
-Masked-out elements are not loaded and do not count. Sums run in full: padding to whole tiles is work that a GPU does too.
+Masked-out elements are not loaded and do not count. Sums run in full: padding to whole tiles is work that a GPU does
+too.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Counts:
 
 @dataclass
 class Ledger:
-    """Counts for each kernel that ran, under its file and name; an attribute of `Counts` is the sum over all of them."""
+    """Counts for each kernel that ran, by file and name; an attribute of `Counts` is the sum over all of them."""
 
     kernels: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
 

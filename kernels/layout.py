@@ -70,7 +70,7 @@ class BlockLayout:
         rows, columns = mask.shape[1:]
         n_query = rows * block if n_query is None else n_query
         n_key = columns * block if n_key is None else n_key
-        _check_sizes(block, n_query, n_key)
+        block, n_query, n_key = _sizes(block, n_query, n_key)
         for name, length, count in (("n_query", n_query, rows), ("n_key", n_key, columns)):
             if -(-length // block) != count:
                 raise ValueError(
@@ -89,7 +89,7 @@ class BlockLayout:
     ) -> BlockLayout:
         """From the key blocks that each query block lists; nest once more for one list of rows per head."""
         n_key = n_query if n_key is None else n_key
-        _check_sizes(block, n_query, n_key)
+        block, n_query, n_key = _sizes(block, n_query, n_key)
         n_rows, n_columns = -(-n_query // block), -(-n_key // block)
         heads = [[list(row) for row in rows]]
         if any(not isinstance(j, numbers.Integral) for row in heads[0] for j in row):
@@ -115,7 +115,7 @@ class BlockLayout:
     def dense(cls, n_query: int, n_key: int | None = None, *, block: int = 64) -> BlockLayout:
         """Every block listed: the layout under which sparse and dense attention agree."""
         n_key = n_query if n_key is None else n_key
-        _check_sizes(block, n_query, n_key)
+        block, n_query, n_key = _sizes(block, n_query, n_key)
         every = range(-(-n_key // block))
         return cls.from_rows([every] * -(-n_query // block), block, n_query=n_query, n_key=n_key)
 
@@ -132,7 +132,7 @@ class BlockLayout:
             raise ValueError(
                 f"window: got {window} blocks, wanted an odd number (a block and its neighbours on both sides)"
             )
-        _check_sizes(block, n, n)
+        block, n, _ = _sizes(block, n, n)
         for name, value in (("window", window), ("random_blocks", random_blocks), ("global_blocks", global_blocks)):
             if value < 0:
                 raise ValueError(f"{name}: got {value}, wanted a number of blocks, at least 0")
@@ -227,7 +227,9 @@ def _pack(heads: list[list[list[int]]]) -> tuple[Tensor, Tensor]:
     return tuple(torch.tensor(table, dtype=torch.int32, device="cpu") for table in (offsets, indices))
 
 
-def _check_sizes(block: int, n_query: int, n_key: int) -> None:
+def _sizes(block: int, n_query: int, n_key: int) -> tuple[int, int, int]:
+    """The three as Python's integers, whatever library they came from."""
     for name, value in (("block", block), ("n_query", n_query), ("n_key", n_key)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
             raise ValueError(f"{name}: got {value!r}, wanted a whole number of tokens, at least 1")
+    return int(block), int(n_query), int(n_key)

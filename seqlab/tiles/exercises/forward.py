@@ -158,9 +158,7 @@ SIGMOID = Exercise(
     ),
     mutants=(
         Mutant(
-            {
-                "return out": "return out / sum(torch.sigmoid(scores + bias).sum(-1, keepdim=True) for scores, _ in tiles)"
-            },
+            {"return out": "return out / sum(torch.sigmoid(s + bias).sum(-1, keepdim=True) for s, _ in tiles)"},
             "weighs a score of 0 with 1/2",
             "This divides by the sum of the row. Sigmoid weights are not normalized.",
         ),
@@ -172,7 +170,8 @@ SIGMOID = Exercise(
         Mutant(
             {"+ bias": "- math.log(scores.shape[-1])"},
             "adds the tiles up",
-            "The bias here is -log of a tile's width. It belongs to the length of the whole row, and comes as an argument.",
+            "The bias here is -log of a tile's width. "
+            "It belongs to the length of the whole row, and comes as an argument.",
         ),
         Mutant(
             {"out + einsum": "einsum"},

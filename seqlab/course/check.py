@@ -6,11 +6,13 @@ import dis
 import inspect
 import math
 import numbers
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from seqlab.course.sandbox import NOISY, Call, call
@@ -20,11 +22,34 @@ Property = tuple[str, Callable[..., str | None]]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A typical wrong answer: the property it violates, and what to tell whoever wrote it."""
+    """A typical wrong answer: the property it violates, and what to tell whoever wrote it.
 
-    function: Callable
+    wrong: {right: wrong}, pieces of the reference's code; a function only where no such edit says the mistake
+    """
+
+    wrong: Mapping[str, str] | Callable
     violates: str
     message: str
+
+    def function(self, reference: Callable) -> Callable:
+        """The wrong answer as a function."""
+        return self.wrong if callable(self.wrong) else edited(reference, self.wrong)
+
+
+def edited(reference: Callable, edits: Mapping[str, str]) -> Callable:
+    """The reference with pieces {old: new} of its code replaced, one after the other, in the names of its own module.
+
+    Only the code behind the docstring is changed. A ValueError says which piece does not stand there exactly once.
+    """
+    source = textwrap.dedent(inspect.getsource(reference))
+    head, quotes, code = source[source.index("def ") :].rpartition('"""')
+    for old, new in edits.items():
+        if code.count(old) != 1:
+            raise ValueError(f"{reference.__name__}: {old!r} stands {code.count(old)} times in its code, wanted once")
+        code = code.replace(old, new)
+    names = dict(inspect.unwrap(reference).__globals__)
+    exec(head + quotes + code, names)
+    return names[reference.__name__]
 
 
 @dataclass(frozen=True)
@@ -33,7 +58,7 @@ class Exercise:
 
     reference:   the right answer; its body is what the solved edition puts into the notebook
     cases:       makes the argument tuples, smallest first: the first that fails is shown
-    properties:  (name, test) pairs; test(arguments, result) is None or one sentence on what is violated
+    properties:  (name, test) pairs; test(result, *arguments) is None or one sentence on what is violated
     hints:       three levels, from a nudge to nearly the answer
     """
 
@@ -49,7 +74,7 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The first thing that is wrong: the violated property, the case that shows it, and the mistake if it is a known one."""
+    """The first thing that is wrong: the violated property, its case, and the mistake if it is a known one."""
 
     violated: str
     message: str
@@ -114,7 +139,7 @@ def _problem(exercise: Exercise, arguments: tuple, done: Call) -> tuple[str, str
     if form := compare_form(done.value, want):
         return form
     for name, test in exercise.properties:
-        if message := test(arguments, done.value):
+        if message := test(done.value, *arguments):
             return name, message
     if not close(done.value, want, exercise.tolerance):
         return "equals the reference", "the result is not what the definition gives."
@@ -135,7 +160,8 @@ def compare_form(got: object, want: object) -> tuple[str, str] | None:
         if got.isnan().any() and not want.isnan().any():
             return (
                 "is never NaN",
-                f"{int(got.isnan().sum())} of {got.numel()} entries are NaN; look for 0/0, ∞ - ∞ or an exp that overflows.",
+                f"{int(got.isnan().sum())} of {got.numel()} entries are NaN; "
+                "look for 0/0, ∞ - ∞ or an exp that overflows.",
             )
     elif isinstance(want, numbers.Real) and not isinstance(want, bool):
         if isinstance(got, bool) or not isinstance(got, numbers.Real) and not _is_scalar(got):
@@ -156,7 +182,7 @@ def close(got: object, want: object, tolerance: float) -> bool:
         return (
             isinstance(got, Tensor)
             and got.shape == want.shape
-            and bool(np.allclose(_array(got), _array(want), rtol=tolerance, atol=tolerance, equal_nan=True))
+            and torch.allclose(got.double(), want.double(), rtol=tolerance, atol=tolerance, equal_nan=True)
         )
     if isinstance(want, numbers.Real) and not isinstance(want, bool):
         return (isinstance(got, numbers.Real) or _is_scalar(got)) and math.isclose(
@@ -168,7 +194,8 @@ def close(got: object, want: object, tolerance: float) -> bool:
 def _recognize(exercise: Exercise, function: Callable) -> str:
     """The message of the first mutant that behaves like `function` on every case."""
     for mutant in exercise.mutants:
-        pairs = ((call(function, a, seconds=1), call(mutant.function, a, seconds=1)) for a in exercise.cases())
+        wrong = mutant.function(exercise.reference)
+        pairs = ((call(function, a, seconds=1), call(wrong, a, seconds=1)) for a in exercise.cases())
         if all(x.problem == y.problem and (x.problem or _alike(x.value, y.value)) for x, y in pairs):
             return mutant.message
     return ""
@@ -222,10 +249,6 @@ def _kind(value: object) -> str:
 
 def _is_scalar(value: object) -> bool:
     return isinstance(value, Tensor) and value.numel() == 1 or isinstance(value, np.ndarray) and value.size == 1
-
-
-def _array(value: Tensor) -> np.ndarray:
-    return value.detach().double().numpy()
 
 
 def _bare(): ...

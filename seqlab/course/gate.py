@@ -12,6 +12,7 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from functools import cache
+from pkgutil import iter_modules
 
 from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import progress
@@ -22,10 +23,12 @@ from seqlab.course.show import card, in_notebook, say
 
 @cache
 def exercises() -> dict[str, Exercise]:
-    """All exercises, by id. An exercise is known by its id and by nothing else, wherever it stands."""
+    """All exercises, by id: whatever is one in a room's file `exercises`, or in a file of its folder `exercises`."""
     asking = [room for room in rooms() if any((PACKAGE / room / sign).exists() for sign in SIGNS[1:])]
-    modules = [importlib.import_module(f"seqlab.{room}.exercises") for room in asking]
-    return {exercise.id: exercise for module in modules for exercise in module.EXERCISES}
+    homes = [importlib.import_module(f"seqlab.{room}.exercises") for room in asking]
+    files = [f"{home.__name__}.{part.name}" for home in homes for part in iter_modules(getattr(home, "__path__", ()))]
+    values = [value for module in (*homes, *map(importlib.import_module, files)) for value in vars(module).values()]
+    return {value.id: value for value in values if isinstance(value, Exercise)}
 
 
 def find(id: str) -> Exercise:

@@ -1,6 +1,7 @@
 """Whatever a learner writes: a helpful message, and the notebook goes on."""
 
 import json
+import re
 import time
 
 import pytest
@@ -271,10 +272,26 @@ def test_the_panel_shows_every_lab_and_exercise():
     assert "✓ names.hardmax right (1 try, 2 hints)" in text and "1 of 4" in page
 
 
-def test_ids_of_a_room_that_was_renamed_are_still_understood(tmp_path, monkeypatch):
-    kept = tmp_path / "progress.json"
-    kept.write_text(json.dumps({"version": 1, "exercises": {"kernels.online": {"state": "right", "tries": 2}}}))
-    monkeypatch.setenv("SEQLAB_PROGRESS", str(kept))
-    assert progress.read() == {"tiles.online": {"state": "right", "tries": 2}}
-    assert gate.find("kernels.online") is gate.find("tiles.online")
-    assert "✓ tiles.online" in repr(panel())
+BEFORE = """
+    start.mix names.weights names.hardmax names.equivariance names.tester universal.quantiser
+    universal.sweep universal.selective_shift universal.global_shift universal.values sparse.strided
+    sparse.reach sparse.shift sparse.chain sparse.all_max big_bird.window big_bird.global big_bird.random
+    turing.relay turing.lookup one_layer.boltz one_layer.gradient one_layer.order one_layer.projection
+    one_layer.head one_layer.memoriser sigmoid.bias sigmoid.causal sigmoid.hybrid_norm sigmoid.shift
+    sigmoid.backward sigmoid.jacobian_bound looped.quantiser looped.sequence_id looped.clock looped.moduli
+    looped.block looped.modulated kernels.online kernels.sigmoid kernels.backward kernels.block_sparse
+""".split()  # all ids that there were while a room was still called kernels
+
+
+@pytest.mark.parametrize("notebook", ["as it is today", "as it was"])
+def test_progress_of_before_a_room_was_renamed_still_counts(notebook, tmp_path, monkeypatch):
+    before = {id: {"state": "right", "tries": 2} for id in BEFORE}
+    progress.path().write_text(json.dumps({"version": 1, "exercises": before}))
+    assert len(progress.read()) == 42 and progress.read()["tiles.online"] == before["kernels.online"]
+    assert all(gate.find(id) in EXERCISES.values() for id in BEFORE)
+    if notebook == "as it was":
+        cells = [{"cell_type": "code", "source": f'@exercise("{id}")\ndef answer(): ...'} for id in BEFORE]
+        (tmp_path / "08_kernels.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}}))
+        monkeypatch.chdir(tmp_path)
+    right = re.findall(r": (\d+) of \d+$", repr(panel()), re.MULTILINE)
+    assert sum(map(int, right)) == 42 and "✓ tiles.online right (2 tries)" in repr(panel())

@@ -27,7 +27,6 @@ def double(x):
 
 
 DOUBLE = Exercise("toy.double", "Double a number.", double, lambda: [(1,), (3,)], ("Add.", "x + x.", "2 * x."))
-EXERCISES = (DOUBLE,)
 '''
 CLAIMS = """
 ["toy.six"]

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqlab.course.sandbox import NOISY, Call, call
+from seqlab.course.sandbox import KEPT, Call, call
 
 Property = tuple[str, Callable[..., str | None]]
 
@@ -80,6 +80,7 @@ class Diagnosis:
     message: str
     case: str = ""
     known: str = ""
+    arguments: tuple = ()
 
     def __str__(self) -> str:
         return "\n".join(filter(None, [f"it {self.violated}: {self.message}", self.known, self.case]))
@@ -87,11 +88,11 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Judgement:
-    """`right`, or a diagnosis; `note` is a friendly word that does not decide, such as about a flood of output."""
+    """`right`, or a diagnosis; `printed` is what the function wrote, with its case: where it fails, or else the first."""
 
     right: bool
     diagnosis: Diagnosis | None = None
-    note: str = ""
+    printed: str = ""
 
 
 def is_stub(function: Callable) -> bool:
@@ -110,10 +111,10 @@ def judge(exercise: Exercise, function: Callable) -> Judgement:
                 f"got {type(function).__name__}, wanted a function: put @exercise on the line above def.",
             ),
         )
-    noisy = 0
+    printed = ""
     for arguments in exercise.cases():
         done = call(function, arguments)
-        noisy = max(noisy, done.characters)
+        printed = printed or _printed(exercise, arguments, done)
         try:
             problem = _problem(exercise, arguments, done)
         except Exception as error:  # a result of a form that nobody thought of
@@ -124,17 +125,23 @@ def judge(exercise: Exercise, function: Callable) -> Judgement:
         if problem:
             violated, message = problem
             known = "" if done.problem else _recognize(exercise, function)
-            return Judgement(
-                False, Diagnosis(violated, message, _show(exercise, arguments, done), known), _about_output(noisy)
-            )
-    return Judgement(True, None, _about_output(noisy))
+            diagnosis = Diagnosis(violated, message, _show(exercise, arguments, done), known, arguments)
+            return Judgement(False, diagnosis, _printed(exercise, arguments, done) or printed)
+    return Judgement(True, None, printed)
+
+
+PROBLEMS = {
+    "raised": "runs without an error",
+    "endless": "comes to an end",
+    "mutated": "leaves its inputs alone",
+    "asked": "runs without asking",
+}
 
 
 def _problem(exercise: Exercise, arguments: tuple, done: Call) -> tuple[str, str] | None:
     """The first violated property of one call: (name, message), or None."""
     if done.problem:
-        names = {"raised": "runs without an error", "endless": "comes to an end", "mutated": "leaves its inputs alone"}
-        return names[done.problem], done.detail
+        return PROBLEMS[done.problem], done.detail
     want = exercise.reference(*arguments)
     if form := compare_form(done.value, want):
         return form
@@ -209,11 +216,15 @@ def _alike(a: object, b: object) -> bool:
 
 
 def _show(exercise: Exercise, arguments: tuple, done: Call) -> str:
+    given = _given(exercise, arguments)
+    if done.problem is not None:
+        return given
+    return f"{given}\nyours     → {_text(done.value)}\nreference → {_text(exercise.reference(*arguments))}"
+
+
+def _given(exercise: Exercise, arguments: tuple) -> str:
     names = inspect.signature(exercise.reference).parameters
-    lines = [f"{name} = {_text(value)}" for name, value in zip(names, arguments)]
-    if done.problem is None:
-        lines += [f"yours     → {_text(done.value)}", f"reference → {_text(exercise.reference(*arguments))}"]
-    return "\n".join(lines)
+    return "\n".join(f"{name} = {_text(value)}" for name, value in zip(names, arguments))
 
 
 def _text(value: object) -> str:
@@ -234,12 +245,12 @@ def _plain_text(value: object) -> str:
     return repr(value)
 
 
-def _about_output(characters: int) -> str:
-    return (
-        f"It printed {characters:,} characters in one call; that is kept out of the notebook."
-        if characters >= NOISY
-        else ""
-    )
+def _printed(exercise: Exercise, arguments: tuple, done: Call) -> str:
+    """What one call wrote (print, warnings, logging), under the arguments it was given."""
+    if not done.printed:
+        return ""
+    more = f" … ({done.characters:,} characters, the first {KEPT:,} are shown)" if done.characters > KEPT else ""
+    return f"printed for {_given(exercise, arguments).replace(chr(10), ', ')}:\n{done.printed.rstrip()}{more}"
 
 
 def _kind(value: object) -> str:

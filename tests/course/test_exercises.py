@@ -20,7 +20,7 @@ MUTANTS = [(exercise, at) for exercise in EXERCISES.values() for at in range(len
 @pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda e: e.id)
 def test_the_reference_is_accepted(exercise):
     judgement = judge(exercise, exercise.reference)
-    assert judgement.right and not judgement.note, judgement
+    assert judgement.right and not judgement.printed, judgement
 
 
 @pytest.mark.parametrize("exercise, at", MUTANTS, ids=lambda x: getattr(x, "id", x))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import time
 
 import pytest
@@ -132,9 +133,51 @@ def test_the_smallest_failing_case_is_shown():
     assert judgement.diagnosis.case.startswith("scores = [[0.0, 1.0]]")
 
 
+def test_what_a_function_prints_is_shown_with_its_case(capsys):
+    def wrong(scores):
+        print("row", scores[0].tolist())
+        print("UserWarning: odd", file=sys.stderr)  # where warnings and logging write
+        return torch.zeros_like(scores)
+
+    exercise("names.hardmax")(wrong)
+    card = capsys.readouterr().out
+    assert "printed for scores = [[0.0, 1.0]]" in card and "row [0.0, 1.0]" in card
+    assert "UserWarning: odd" in card
+
+    def right(scores):
+        print("fine")
+        return HARDMAX.reference(scores)
+
+    exercise("names.hardmax")(right)
+    card = capsys.readouterr().out
+    assert "✓ names.hardmax: right" in card and card.count("fine") == 1
+
+
+@pytest.mark.parametrize("ask", [lambda: input(), lambda: breakpoint(), lambda: __import__("pdb").set_trace()])
+def test_a_question_inside_the_gate_ends_at_once_and_says_how_to_debug(ask, capsys):
+    def curious(scores):
+        ask()
+        return scores
+
+    begun = time.perf_counter()
+    exercise("names.hardmax")(curious)
+    card = capsys.readouterr().out
+    assert time.perf_counter() - begun < 4 and "runs without asking" in card and "nobody can answer" in card
+    assert 'hardmax(*exercise.case("names.hardmax"))' in card and "breakpoint()" in card
+
+
+def test_the_failing_arguments_are_at_hand():
+    exercise("names.hardmax")(lambda scores: torch.zeros_like(scores))
+    (scores,) = exercise.case("names.hardmax")
+    assert scores.tolist() == [[0.0, 1.0]]
+    scores += 1
+    assert exercise.case("names.hardmax")[0].tolist() == [[0.0, 1.0]], "a copy each time"
+    assert exercise.case("names.tester"), "the first case where nothing failed yet"
+
+
 def test_a_flood_of_output_is_kept_out(capsys):
     judgement = judge(HARDMAX, loud)
-    assert judgement.right and "1,000,001 characters" in judgement.note
+    assert judgement.right and "1,000,001 characters, the first 2,000 are shown" in judgement.printed
     assert len(capsys.readouterr().out) < 1000
 
 

@@ -17,7 +17,7 @@ from jaxtyping import Shaped
 
 from seqlab.attention import Exact
 from seqlab.written.forms import Form, Number
-from seqlab.written.parts import Head, Layer, Piecewise, Sweep, relu
+from seqlab.written.parts import LEVEL, Head, Layer, Piecewise, Sweep, relu
 
 Whole = Shaped[np.ndarray, "sequence token"]
 ROOM = 2**63
@@ -45,13 +45,21 @@ class Column:
 
     def equals(self, number: Number) -> np.ndarray:
         """Where the value is this number."""
-        top = number * self.bottom
-        return self.top == int(top) if top.denominator == 1 else np.zeros(self.top.shape, dtype=bool)
+        times, rest = divmod(self.bottom, number.denominator)
+        return self.top == number.numerator * times if not rest else np.zeros(self.top.shape, dtype=bool)
 
     def differs(self, other: Column) -> np.ndarray:
         """Where the two values are not the same."""
         one, two = (self, other) if self.bottom == other.bottom else (combine([(1, self), (-1, other)]), other)
         return one.top != two.top if one is self else one.top != 0
+
+    def index(self, levels: range) -> np.ndarray:
+        """The index of each value in the levels, one apart; their number where it is none of them."""
+        index = (self.top - levels.start * self.bottom) * levels.step
+        whole = (index >= 0) & (index < len(levels) * self.bottom)
+        if self.bottom > 1:
+            index, whole = index // self.bottom, whole & (index % self.bottom == 0)
+        return np.where(whole, index, len(levels))
 
 
 def column(top: np.ndarray, bottom: int = 1, bound: int | None = None) -> Column:
@@ -79,7 +87,7 @@ def combine(terms: list[tuple[Number, Column]], constant: Number = 0) -> Column:
     """`Σ weight · column + constant`, at least one term."""
     bottom = math.lcm(constant.denominator, *(weight.denominator * each.bottom for weight, each in terms))
     factors = [weight.numerator * (bottom // (weight.denominator * each.bottom)) for weight, each in terms]
-    shift = int(constant * bottom)
+    shift = constant.numerator * (bottom // constant.denominator)
     tops = [each.top for _, each in terms]
     bound = abs(shift) + sum(abs(factor) * (each.bound or 1) for factor, (_, each) in zip(factors, terms))
     if bound >= ROOM:
@@ -186,16 +194,53 @@ class Run:
 
     def sweep(self, sweep: Sweep, factors: dict[str, Number] | None = None) -> None:
         """The layers of all levels that a token holds; of all levels where one moves tokens that do not hold it."""
-        start, steps, at = self.state, len(self.steps), 0
+        start, steps = self.state, len(self.steps)
+        many = len(sweep.levels) > 2 * self.shape[1]  # a leap costs more than a level, and there are at most n leaps or so
+        if not (many and self.leap(sweep, factors) or self.walk(sweep, factors)):
+            self.state, self.values, self.steps[steps:] = start, {}, []
+            self.walk(replace(sweep, idle=False), factors)
+
+    def walk(self, sweep: Sweep, factors: dict[str, Number] | None) -> bool:
+        """Level by level. False where a layer moves tokens that do not hold its level, and idle levels were left out."""
+        at = 0
         while (at := self.held(sweep, at)) < len(sweep.levels):
             before, idle = self.state, ~self.value(sweep.over).equals(sweep.levels[at])
             for layer in sweep.at(at):
                 self.layer(layer, factors)
-            moved = (each.differs(before[name]) for name, each in self.state.items() if each is not before[name])
-            if sweep.idle and any((each & idle).any() for each in moved):
-                self.state, self.values, self.steps[steps:] = start, {}, []
-                return self.sweep(replace(sweep, idle=False), factors)
+            if sweep.idle and self.moved(before, idle):
+                return False
             at += 1
+        return True
+
+    def leap(self, sweep: Sweep, factors: dict[str, Number] | None) -> bool:
+        """Every sequence at the next level that one of its own tokens holds: the level is a coordinate like any other."""
+        layers, end, at = sweep.at_any, len(sweep.levels), 0
+        while layers and sweep.idle:
+            index = self.value(sweep.over).index(sweep.levels)
+            index = np.where(index >= at, index, end)
+            first = index.min(axis=1, keepdims=True)
+            done, before = first == end, self.state
+            if done.all():
+                return True
+            if not all(sweep.agrees(k) for k in set(first.ravel().tolist()) - {end}):
+                break
+            level = sweep.levels.start + first * sweep.levels.step
+            self.state = before | {str(LEVEL): rational(np.broadcast_to(level, self.shape))}
+            for layer in layers:
+                self.layer(layer, factors)
+            self.state = {name: self.state[name] for name in before}
+            if done.any():
+                stay = {name for name, each in self.state.items() if each is not before[name]}
+                self.state |= {name: where(done, before[name], self.state[name]) for name in stay}
+            if self.moved(before, index != first):
+                break
+            at = first + 1
+        return False
+
+    def moved(self, before: dict[str, Column], tokens: np.ndarray) -> bool:
+        """Whether one of these tokens is not what it was."""
+        changed = [(each, before[name]) for name, each in self.state.items() if each is not before[name]]
+        return any((each.differs(old) & tokens).any() for each, old in changed)
 
     def held(self, sweep: Sweep, at: int) -> int:
         """The first level from index `at` on that some token holds; len(levels) where there is none."""

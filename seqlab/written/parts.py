@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from torch import Tensor
 
 from seqlab.written.forms import Form, Number, exact, form, forms
 
+LEVEL = Form({"the level": 1})
+FEW = 256  # levels of a sweep that are all looked at when a program is made
 LONGEST = 32  # up to here a saved pattern is kept, length by length
 
 
@@ -166,10 +168,13 @@ class Sweep:
     layer: Callable
     idle: bool = True
     made: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+    sure: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "over", form(self.over, "over"))
         levels = self.levels if isinstance(self.levels, range) else tuple(exact(v, "levels") for v in self.levels)
+        for line in (range(*map(int, (levels[0], levels[-1] + step, step))) for step in (1, -1) if levels):
+            levels = line if not isinstance(levels, range) and levels == tuple(line) else levels
         object.__setattr__(self, "levels", levels)
 
     def at(self, index: int) -> list[Layer]:
@@ -177,6 +182,36 @@ class Sweep:
         if index not in self.made:
             self.made[index] = flat(self.layer(self.levels[index]))
         return self.made[index]
+
+    @cached_property
+    def at_any(self) -> list[Layer] | None:
+        """The layers with the level as one more coordinate; None where `layer` does more with it than arithmetic.
+
+        It takes levels that are one apart.
+        """
+        if not isinstance(self.levels, range) or abs(self.levels.step) > 1:
+            return None
+        try:
+            return flat(self.layer(LEVEL))
+        except Exception:  # whatever a function does to which a form is no number
+            return None
+
+    def agrees(self, index: int) -> bool:
+        """Whether the layers with a coordinate for the level are those of this level."""
+        if index not in self.sure:
+            put = [[_at(part, self.levels[index]) for part in (*each.heads, *each.units)] for each in self.at_any]
+            self.sure[index] = put == [[*each.heads, *each.units] for each in self.at(index)]
+        return self.sure[index]
+
+
+def _at(part: Head | Unit, level: Number) -> Head | Unit:
+    changed = {}
+    for name in ("query", "key", "value", "read"):
+        if part_forms := getattr(part, name, None):
+            changed[name] = [f - f.weights.get(str(LEVEL), 0) * (LEVEL - level) for f in flat([part_forms])]
+    if isinstance(part, Unit):
+        changed["read"] = changed["read"][0]
+    return replace(part, **changed)
 
 
 def flat(parts: object) -> list:

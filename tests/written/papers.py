@@ -27,17 +27,16 @@ def yun2019(levels, dim, length, *, positions=False, gain=None, spread=None, one
     gain = columns if gain is None else gain
     spread = boxes * levels ** ((length + 1) * dim + 1) if spread is None else spread
     moved = levels * sum(levels**i for i in range(dim))  # what one position adds to an id
-    targets = [j * moved + k for j in range(boxes) for k in range(columns)]
-    targets = [v for k, v in enumerate(targets) if k not in skip]
 
     def jump(v):
         up = Head(u - v + HALF, u, value=u, write=gain * x[0])
         down = Head(u - v - HALF, u, value=u, write=-gain * x[0])
         return Layer([up] if one_head else [up, down], label=f"id {v} jumps")
 
-    sweep = Sweep(u, targets[::-1] if descending else targets, jump)
+    targets = [[v for v in range(j * moved, j * moved + columns) if v not in skip] for j in range(boxes)]
+    sweeps = [Sweep(u, box[::-1] if descending else box, jump) for box in targets]
     last = [Layer([Head(u, u, value=u, write=spread * x[0])], label="the largest id, to all")] if spread else []
-    return Program(x, [u], [sweep, *last], normalizer=hardmax(), positions=levels * sum(x) if positions else None)
+    return Program(x, [u], [*sweeps, *last], normalizer=hardmax(), positions=levels * sum(x) if positions else None)
 
 
 # Yun et al. 2020, proof of Theorem 1
@@ -49,18 +48,21 @@ def yun2020(pattern, levels, dim, length, order, steps):
     at = [order.index(token) - 1 if order.index(token) else length - 1 for token in range(length)]
     c = 2 * steps * length * levels ** (length * dim + 1)
 
-    def jump(v):
-        before, token = order[v // moved], order[v // moved + 1]
+    def sweep(bucket):
+        before, token = order[bucket], order[bucket + 1]
         active = next((s for s in sets if before in s.at(length).keys(token)), sets[0])
-        up = Head(u - v + HALF, u, value=u, write=columns * x[0], sees=active)
-        down = Head(u - v - HALF, u, value=u, write=-columns * x[0], sees=active)
-        return [Layer([up, down] if s is active else [], label=f"id {v} jumps") for s in sets]
 
-    targets = [bucket * moved + k for bucket in range(length - 1) for k in range(columns)]
+        def jump(v):
+            up = Head(u - v + HALF, u, value=u, write=columns * x[0], sees=active)
+            down = Head(u - v - HALF, u, value=u, write=-columns * x[0], sees=active)
+            return [Layer([up, down] if s is active else [], label=f"id {v} jumps") for s in sets]
+
+        return Sweep(u, range(bucket * moved, bucket * moved + columns), jump)
+
     largest = [Head(u, u, value=u, write=c * x[0], sees=sets[step % pattern.p]) for step in range(steps)]
     shifts = [Layer([head], label="the largest id in sight") for head in largest]
     places = {each: [levels * k for k in at] for each in x}
-    return Program(x, [u], [Sweep(u, targets, jump), *shifts], normalizer=hardmax(), positions=places)
+    return Program(x, [u], [*map(sweep, range(length - 1)), *shifts], normalizer=hardmax(), positions=places)
 
 
 # Zaheer et al. 2020, appendix A

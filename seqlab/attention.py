@@ -44,6 +44,10 @@ class Normalizer:
     def __repr__(self) -> str:
         return self.name
 
+    def kernel(self, n_key: int) -> tuple[str, float, float]:
+        """(name, gain, bias) for `kernels.attention`, which takes softmax and sigmoid of `gain · score + bias`."""
+        raise ValueError(f"normalizer: the kernels have softmax and sigmoid, got {self}; take its .soft(beta)")
+
     @property
     def limit(self) -> Exact:
         """The exact rule that this becomes when all scores are multiplied by more and more."""
@@ -67,6 +71,10 @@ class Exact(Normalizer):
         """All differences, each above 0, that the weights hang on: how far a score is from changing them."""
         return scores[:0]
 
+    def ties(self, weights: np.ndarray, divisor: np.ndarray) -> np.ndarray:
+        """Which weights come of a tie: several scores are the best, or a score is exactly where the rule changes."""
+        return np.zeros(weights.shape, dtype=bool)
+
     def soft(self, beta: float) -> Normalizer:
         """The normalizer of trained models that becomes this one as `beta` → ∞."""
         raise NotImplementedError
@@ -89,6 +97,9 @@ class Softmax(Normalizer):
     @property
     def name(self) -> str:
         return f"softmax(beta={self.beta:g})"
+
+    def kernel(self, n_key: int) -> tuple[str, float, float]:
+        return "softmax", self.beta, 0.0
 
     @property
     def limit(self) -> Exact:
@@ -136,6 +147,9 @@ class Hardmax(Exact):
         scores = scores if allowed is None else np.where(allowed, scores, scores.min())
         return scores.max(axis=-1, keepdims=True)
 
+    def ties(self, weights: np.ndarray, divisor: np.ndarray) -> np.ndarray:
+        return (weights > 0) & (divisor > 1)
+
     def soft(self, beta: float) -> Normalizer:
         return Softmax(beta)
 
@@ -151,6 +165,9 @@ class Sigmoid(Normalizer):
     def name(self) -> str:
         bias = "-log n" if self.bias is None else f"{self.bias:g}"
         return f"sigmoid(bias={bias})" if self.gain == 1 else f"sigmoid(bias={bias}, gain={self.gain:g})"
+
+    def kernel(self, n_key: int) -> tuple[str, float, float]:
+        return "sigmoid", self.gain, -math.log(max(n_key, 1)) if self.bias is None else self.bias
 
     @property
     def limit(self) -> Exact:
@@ -196,6 +213,9 @@ class Step(Exact):
 
     def decided_by(self, scores: np.ndarray, allowed: np.ndarray | None) -> np.ndarray:
         return abs(scores[_both(scores != 0, allowed)])
+
+    def ties(self, weights: np.ndarray, divisor: np.ndarray) -> np.ndarray:
+        return weights == 1
 
     def soft(self, beta: float) -> Normalizer:
         return Sigmoid(0.0, beta)

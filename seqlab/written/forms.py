@@ -1,8 +1,8 @@
 """Linear forms of a token's coordinates, in exact numbers: what heads look for, what units read, where both write.
 
-    x0, x1 = coordinates("x0 x1")
-    u = x0 + 3 * x1                       # a Form; prints as it reads
-    y = one_hot("y", 4)                   # y[0], …, y[3]: a tuple of coordinates, of which one is 1
+x0, x1 = coordinates("x0 x1")
+u = x0 + 3 * x1                       # a Form; prints as it reads
+y = one_hot("y", 4)                   # y[0], …, y[3]: a tuple of coordinates, of which one is 1
 """
 
 from __future__ import annotations
@@ -10,18 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
-from numbers import Rational
 
-Number = int | Fraction
-
-
-def exact(value: object, where: str) -> Number:
-    """The same number as an int or a Fraction. Raises TypeError for floats, and for what is no number."""
-    value = value.item() if hasattr(value, "item") else value  # one element of an array or a tensor
-    if not isinstance(value, Rational):
-        raise TypeError(f"{where}: got {value!r}, wanted an exact number: an int or a Fraction such as Fraction(1, 2)")
-    return int(value) if value.denominator == 1 else Fraction(value)
+from seqlab.exact import Number, exact
 
 
 @dataclass(frozen=True)
@@ -36,7 +26,7 @@ class Form:
     __array_ufunc__ = None  # a NumPy integer in front leaves the arithmetic to us
 
     def __add__(self, other: object) -> Form:
-        other = form(other, f"({self}) + …")
+        other = form(other)
         total = {name: self.weights.get(name, 0) + other.weights.get(name, 0) for name in self.weights | other.weights}
         return Form({name: weight for name, weight in total.items() if weight}, self.constant + other.constant)
 
@@ -51,38 +41,30 @@ class Form:
         return self * -1
 
     def __sub__(self, other: object) -> Form:
-        return self + -form(other, f"({self}) - …")
+        return self + form(other) * -1
 
     def __rsub__(self, other: object) -> Form:
-        return -self + other
+        return self * -1 + other
 
     __radd__, __rmul__ = __add__, __mul__
 
     def __getitem__(self, at: int) -> Form:
         return (self,)[at]
 
-    @cached_property
-    def _hash(self) -> int:
-        return hash((frozenset(self.weights.items()), self.constant))
-
     def __hash__(self) -> int:
-        return self._hash
-
-    def __bool__(self) -> bool:
-        return bool(self.weights or self.constant)
+        return hash((frozenset(self.weights.items()), self.constant))
 
     def __str__(self) -> str:
         text = ""
         for name, weight in [*self.weights.items(), ("", self.constant)]:
-            times = f"{abs(weight)} * {name}" if name else f"{abs(weight)}"
-            if weight:
-                text += (" - " if weight < 0 else " + ") + (name if name and abs(weight) == 1 else times)
+            size = [f"{abs(weight)}"] if abs(weight) != 1 or not name else []
+            text += (" - " if weight < 0 else " + ") + " * ".join([*size, name][: 2 if name else 1]) if weight else ""
         return "-" + text[3:] if text.startswith(" -") else text[3:] or "0"
 
     __repr__ = __str__
 
 
-ZERO = Form({})  # the number 0, which is good as a query; a form that cancelled to nothing is another object
+ZERO = Form({})  # the number 0, good as a query; a form that cancelled to nothing is another object
 
 
 class OneHot(tuple):
@@ -108,15 +90,25 @@ def one_hot(name: str, size: int) -> OneHot:
     return OneHot(Form({f"{name}[{k}]": 1}) for k in range(size))
 
 
-def form(value: object, where: str) -> Form:
+def form(value: object) -> Form:
     """A form out of a form, a number, a coordinate's name, or {coordinate: weight}."""
     if isinstance(value, Mapping):
-        return sum((form(name, where) * weight for name, weight in value.items()), Form({}))
-    if isinstance(value, str):
-        return Form({value: 1})
-    return value if isinstance(value, Form) else Form({}, exact(value, where)) if exact(value, where) else ZERO
+        return sum((form(name) * weight for name, weight in value.items()), Form({}))
+    if isinstance(value, (str, Form)):
+        return Form({value: 1}) if isinstance(value, str) else value
+    return Form({}, exact(value, "form")) if exact(value, "form") else ZERO
 
 
-def forms(value: object, where: str) -> tuple[Form, ...]:
-    """A tuple of forms out of one, or out of a tuple or list of them."""
-    return tuple(form(part, where) for part in (value if isinstance(value, (tuple, list)) else [value]))
+def forms(value: object) -> tuple[Form, ...]:
+    """A tuple of forms out of one, or out of a tuple or list of them, nested or not."""
+    return tuple(map(form, flat(value)))
+
+
+def flat(parts: object) -> list:
+    """The parts of nested lists and tuples, one after another."""
+    return [each for part in parts for each in flat(part)] if isinstance(parts, (list, tuple)) else [parts]
+
+
+def by_name(given: Mapping) -> dict[str, object]:
+    """{name: what}, the coordinates given as text or as forms."""
+    return {name: what for key, what in given.items() for name in form(key).weights}

@@ -95,7 +95,12 @@ def ramapuram2024(levels, dim, length, *, gain=None, spread=None, lowest=1, remo
 
     def jump(v):
         low, high, write = u - v + HALF, u - v - HALF, gain * HALF * x[0]
-        heads = [Head(low, high, u, write), Head(high, high, u, -write), Head(low, 1, u, write), Head(high, 1, u, -write)]
+        heads = [
+            Head(low, high, u, write),
+            Head(high, high, u, -write),
+            Head(low, 1, u, write),
+            Head(high, 1, u, -write),
+        ]
         return Layer([head for h, head in enumerate(heads) if h not in removed], label=f"id {v} takes all above it")
 
     last = Layer([Head(u, u, value=u, write=spread * x[0])], label="the sum of all, to all")

@@ -64,7 +64,9 @@ def test_zaheer_2020(size):
 
 
 @pytest.mark.parametrize("size", [(4, 1, 3), (3, 2, 2), (5, 1, 4)])
-@pytest.mark.parametrize("broken", [{}, {"removed": (0,)}, {"removed": (3,)}, {"lowest": -2}, {"kind": "softmax"}], ids=str)
+@pytest.mark.parametrize(
+    "broken", [{}, {"removed": (0,)}, {"removed": (3,)}, {"lowest": -2}, {"kind": "softmax"}], ids=str
+)
 def test_ramapuram_2024(size, broken):
     mapping = sigmoid_universal.contextual_mapping(*size, **broken)
     sequences = mapping.sequences()

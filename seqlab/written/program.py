@@ -182,12 +182,12 @@ def _check(program: Program) -> None:
     """Raise for a form that is empty or reads a coordinate that nothing gives, with its place and the nearest name."""
     if not isinstance(program.normalizer, Normalizer):
         raise TypeError(f"normalizer: got {program.normalizer!r}, wanted one such as hardmax()")
-    for where, role, form in [*program.forms(), *(("answers", "form", each) for each in program.answers)]:
-        if role == "write" and form.constant:
-            raise ValueError(f"{where}: write is {form}, wanted a form without constant: it says where to add")
-        if not form.weights and not form.constant and form is not ZERO:
+    for where, role, each in [*program.forms(), *(("answers", "form", answer) for answer in program.answers)]:
+        if role == "write" and each.constant:
+            raise ValueError(f"{where}: write is {each}, wanted a form without constant: it says where to add")
+        if not each.weights and not each.constant and each is not ZERO:
             raise ValueError(f"{where}: {role} is an empty form: it has no coordinate and no constant")
-        for name in form.weights.keys() - set(program.names):
+        for name in each.weights.keys() - set(program.names):
             nearest = (
                 ", ".join(map(repr, get_close_matches(name, program.names, 1, 0.0))) or "not there: there are none"
             )

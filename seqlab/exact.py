@@ -14,6 +14,8 @@ from functools import cached_property
 from numbers import Rational
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from seqlab.attention import Exact
 
@@ -45,6 +47,11 @@ class Column:
     def tight(self) -> Column:
         """The same with its largest number as the bound."""
         return Column(self.top, self.bottom, self.largest)
+
+    def equals(self, number: Number) -> np.ndarray:
+        """Where the value is this number."""
+        times, rest = divmod(self.bottom, number.denominator)
+        return np.zeros(self.top.shape, dtype=bool) if rest else self.top == number.numerator * times
 
     def numbers(self) -> np.ndarray:
         """The values: int64, or ints and Fractions in an object array."""
@@ -102,6 +109,36 @@ def where(condition: np.ndarray, yes: Column, no: Column) -> Column:
 def differ(one: Column, other: Column) -> np.ndarray:
     """Where two columns are not the same."""
     return one.top != other.top if one.bottom == other.bottom else combine([(1, one), (-1, other)]).top != 0
+
+
+@dataclass(frozen=True)
+class Piecewise:
+    """An exact piecewise-linear function: `pieces[k]` = (slope, value at 0), from `breaks[k - 1]` on, below `breaks[k]`.
+
+    Call it with a tensor, or with a column.
+    """
+
+    breaks: tuple[Number, ...]
+    pieces: tuple[tuple[Number, Number], ...]
+
+    def __call__(self, t: Tensor | Column) -> Tensor | Column:
+        if isinstance(t, Column):
+            return self._exactly(t)
+        made, *later = (float(slope) * t + float(value) for slope, value in self.pieces)
+        for at, piece in zip(self.breaks, later):
+            made = torch.where(t >= float(at), piece, made)
+        return made
+
+    def _exactly(self, t: Column) -> Column:
+        if self == relu:
+            return column(np.maximum(t.top, 0), t.bottom, t.bound)
+        made, *later = (combine([(slope, t)], value) for slope, value in self.pieces)
+        for at, piece in zip(self.breaks, later):
+            made = where(combine([(1, t)], -at).top >= 0, piece, made)
+        return made
+
+
+relu = Piecewise((0,), ((0, 0), (1, 0)))
 
 
 def scores(query: list[Column], key: list[Column]) -> Column:

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -25,6 +25,7 @@ from seqlab.attention import Normalizer, allowed_keys, attention, softmax
 
 Tokens = Float[Tensor, "batch token dim"]
 Weights = Float[Tensor, "batch head query key"]
+Row, Matrix = Float[Tensor, "dim"], Float[Tensor, "out dim"]
 
 
 class SelfAttention(nn.Module):
@@ -107,6 +108,38 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tokens) -> Tokens:
         return self.down(self.activation(self.up(x)))
+
+
+class UnitWise:
+    """Activations, one for each hidden unit."""
+
+    def __init__(self, each: Sequence[Callable[[Tensor], Tensor]]):
+        self.each = tuple(each)
+
+    def __call__(self, t: Tensor) -> Tensor:
+        return torch.stack([activation(t[..., k]) for k, activation in enumerate(self.each)], dim=-1)
+
+
+class Block(nn.Module):
+    """`x + Attn(x)`, then `x + η ⊙ FF(x)`; None leaves a part out. η is a factor for each coordinate (Xu & Sato 2024)."""
+
+    def __init__(self, attention: SelfAttention | None, feed_forward: FeedForward | None, label: str = ""):
+        super().__init__()
+        self.attention, self.feed_forward, self.label = attention, feed_forward, label
+
+    def forward(self, x: Tokens, eta: Row | None = None) -> Tokens:
+        x = x if self.attention is None else x + self.attention(x)
+        added = torch.zeros_like(x) if self.feed_forward is None else self.feed_forward(x)
+        return x + (added if eta is None else eta * added)
+
+
+def linear(weight: Matrix, bias: Tensor | None = None) -> nn.Linear:
+    """A linear map with these weights."""
+    made = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    made.weight = nn.Parameter(weight.detach().clone())
+    if bias is not None:
+        made.bias = nn.Parameter(bias.detach().clone())
+    return made
 
 
 class YunBlock(nn.Module):

@@ -11,9 +11,10 @@
 | judge   | right on all inputs or not, and which weights are not needed             |
 """
 
+from seqlab.exact import Piecewise, relu
 from seqlab.written.forms import Form, OneHot, coordinates, one_hot
 from seqlab.written.judge import judge, needless
-from seqlab.written.parts import Head, Layer, Piecewise, Sweep, Unit, near, relu, table
+from seqlab.written.parts import Head, Layer, Sweep, Unit, near, table
 from seqlab.written.program import Program
 
 __all__ = [

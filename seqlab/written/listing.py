@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections import namedtuple
+from typing import TYPE_CHECKING
 
+from seqlab.exact import relu
 from seqlab.written.forms import Form
-from seqlab.written.parts import Head, Layer, Sweep, relu
+from seqlab.written.parts import Head, Layer, Sweep
 
 if TYPE_CHECKING:
     from seqlab.written.program import Program
@@ -13,22 +15,8 @@ if TYPE_CHECKING:
 MANY = 4096  # levels of a sweep that are counted one by one; more count as if all were like the first and the last
 
 
-class Size(NamedTuple):
-    """What a program is made of, a loop counted once; `connections` of all heads, None without a length.
-
-    weights: numbers in W_Q, W_K, W_V, W_O, W_1, W_2 and their biases that are not 0
-    """
-
-    layers: int
-    heads: int
-    units: int
-    width: int
-    connections: int | None
-    weights: int
-
-    def __str__(self) -> str:
-        shown = [f"{name} {value:,}" for name, value in self._asdict().items() if value is not None]
-        return " · ".join(shown).replace("weights", "non-zero weights")
+# What a program is made of, a loop counted once: weights are the numbers in its matrices and biases that are not 0.
+Size = namedtuple("Size", "layers heads units width connections weights")
 
 
 def size(program: Program, length: int | None) -> Size:
@@ -62,9 +50,12 @@ def listing(program: Program) -> str:
             lines += [
                 f"    unit {k}: adds {b}({u.read}) to {u.write}" for k, (b, u) in enumerate(zip(bent, layer.units))
             ]
+    shown = [f"{name} {value:,}" for name, value in program.count()._asdict().items() if value is not None]
     loops = f", {program.loops} loops" if program.loops != 1 else ""
     answers = f"answers {', '.join(map(str, program.answers))}"
-    return "\n".join([*lines, answers, f"{program.normalizer}{loops} · {program.count()}"])
+    return "\n".join(
+        [*lines, answers, f"{program.normalizer}{loops} · {' · '.join(shown).replace('weights', 'non-zero weights')}"]
+    )
 
 
 def _head(head: Head) -> str:

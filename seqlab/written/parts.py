@@ -6,10 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-import torch
-from torch import Tensor
-
-from seqlab.exact import Column, Number, combine, exact, where
+from seqlab.exact import Piecewise, exact, relu
 from seqlab.patterns.seen import seen
 from seqlab.written.forms import Form, flat, form, forms
 
@@ -33,37 +30,15 @@ class Head:
     def __post_init__(self) -> None:
         _settle(self, query=forms, key=forms, value=forms, write=forms, sees=seen)
 
-    def forms(self) -> Iterator[tuple[str, Form]]:
-        """(role, form) of each."""
+    def forms(self, where: str = "head") -> Iterator[tuple[str, Form]]:
+        """(role, form) of each. Raises ValueError where there are not as many as there should be."""
         for one, other in (("query", "key"), ("value", "write")):
             a, b = getattr(self, one), getattr(self, other)
             if len(a) != len(b) or not a:
-                raise ValueError(f"{one} has {len(a)} forms and {other} has {len(b)}, wanted as many, at least one")
+                raise ValueError(
+                    f"{where}: {one} has {len(a)} forms and {other} has {len(b)}, wanted as many, at least one"
+                )
             yield from [(one, each) for each in a] + [(other, each) for each in b]
-
-
-@dataclass(frozen=True)
-class Piecewise:
-    """An exact piecewise-linear function: `pieces[k]` = (slope, value at 0), from `breaks[k - 1]` on, below `breaks[k]`."""
-
-    breaks: tuple[Number, ...]
-    pieces: tuple[tuple[Number, Number], ...]
-
-    def __call__(self, t: Tensor) -> Tensor:
-        made, *later = (float(slope) * t + float(value) for slope, value in self.pieces)
-        for at, piece in zip(self.breaks, later):
-            made = torch.where(t >= float(at), piece, made)
-        return made
-
-    def exactly(self, t: Column) -> Column:
-        """The same in exact numbers."""
-        made, *later = (combine([(slope, t)], value) for slope, value in self.pieces)
-        for at, piece in zip(self.breaks, later):
-            made = where(combine([(1, t)], -at).top >= 0, piece, made)
-        return made
-
-
-relu = Piecewise((0,), ((0, 0), (1, 0)))
 
 
 @dataclass(frozen=True)
@@ -77,7 +52,7 @@ class Unit:
     def __post_init__(self) -> None:
         _settle(self, read=form, write=form)
 
-    def forms(self) -> list[tuple[str, Form]]:
+    def forms(self, where: str = "unit") -> list[tuple[str, Form]]:
         """(role, form) of each."""
         return [("read", self.read), ("write", self.write)]
 
@@ -100,7 +75,7 @@ class Layer:
                 where = f"{kind.__name__.lower()} {k}"
                 if not isinstance(part, kind):
                     raise TypeError(f"{where}: got {part!r}, wanted a {kind.__name__}")
-                yield from ((where, role, each) for role, each in part.forms())
+                yield from ((where, role, each) for role, each in part.forms(where))
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from seqlab.attention import Normalizer
-from seqlab.layers import FeedForward, SelfAttention, Tokens
+from seqlab.exact import relu
+from seqlab.layers import Block, FeedForward, SelfAttention, UnitWise, linear
 from seqlab.patterns.seen import Seen, heads
 from seqlab.written.forms import Form, OneHot
 from seqlab.written.listing import matrices
-from seqlab.written.parts import Layer, Piecewise, Sweep, relu
+from seqlab.written.parts import Layer, Sweep
 
 if TYPE_CHECKING:
     from seqlab.written.program import Program
@@ -23,30 +23,26 @@ if TYPE_CHECKING:
 MOST = 100_000  # layers that a module may have
 
 
-class Block(nn.Module):
-    """`x + Attn(x)`, then `x + η ⊙ FF(x)`: one layer of a program."""
-
-    def __init__(self, layer: Layer, names: list[str], normalizer: Normalizer, impl: str | None):
-        super().__init__()
-        weights, self.label, self.attention, self.feed_forward = matrices(layer, names), layer.label, None, None
+def block(layer: Layer, names: list[str], normalizer: Normalizer, impl: str | None) -> Block:
+    """One layer of a program."""
+    weights, attention, units = matrices(layer, names), None, None
+    with torch.device("meta"):  # no weights are drawn
         if layer.heads:
-            wide, grid = len(weights["W_Q"]) // len(layer.heads), heads([head.sees for head in layer.heads])
+            grid, wide = heads([head.sees for head in layer.heads]), len(weights["W_Q"]) // len(layer.heads)
             options = dict(normalizer=normalizer, pattern=grid, scale=1.0, bias=True, impl=impl)
-            with torch.device("meta"):  # no weights are drawn
-                made = self.attention = SelfAttention(len(names), len(layer.heads), wide, **options)
-            made.query, made.key, made.value = (linear(weights[title], True) for title in ("W_Q", "W_K", "W_V"))
-            made.out = linear(weights["W_O"])
+            attention = SelfAttention(len(names), len(layer.heads), wide, **options)
         if layer.units:
-            bend = tuple(unit.activation for unit in layer.units)
-            bend = Mixed(bend) if len(set(bend)) > 1 else "relu" if bend[0] == relu else bend[0]
-            with torch.device("meta"):
-                made = self.feed_forward = FeedForward(len(names), len(layer.units), bend)
-            made.up, made.down = linear(weights["W_1"], True), linear(weights["W_2"])
-
-    def forward(self, x: Tokens, eta: Tensor | None = None) -> Tokens:
-        x = x if self.attention is None else x + self.attention(x)
-        added = 0 if self.feed_forward is None else self.feed_forward(x)
-        return x + (added if eta is None else eta * added)
+            bends = [unit.activation for unit in layer.units]
+            bend = UnitWise(bends) if len(set(bends)) > 1 else "relu" if bends[0] == relu else bends[0]
+            units = FeedForward(len(names), len(layer.units), bend)
+    if attention:
+        attention.query, attention.key, attention.value = (
+            filled(weights[title], True) for title in ("W_Q", "W_K", "W_V")
+        )
+        attention.out = filled(weights["W_O"])
+    if units:
+        units.up, units.down = filled(weights["W_1"], True), filled(weights["W_2"])
+    return Block(attention, units, layer.label)
 
 
 class Transformer(nn.Module):
@@ -66,13 +62,13 @@ class Transformer(nn.Module):
         self.reads, self.names, self.rows = program.reads, names, len(program.reads)
         entries = {name: {"read": {each: int(each == name) for each in program.inputs}} for name in names}
         start = {name: {**entries[name]["read"], "1": program.start.get(name, 0)} for name in names}
-        self.enter = linear(start, True)
-        self.blocks = nn.ModuleList(Block(layer, names, normalizer, impl) for layer in layers)
+        self.enter = filled(start, True)
+        self.blocks = nn.ModuleList(block(layer, names, normalizer, impl) for layer in layers)
         answers = {
             str(k): {**{n: form.weights.get(n, 0) for n in names}, "1": form.constant}
             for k, form in enumerate(program.answers)
         }
-        self.leave = linear(answers, True)
+        self.leave = filled(answers, True)
         self.places = Seen(
             lambda n: grid([program.place(m, n) if m in program.positions else [0] * n for m in names]), "positions"
         )
@@ -100,24 +96,10 @@ class Transformer(nn.Module):
             raise ValueError(f"names: these weights are for {state['names']}, this module has {self.names}")
 
 
-@dataclass(frozen=True)
-class Mixed:
-    """Activations of the hidden units, one for each."""
-
-    each: tuple[Piecewise, ...]
-
-    def __call__(self, t: Tensor) -> Tensor:
-        return torch.stack([activation(t[..., k]) for k, activation in enumerate(self.each)], dim=-1)
-
-
-def linear(rows: Mapping[str, Mapping[str, object]], bias: bool = False) -> nn.Linear:
-    """A linear layer with the weights of a labelled matrix; with `bias`, its last column is that."""
+def filled(rows: Mapping[str, Mapping[str, object]], bias: bool = False) -> nn.Linear:
+    """A linear map with the weights of a labelled matrix; with `bias`, its last column is that."""
     weight = grid([list(row.values()) for row in rows.values()])
-    made = nn.Linear(weight.shape[1] - bias, weight.shape[0], bias=bias, device="meta")
-    made.weight = nn.Parameter(weight[:, :-1].clone() if bias else weight)
-    if bias:
-        made.bias = nn.Parameter(weight[:, -1].clone())
-    return made
+    return linear(weight[:, :-1], weight[:, -1]) if bias else linear(weight)
 
 
 def grid(rows: list[list[object]]) -> Tensor:

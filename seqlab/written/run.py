@@ -10,9 +10,11 @@ from fractions import Fraction
 import numpy as np
 
 from seqlab.attention import Exact
-from seqlab.exact import Column, Number, attend, column, combine, differ, scores
+from seqlab.exact import Column, Number, attend, combine, differ, scores
 from seqlab.written.forms import Form
-from seqlab.written.parts import Layer, Sweep, relu
+from seqlab.written.parts import Layer, Sweep
+
+FEW = 64  # levels that are looked for one by one
 
 
 @dataclass
@@ -70,11 +72,7 @@ class Run:
             query, key, value = ([self.value(form) for form in forms] for forms in (head.query, head.key, head.value))
             mixed += zip(head.write, [self.met(attend(self.rule, query, key, each, allowed, memo)) for each in value])
         self.add(mixed)
-        reads = [(unit, self.value(unit.read)) for unit in layer.units]
-        plain = [
-            column(np.maximum(t.top, 0), t.bottom, t.bound) if unit.activation == relu else None for unit, t in reads
-        ]
-        self.add([(unit.write, each or unit.activation.exactly(t)) for each, (unit, t) in zip(plain, reads)], factors)
+        self.add([(unit.write, unit.activation(self.value(unit.read))) for unit in layer.units], factors)
         if self.keep:
             self.note(layer.label)
 
@@ -89,9 +87,7 @@ class Run:
                 np.frompyfunc(Fraction, 2, 1)(weights.astype(int).astype(object), divisor.astype(object))
             )
             decided = self.rule.decided_by(made.top, allowed)
-            self.gap = min(
-                [self.gap, *(Fraction(int(least), made.bottom) for least in [decided.min()] if decided.size)]
-            )
+            self.gap = min([self.gap, *(Fraction(int(decided.min()), made.bottom) for _ in decided[:1])])
             self.ties += [
                 (len(self.weights) - 1, h, *at) for at in np.argwhere(self.rule.ties(weights, divisor)).tolist()
             ]
@@ -105,7 +101,7 @@ class Run:
         """The layers of all levels that a token holds; of all levels where one moves tokens that do not hold it."""
         start, kept, at = self.state, len(self.weights), 0
         while (at := self.next(sweep, at)) < len(sweep.levels):
-            before, others = self.state, combine([(1, self.value(sweep.over))], -sweep.levels[at]).top != 0
+            before, others = self.state, ~self.value(sweep.over).equals(sweep.levels[at])
             for layer in sweep.at(at):
                 self.layer(layer, factors)
             changed = [(each, before[name]) for name, each in self.state.items() if each is not before[name]]
@@ -117,7 +113,8 @@ class Run:
 
     def next(self, sweep: Sweep, at: int) -> int:
         """The first level from index `at` on that some token holds; the number of levels where there is none."""
-        if not sweep.idle or at == len(sweep.levels):
-            return at
-        rest, held = sweep.levels[at:], set(self.value(sweep.over).numbers().ravel().tolist())
-        return min((at + rest.index(level) for level in held if level in rest), default=len(sweep.levels))
+        over, end = self.value(sweep.over), len(sweep.levels)
+        if not sweep.idle or end - at < FEW:
+            return next((k for k in range(at, end) if not sweep.idle or over.equals(sweep.levels[k]).any()), end)
+        rest, held = sweep.levels[at:], set(over.numbers().ravel().tolist())
+        return min((at + rest.index(level) for level in held if level in rest), default=end)

@@ -136,8 +136,11 @@ class Hardmax(Exact):
         return winners / total.masked_fill(total == 0, 1)
 
     def weigh(self, scores: np.ndarray, allowed: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | int]:
+        if self.tolerance:
+            raise ValueError(f"{self}: the exact rule knows no tolerance; wanted hardmax()")
         winners = _both(scores == self._best(scores, allowed), allowed)
-        return winners, np.maximum(winners.sum(axis=-1), 1)
+        total = winners.sum(axis=-1)
+        return winners, total if allowed is None else np.maximum(total, 1)
 
     def decided_by(self, scores: np.ndarray, allowed: np.ndarray | None) -> np.ndarray:
         behind = self._best(scores, allowed) - scores

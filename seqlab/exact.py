@@ -169,7 +169,7 @@ def attend(
 
     # Scores are q · k and everybody looks at everybody: only the sign of q matters, a query of each sign stands for all.
     top = query[0].top
-    mixed = where(np.broadcast_to(top > 0, top.shape), for_all(1), for_all(-1))
+    mixed = where(top > 0, for_all(1), for_all(-1))
     return where(top == 0, for_all(0), mixed) if (top == 0).any() else mixed
 
 

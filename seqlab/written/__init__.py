@@ -8,7 +8,8 @@
 | listing | the program as a text, its size, its matrices                             |
 | real    | the same as PyTorch layers                                                |
 | program | `Program`, and what is checked when one is made                           |
-| judge   | right on all inputs or not, and which weights are not needed             |
+| judge   | right on all inputs or not, and which weights are not needed              |
+| stepper | `Stepper`, which no import of the package brings with it                  |
 """
 
 from seqlab.exact import Piecewise, relu

@@ -12,7 +12,7 @@ from seqlab.written.parts import Head, Layer, Sweep
 if TYPE_CHECKING:
     from seqlab.written.program import Program
 
-MANY = 4096  # levels of a sweep that are counted one by one; more count as if all were like the first and the last
+MANY = 4096  # levels of a sweep that are counted one by one; of more, all but the last count as the first
 
 
 # What a program is made of, a loop counted once: weights are the numbers in its matrices and biases that are not 0.
@@ -23,13 +23,15 @@ def size(program: Program, length: int | None) -> Size:
     """The layers, heads, units, … of a program, for sequences of `length` tokens."""
     total = [0] * 5
     for part in program.layers:
-        layers, times = (part.some(MANY), len(part.levels)) if isinstance(part, Sweep) else ([part], 1)
-        for layer in layers:
+        layers = part.some(MANY) if isinstance(part, Sweep) else [part]
+        for at, layer in enumerate(layers):
+            long = isinstance(part, Sweep) and len(part.levels) > MANY and 2 * at < len(layers)
+            times = len(part.levels) - 1 if long else 1  # all but the last count as the first
             grids = [head.sees and head.sees.at(length) for head in layer.heads] if length else []
             seen = sum(length**2 if grid is None else int(grid.sum()) for grid in grids)
             weights = sum(len(form.weights) + bool(form.constant) for _, _, form in layer.forms())
             own = (1, len(layer.heads), len(layer.units), seen, weights)
-            total = [sum(pair) for pair in zip(total, (each * max(times // len(layers), 1) for each in own))]
+            total = [sum(pair) for pair in zip(total, (each * times for each in own))]
     layers, heads, units, connections, weights = total
     return Size(layers, heads, units, len(program.names), connections if length else None, weights)
 
@@ -39,10 +41,10 @@ def listing(program: Program) -> str:
     given = [", ".join(program.inputs), *(f"{name} = {number}" for name, number in program.start.items() if number)]
     lines = [f"reads {' · '.join([*given, *(f'{name} from the position' for name in program.positions)])}"]
     for at, part in enumerate(program.layers):
-        layers = part.at(0) if isinstance(part, Sweep) else [part]
+        layers = [part]
         if isinstance(part, Sweep):
-            shown = f"{part.over} = {', '.join(map(str, part.levels[:2]))}, …, {part.levels[-1]}"
-            lines.append(f"layer {at} sweeps {shown}: {len(part.levels):,} levels, and this is the first")
+            layers, shown = part.at(0) if part.levels else [], f"{', '.join(map(str, part.levels[:2]))}, …"
+            lines.append(f"layer {at} sweeps {part.over} = {shown}: {len(part.levels):,} levels, and this is the first")
         for layer in layers:
             lines.append(f"layer {at} {layer.label}")
             lines += [f"    head {k}: {_head(head)}" for k, head in enumerate(layer.heads)]

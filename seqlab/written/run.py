@@ -107,6 +107,7 @@ class Run:
             changed = [(each, before[name]) for name, each in self.state.items() if each is not before[name]]
             if sweep.idle and any((differ(new, old) & others).any() for new, old in changed):
                 self.state, self.values = start, {}
+                self.ties = [tie for tie in self.ties if tie[0] < kept]
                 del self.weights[kept:], self.labels[kept + 1 :], self.states[kept + 1 :]
                 return self.sweep(replace(sweep, idle=False), factors)
             at += 1

@@ -207,3 +207,11 @@ def test_normalizers_are_values():
     scores = torch.tensor([[0.0, 1.0, -2.0]], dtype=torch.float64)
     assert step()(scores).tolist() == [[0.5, 1.0, 0.0]]
     torch.testing.assert_close(step().soft(1000.0)(scores), step()(scores), rtol=0, atol=1e-12)
+
+
+def test_long_sweeps_are_counted():
+    jump = lambda v: [Layer([Head(x - v + HALF, x, x, x), Head(x - v - HALF, x, x, -x)]), Layer()]
+    size = Program([x], [x], [Sweep(x, range(10_001), jump), Layer()]).count(3)
+    assert size.layers == 20_003 and size.heads == 20_002 and size.connections == 9 * 20_002
+    assert Program([x], [x], [Sweep(x, [], jump)]).run([[1]]).tolist() == [[[1]]]
+    assert "0 levels" in str(Program([x], [x], [Sweep(x, [], jump)]))

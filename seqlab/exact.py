@@ -113,7 +113,7 @@ def differ(one: Column, other: Column) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Piecewise:
-    """An exact piecewise-linear function: `pieces[k]` = (slope, value at 0), from `breaks[k - 1]` on, below `breaks[k]`.
+    """A piecewise-linear function: `pieces[k]` = (slope, value at 0) from `breaks[k - 1]` on, below `breaks[k]`.
 
     Call it with a tensor, or with a column.
     """
@@ -167,7 +167,7 @@ def attend(
             memo[at] = mix(*rule.weigh(sign * key[0].top[:, None, :], None), value)
         return memo[at]
 
-    # Scores are q · k and everybody looks at everybody: only the sign of q matters, a query of each sign stands for all.
+    # Scores are q · k and all look at all: only the sign of q matters, so one query of each sign stands for all.
     top = query[0].top
     mixed = where(top > 0, for_all(1), for_all(-1))
     return where(top == 0, for_all(0), mixed) if (top == 0).any() else mixed

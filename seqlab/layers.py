@@ -121,7 +121,7 @@ class UnitWise:
 
 
 class Block(nn.Module):
-    """`x + Attn(x)`, then `x + η ⊙ FF(x)`; None leaves a part out. η is a factor for each coordinate (Xu & Sato 2024)."""
+    """`x + Attn(x)`, then `x + η ⊙ FF(x)`; None leaves a part out. η: a factor a coordinate (Xu & Sato 2024)."""
 
     def __init__(self, attention: SelfAttention | None, feed_forward: FeedForward | None, label: str = ""):
         super().__init__()

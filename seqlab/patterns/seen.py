@@ -13,7 +13,7 @@ LONGEST = 32  # what is saved knows all lengths up to here
 
 
 class Seen:
-    """What a length decides, such as a boolean grid "query key": `.at(n)`. A saved one knows up to 32, and what it met."""
+    """What a length decides, such as a grid "query key": `.at(n)`. A saved one knows up to 32, and what it met."""
 
     def __init__(self, rule: Callable[[int], object], name: str):
         self.rule, self.name, self.known = rule, name, {}
@@ -45,7 +45,7 @@ def _saved(known: dict[int, object], name: str) -> Seen:
 
 
 def seen(given: object) -> Seen | None:
-    """None (everybody sees everybody) or "full"; "causal"; a `Pattern`; a boolean grid; a function of n or of (query, key)."""
+    """None or "full" (all see all), "causal", a `Pattern`, a boolean grid, a function of n or of (query, key)."""
     if given is None or isinstance(given, Seen):
         return given
     if isinstance(given, (list, np.ndarray, torch.Tensor)):

@@ -68,7 +68,7 @@ ZERO = Form({})  # the number 0, good as a query; a form that cancelled to nothi
 
 
 class OneHot(tuple):
-    """The coordinates `name[0]`, …, `name[size - 1]`, of which one is 1. As a read it takes one number, 0 … size - 1."""
+    """The coordinates `name[0]`, …, `name[size - 1]`, of which one is 1. As a read it takes a number 0 … size - 1."""
 
     @property
     def number(self) -> Form:

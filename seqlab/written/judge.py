@@ -30,13 +30,13 @@ def judge(
 ) -> Verdict:
     """Run a program on all inputs and compare it with what is wanted.
 
-    want:      a function of a sequence, or a list beside `inputs`: per token a number, or as many as there are answers; one
-               number is for all tokens. A `Program` is wanted and reference in one
+    want:      a function of a sequence, or a list beside `inputs`: per token a number, or as many as there are answers;
+               one number is for all tokens. A `Program` is wanted and reference in one
     budget:    {"layers": 2, "heads": 1, …}, any fields of `Program.count`
     reference: a program whose way is compared, layer by layer, where both have a coordinate of the same name
 
-    The witness of a wrong answer carries (sequence, token, got, wanted), the smallest there is. The margin is 1/2 less the
-    largest error of the float64 layers; minus the largest error; or, over budget, what is left.
+    The witness of a wrong answer carries (sequence, token, got, wanted), the smallest there is. The margin is 1/2 less
+    the largest error of the float64 layers; minus the largest error; or, over budget, what is left.
     """
     inputs = [each.tolist() if hasattr(each, "tolist") else each for each in inputs]
     size = program.count(max(map(len, inputs)))
@@ -105,7 +105,8 @@ def _parting(program: Program, reference: Program | None, sequence: object) -> s
         for name in (name for name in program.names if name in reference.names):
             a, b = mine[..., program.names.index(name)], other[..., reference.names.index(name)]
             if (a != b).any():
-                return f"; it leaves the reference's way at step {k} ({ours.labels[k]}): {name} is {a[0].tolist()}, not {b[0].tolist()}"
+                where = f"; it leaves the reference's way at step {k} ({ours.labels[k]})"
+                return f"{where}: {name} is {a[0].tolist()}, not {b[0].tolist()}"
     return ""
 
 

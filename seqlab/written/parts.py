@@ -17,8 +17,8 @@ class Head:
 
     query, key:    forms or numbers, or equally long tuples of them: the score is the sum of products
     value, write:  what is mixed, and where it goes: a form without constant, or {coordinate: weight}; or tuples of them
-    sees:          None (all), "causal", a pattern of `seqlab.patterns`, a boolean grid "query key", or a function of the
-                   length that gives one, or of (query, key) that says whether
+    sees:          None (all), "causal", a pattern of `seqlab.patterns`, a boolean grid "query key", or a function: of
+                   the length that gives one, or of (query, key) that says whether
     """
 
     query: object
@@ -82,9 +82,9 @@ class Layer:
 class Sweep:
     """A layer for each level, in their order: `layer(level)` moves tokens at which the form `over` equals the level.
 
-    `layer` returns a `Layer`, or a list of layers for one level. The exact run visits only levels that some token holds.
-    Where it meets a layer that moves other tokens too (a head was left out), it runs them all; `idle=False` says so
-    beforehand.
+    `layer` returns a `Layer`, or a list of layers for one level. The exact run visits only levels that some token
+    holds. Where it meets a layer that moves other tokens too (a head was left out), it runs them all; `idle=False`
+    says so beforehand.
     """
 
     over: object

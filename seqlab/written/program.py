@@ -23,18 +23,18 @@ FEW = 256  # levels of a sweep whose layers are all checked when a program is ma
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Program:
-    """A transformer as a text. Run it with `run`, make layers of it with `module`, look into it with `trace` and `print`.
+    """A transformer as a text. `run` runs it, `module` makes layers of it, `trace` and `print` look into it.
 
     reads:      coordinates that the numbers of a token enter, or a one-hot for a number
     answers:    forms that are read off at the end, for every token
     layers:     `Layer`s and `Sweep`s
     normalizer: `hardmax()`, `average()` or `step()` to run exactly; `softmax(…)` and `sigmoid(…)` as a module only
     start:      {coordinate: number} that every token starts with
-    positions:  a coordinate that starts with the position 0, 1, …; or a form to which the position is added; or {coordinate:
-                numbers, or a function of the length that gives them}; True is a coordinate named p
+    positions:  a coordinate that starts with the position 0, 1, …; or a form to which the position is added; or
+                {coordinate: numbers, or a function of the length that gives them}; True is a coordinate named p
     loops:      how often the layers are applied, a number or a function of the length
-    clock:      a coordinate that holds the number of the loop, 0, 1, …; or for each loop {coordinate: factor}, the factors
-                η of what the units add in it, 0 where nothing is said (Xu & Sato 2024)
+    clock:      a coordinate that holds the number of the loop, 0, 1, …; or for each loop {coordinate: factor}, the
+                factors η of what the units add in it, 0 where nothing is said (Xu & Sato 2024)
     """
 
     reads: object

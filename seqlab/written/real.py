@@ -1,4 +1,4 @@
-"""A program as an ordinary PyTorch module, made of the blocks in `seqlab.layers`: weights, names, and nothing else of it."""
+"""A program as an ordinary PyTorch module, made of the blocks in `seqlab.layers`: weights and names."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def block(layer: Layer, names: list[str], normalizer: Normalizer, impl: str | No
 class Transformer(nn.Module):
     """The module of a program: "batch token read" to "batch token answer". Made by `Program.module`.
 
-    The names of coordinates and the labels of layers are in the `state_dict`, beside the weights. It is saved and loaded as
-    any module, `torch.save(module, path)`, and needs no program from there on.
+    The names of coordinates and the labels of layers are in the `state_dict`, beside the weights. It is saved and
+    loaded as any module, `torch.save(module, path)`, and needs no program from there on.
     """
 
     def __init__(self, program: Program, normalizer: Normalizer, dtype: torch.dtype, impl: str | None):

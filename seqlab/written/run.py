@@ -23,7 +23,7 @@ class Run:
 
     labels, states:  of every layer that was run, the input first; states "sequence token coordinate", in exact numbers
     weights:         of every layer that was run, for each head "sequence query key"
-    gap:             the smallest difference of scores that decided anything: of best and second best, or from 0 under step
+    gap:             the smallest difference of scores that decided anything: of best and second, or from 0 (step)
     largest:         no number that was met, nor a partial sum, is larger (numerators, over the common denominator)
     ties:            (layer, head, sequence, query, key): scores that tie for the best, or are 0 under step
     """

@@ -63,11 +63,10 @@ class Stepper(ipywidgets.VBox):
         top, across = 14 + DEEP * k, lambda token: LEFT + CELL * (token + 0.5)
         lines = [_text(4, top + DEEP / 2, f"head {k}", "start")]
         for query, key in np.argwhere(weights != 0).tolist():
-            weight = weights[query, key]
-            lines.append(
-                f"<line x1='{across(key):.0f}' y1='{top}' x2='{across(query):.0f}' y2='{top + DEEP - 22}' stroke='{BLUE}' "
-                f"stroke-width='{1 + 2 * float(weight):.1f}'><title>query {query} takes {weight} of key {key}</title></line>"
-            )
+            told = f"<title>query {query} takes {weights[query, key]} of key {key}</title>"
+            ends = f"x1='{across(key):.0f}' y1='{top}' x2='{across(query):.0f}' y2='{top + DEEP - 22}'"
+            thick = 1 + 2 * float(weights[query, key])
+            lines.append(f"<line {ends} stroke='{BLUE}' stroke-width='{thick:.1f}'>{told}</line>")
         return "".join(lines)
 
     def _table(self, now: np.ndarray, before: np.ndarray, heads: int) -> str:

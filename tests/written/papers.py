@@ -41,7 +41,7 @@ def yun2019(levels, dim, length, *, positions=False, gain=None, spread=None, one
 
 # Yun et al. 2020, proof of Theorem 1
 def yun2020(pattern, levels, dim, length, order, steps):
-    """The same along a chain: each token sees its own neighbourhood, one of p sets; then s shifts by the largest in sight."""
+    """The same along a chain: each token sees its own neighbourhood; then s shifts by the largest in sight."""
     x, columns = entries("x", dim), levels**dim
     u, sets = digits(x, levels), [pattern.layer(k) for k in range(pattern.p)]
     moved = levels * sum(levels**i for i in range(dim))
@@ -115,7 +115,7 @@ def ramp(read, write):
 
 
 def xu2024(made):
-    """One block, applied `made.loops` times: cells of the tokens, id of the sequence, a walk along the table of values."""
+    """One block, applied again and again: cells of the tokens, id of the sequence, a walk along the table."""
     t, first = made.table, made.stages.tokens
     second, columns, x, y = first + made.stages.sequence, t.columns, entries("x", t.dim), entries("y", t.dim)
     z, used, found, acc, one, tau, in2, in3 = coordinates("z used found acc one tau in2 in3")
@@ -142,7 +142,7 @@ def xu2024(made):
 
 
 def walk(labels, counter, loop, flag, y):
-    """A ternary digit of θ a loop moves the running value by -ε, 0 or ε; y copies it in the loop in which the counter is 0."""
+    """A ternary digit of θ a loop moves the running value by -ε, 0 or ε; y copies it when the counter is 0."""
     steep, units, start = 3 ** len(labels), [], {}
     reach = 4 * int(max(abs(label - column[0]) for column in zip(*labels) for label in column) + 1)
     far, below = 4 * steep, counter - 2 * flag + loop + 2

@@ -120,7 +120,7 @@ def test_balanced_brackets():
 
 
 def test_addition_with_carry():
-    """Pairs of digits in base 3, lowest first: the carry is made by the nearest pair before that does not add up to 2."""
+    """Pairs of digits in base 3, lowest first: the nearest pair before that does not add up to 2 makes the carry."""
     a, b, made, twos = coordinates("a b made twos")
     pair = Layer(units=[*table(a + b, {0: 0, 2: 0, 3: 1, 4: 1}, made), *table(a + b, {1: 0, 2: 1, 3: 0, 4: 0}, twos)])
     carry = Head(1, p - 100 * twos, value=made, write=c, sees=lambda query, key: key < query)

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from seqlab.attention import hardmax, step
-from seqlab.constructions.looped.digits import greedy_digits, largest_step, pack
+from seqlab.looped.digits import greedy_digits, largest_step, pack
 from seqlab.written import Head, Layer, Program, Sweep, Unit, coordinates
 
 HALF = Fraction(1, 2)

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from seqlab import patterns
+from seqlab import looped, patterns, universal
+from seqlab import sparse as sparse_universal
 from seqlab.attention import hardmax, softmax, step
-from seqlab.constructions import looped, sigmoid_universal, sparse_universal, star, universal
-from seqlab.constructions.looped.packed import times_mean
+from seqlab.big_bird import star
+from seqlab.looped.packed import times_mean
+from seqlab.sigmoid import universal as sigmoid_universal
 from seqlab.written import Head, Layer, Piecewise, Program, Unit, coordinates, one_hot
 from tests.written import papers
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from seqlab import patterns
-from seqlab.constructions import looped, sigmoid_universal, sparse_universal, star, universal
-from seqlab.constructions.looped.packed import below_largest, times_mean
+from seqlab import looped, patterns, universal
+from seqlab import sparse as sparse_universal
+from seqlab.big_bird import star
+from seqlab.looped.packed import below_largest, times_mean
+from seqlab.sigmoid import universal as sigmoid_universal
 from tests.written import papers
 
 

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import pytest
 
-from seqlab.constructions import looped
-from seqlab.constructions.looped.packed import times_mean
+from seqlab import looped
+from seqlab.looped.packed import times_mean
 from seqlab.widgets.contract import sweep
 from seqlab.written.stepper import Stepper
 from tests.written import papers

@@ -17,7 +17,7 @@ import torch
 from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import claims
 from seqlab.course import progress as saved
-from seqlab.course.show import in_notebook, say
+from seqlab.course.show import in_notebook, keep_keys, say
 
 PACKAGES = ("torch", "numpy", "einops", "plotly", "ipywidgets", "anywidget", "jupyterlab")
 
@@ -53,6 +53,7 @@ def begin(lab: str, mode: str, seed: int, *, progress: str | Path | None = None)
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     saved.keep_in(progress)
+    keep_keys()
     if in_notebook():
         os.environ.setdefault("TRITON_INTERPRET", "1")
         if "" not in sys.path and os.getcwd() not in sys.path:  # a learner's own modules, behind the environment's

@@ -8,15 +8,15 @@ import sys
 Message = tuple[str, str]
 
 # In command mode JupyterLab takes plain keys for itself wherever the focus is: after a click on a button "x" would cut
-# the cell. Before it looks, an output with widgets is marked as one that keeps its keys; Ctrl+S and Shift+Enter go on.
+# the cell. Before it looks, what has the focus in an output is marked as one that keeps its keys (the mark must
+# stand on the element itself, which JupyterLab's selectors match); Ctrl+S and Shift+Enter go on.
 KEYS = """<script>
 if (!window.seqlabKeys) {
   window.seqlabKeys = true;
   window.addEventListener("keydown", (event) => {
-    const output = event.target.closest?.(".jp-OutputArea-output");
-    if (!output?.querySelector(".jupyter-widgets, .jp-RenderedHTMLCommon button")) return;
+    if (!event.target.closest?.(".jp-OutputArea-output")) return;
     const free = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
-    output.toggleAttribute("data-lm-suppress-shortcuts", !free);
+    event.target.toggleAttribute("data-lm-suppress-shortcuts", !free);
   }, true);
 }
 </script>"""

@@ -9,11 +9,11 @@
 """
 
 from seqlab.documents.questions.asking import Answer, Found, ask
-from seqlab.documents.questions.experiment import ceilings, chance, pooled, quick, results, summary, train
+from seqlab.documents.questions.experiment import chance, pooled, quick, results, summary, train
 from seqlab.documents.questions.hearing import ARMS, ceiling, layout, listens, reachable
 from seqlab.documents.questions.lexical import bm25
-from seqlab.documents.questions.model import Config, Reader, load, save
-from seqlab.documents.questions.text import TEST, Document, document, documents, paragraphs, tokens
+from seqlab.documents.questions.model import Config, Reader, shipped
+from seqlab.documents.questions.text import TEST, Document, document, documents, tokens
 
 __all__ = [
     "ARMS",
@@ -26,19 +26,16 @@ __all__ = [
     "ask",
     "bm25",
     "ceiling",
-    "ceilings",
     "chance",
     "document",
     "documents",
     "layout",
     "listens",
-    "load",
-    "paragraphs",
     "pooled",
     "quick",
     "reachable",
     "results",
-    "save",
+    "shipped",
     "summary",
     "tokens",
     "train",

@@ -12,7 +12,7 @@ from seqlab.colours import BLUE, RED
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One assumption of a statement, and whether it holds in the case at hand. The switch is whatever `holds` came from."""
+    """One assumption of a statement, and whether it holds in the case at hand; `holds` is what a switch sets."""
 
     name: str
     text: str

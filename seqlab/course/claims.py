@@ -99,7 +99,7 @@ def _shown(bound: float | int) -> str:
 
 
 def load_expectations(path: Path | str | None = None) -> dict[str, Expectation]:
-    """Read the claims of all rooms, or of one file. Raises ValueError, naming the claim, where an entry is malformed."""
+    """The claims of all rooms, or of one file. Raises ValueError, naming the claim, where an entry is malformed."""
     if path is not None:
         return _read(Path(path))
     found = {}

@@ -70,10 +70,8 @@ def _machine() -> Iterator[tuple[str, str]]:
     if torch.cuda.is_available():
         yield "good", f"GPU: {_gpus()}"
     else:
-        yield (
-            "note",
-            "no CUDA GPU: every lab runs on the CPU; GPU kernels run in Triton's interpreter and are compiled for reading",
-        )
+        kernels = "GPU kernels run in Triton's interpreter and are compiled for reading"
+        yield "note", f"no CUDA GPU: every lab runs on the CPU; {kernels}"
     if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
         yield "note", "no Chromium: only the browser tests need it (apt-get install chromium)"
 

@@ -48,8 +48,8 @@ PUBLISHED = {"forward": {False: 0.1739, True: 0.1876}, "backward": {False: 0.027
 TILES = Statement(
     "tiles without row statistics",
     "Ramapuram et al. 2024, section 4",
-    "Sigmoid attention and its gradients, tile by tile, need queries, keys, values and the output's gradient: no output, "
-    "no statistic of a row.",
+    "Sigmoid attention and its gradients, tile by tile, need queries, keys, values and the output's gradient: "
+    "no output, no statistic of a row.",
     (
         Hypothesis("sigmoid", "the weights are sigmoids"),
         Hypothesis("kept", "the backward pass gets what its normalizer needs"),

@@ -10,8 +10,8 @@
 
     ‖J‖_2 ≤ ‖W_v‖ (σ_∞ + 2 σ'_∞ ‖W_qᵀ W_k‖ · mean ‖x_i‖²)
 
-The three parts of the sum are the three ways in which x moves the output: as a value, as a query, as a key. The bound is
-sharp: equal tokens along an eigenvector of W_qᵀ W_k reach it (`sharp_case`).
+The three parts of the sum are the three ways in which x moves the output: as a value, as a query, as a key. The bound
+is sharp: equal tokens along an eigenvector of W_qᵀ W_k reach it (`sharp_case`).
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ SWITCHES = {
 
 @dataclass(frozen=True)
 class Head:
-    """One head without output matrix: `normalizer(scale · ⟨W_q x_i, W_k x_j⟩ + bias) W_v x_j`. bias counts for sigmoid only.
+    """One head without output matrix: `normalizer(scale · ⟨W_q x_i, W_k x_j⟩ + bias) W_v x_j`.
 
-    All in float64, whatever the weights and tokens came in.
+    bias counts for sigmoid only. All in float64, whatever the weights and tokens came in.
     """
 
     w_q: Float[Tensor, "head dim"]
@@ -86,8 +86,8 @@ class Head:
 def jacobian(head: Head, x: Tokens) -> Float[Tensor, "out in"]:
     """dY/dX as one matrix, (tokens · value) × (tokens · dim): what x moves as a value, as a key and as a query.
 
-    With S_ij = scale · x_iᵀ A x_j and A = W_qᵀ W_k a move of the scores moves the output by Σ_j P_ij (1 - P_ij) v_j dS_ij
-    under sigmoid and by Σ_j P_ij (v_j - y_i) dS_ij under softmax.
+    With S_ij = scale · x_iᵀ A x_j and A = W_qᵀ W_k a move of the scores moves the output by Σ_j P_ij (1 - P_ij) v_j
+    dS_ij under sigmoid and by Σ_j P_ij (v_j - y_i) dS_ij under softmax.
     """
     x, (out, weights) = x.double(), head(x)
     values, product = x @ head.w_v.T, head.scale * head.w_q.T @ head.w_k
@@ -164,7 +164,7 @@ def _ratio(norm: float, limit: float) -> float:
 
 
 def sharp_case(n: int, dim: int, *, slope: float = 1.0, bias: float = 0.0) -> tuple[Head, Tokens]:
-    """Where the bound is an equality: n equal tokens e_1, W_qᵀ W_k = slope · I ≥ 0, W_v = I. ‖J‖ = n (σ + 2 slope σ')."""
+    """Where the bound is an equality: n tokens e_1, W_qᵀ W_k = slope · I ≥ 0, W_v = I. ‖J‖ = n (σ + 2 slope σ')."""
     if slope < 0:
         raise ValueError(f"slope: got {slope}, wanted ≥ 0: below, the two terms work against each other")
     eye = torch.eye(dim, dtype=torch.float64)
@@ -172,7 +172,7 @@ def sharp_case(n: int, dim: int, *, slope: float = 1.0, bias: float = 0.0) -> tu
 
 
 def cases(count: int = 500, seed: int = 0, *, large: int = 0) -> Iterable[tuple[Head, Tensor]]:
-    """Random heads and tokens: `count` small ones (n ≤ 8, d ≤ 4), then `large` of a learner's sizes (n 16 … 64, d 8 … 32).
+    """Random heads and tokens: `count` small ones (n ≤ 8, d ≤ 4), then `large` ones (n 16 … 64, d 8 … 32).
 
     Token lengths, weight sizes and biases vary; every other bias is -log n, with scale 1/√d. Each
     fourth sequence has nearly equal tokens, where the bound is closest.
@@ -200,9 +200,9 @@ def own_tests(draws: int = 500) -> list[tuple[Head, Tensor]]:
 def hard_for_softmax(n: int, kind: Kind = "softmax") -> tuple[Head, Tokens]:
     """W_qᵀ W_k = -I, n - 2 tokens at R e_2, two at ±R e_1, R = 4, b = -log n for sigmoid.
 
-    The n - 2 look at the two alone, half and half, and each moves its look by ±R² / 2 when a key turns: softmax's norm is
-    √(n - 2) R² / 2 at least. Under sigmoid those weights are 1 / (n + 1), and n - 2 of them together weigh R² / √n; what is
-    left is about R²: the two see the n - 2 at a score of 0, as queries. It does not grow with n.
+    The n - 2 look at the two alone, half and half, and each moves its look by ±R² / 2 when a key turns: softmax's norm
+    is √(n - 2) R² / 2 at least. Under sigmoid those weights are 1 / (n + 1), and n - 2 of them together weigh R² / √n;
+    what is left is about R²: the two see the n - 2 at a score of 0, as queries. It does not grow with n.
     """
     if n < 3:
         raise ValueError(f"n: got {n}, wanted at least 3: two keys and someone who looks at them")
@@ -221,9 +221,10 @@ def on_sphere(radius: float, n: int = 8, dim: int = 2, *, draws: int = 50, seed:
 
 
 def push_up(head: Head, x: Tokens, *, steps: int = 150) -> tuple[list[float], Head, Tokens]:
-    """Gradient ascent (Adam) on the ratio ‖J‖ / bound over the tokens and all three matrices: the ratio after every step.
+    """Gradient ascent (Adam) on the ratio ‖J‖ / bound over the tokens and all three matrices.
 
-    Scores are kept within ±30, so that float64 has gradients. Returns (ratios, head, tokens) of the best step.
+    Scores are kept within ±30, so that float64 has gradients. Returns the ratio after every step, and head and
+    tokens of the best.
     """
     free = [part.clone().requires_grad_() for part in (x, head.w_q, head.w_k, head.w_v)]
     optimizer = torch.optim.Adam(free, lr=0.03)

@@ -98,8 +98,8 @@ def decode(
                    With neither, a row keeps what it carries
     arithmetic:    "float64" or "float32" rounds queries, keys and scores; all else stays exact
 
-    Raises ValueError for steps below 1, a symbol of the input that the machine does not know, another arithmetic; TypeError
-    where `machine` is none.
+    Raises ValueError for steps below 1, a symbol of the input that the machine does not know, another arithmetic;
+    TypeError where `machine` is none.
     """
     if not isinstance(machine, Machine):
         raise TypeError(

@@ -110,8 +110,9 @@ class Machine:
     def parse(cls, text: str) -> Machine:
         """Read `name:`, `blank:`, `start:`, `halt:`, `symbols:` lines and rules `state symbol -> state symbol move`.
 
-        A line that starts with `#` is a comment, as is what follows a whole rule, a start or halting states behind a `#`
-        (elsewhere `#` is a symbol like any other). Raises ValueError that names the line, what came and what was wanted.
+        A line that starts with `#` is a comment, as is what follows a whole rule, a start or halting states behind a
+        `#` (elsewhere `#` is a symbol like any other). Raises ValueError that names the line, what came and what was
+        wanted.
         """
         _want(isinstance(text, str), "text", text, "a string with a rule a line")
         fields, rules = {}, {}

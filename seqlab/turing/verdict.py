@@ -67,7 +67,7 @@ def check(machine: Machine, word: str | Sequence[str], steps: int = 60, **switch
 def _failure(
     run: Run, wanted: Sequence[Step], j: int, visit: int | None, lost: Row | None
 ) -> tuple[Fraction | int, Witness]:
-    """The margin, not above 0, and the witness of step j, whose look-up of `visit` the row `lost` loses, if any does."""
+    """The margin, at most 0, and the witness of step j, whose look-up of `visit` the row `lost` loses, if any does."""
     got, row, margin = run.steps[j], lost or run.block(j)[-1], 0
     say = lambda step: f"state {step.state}, cell {step.head}, symbol {step.symbol}"
     luck = " all the same" if wanted[j] == got else ""

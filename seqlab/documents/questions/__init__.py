@@ -1,4 +1,4 @@
-"""Long-document question answering: find the section that answers, in up to 25,000 tokens, by sparse attention over all.
+"""Long-document question answering: the section that answers, in up to 25,000 tokens, by sparse attention over all.
 
 | paper (Zaheer et al. 2020)                | here                                                                |
 | ----------------------------------------- | ------------------------------------------------------------------- |

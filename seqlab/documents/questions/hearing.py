@@ -27,7 +27,8 @@ ARMS = ("big bird", "window", "first 512")
 def layout(arm: str, length: int, layer: int = 0, seed: int = 0) -> BlockLayout:
     """What each block of the question (block 0) and of a document of `length` tokens sees.
 
-    "big bird": the question is global (it sees all and is seen by all), window of 3, 1 random: 6 blocks a row on average.
+    "big bird": the question is global (it sees all and is seen by all), window of 3, 1 random: 6 blocks a row on
+    average.
     "window": window of 7.  "first 512": dense.
     Random blocks are drawn once per layer and seed, never twice the same in a row. "cut" is "big bird" without the
     question's column: it hears the document, and nobody hears it.
@@ -52,7 +53,7 @@ def layout(arm: str, length: int, layer: int = 0, seed: int = 0) -> BlockLayout:
 
 
 def _other(row: set[int], count: int, draw: random.Random) -> int:
-    """A random block that is not in the row. In a long document nearly every draw is one, so no list of them is made."""
+    """A random block that is not in the row. In a long document nearly every draw is one: no list of them is made."""
     if count < 64:
         return draw.sample(sorted(set(range(count)) - row), 1)[0]
     return next(at for at in iter(lambda: draw.randrange(count), None) if at not in row)
@@ -83,7 +84,8 @@ def ceiling(arm: str, parts: Sequence[Document] | None = None, *, layers: int = 
     """The largest share of questions whose answer any weights can rank first, over `parts`: the documents of the test.
 
     Every section's question is asked once. Of S sections R hear. The S - R deaf ones have one order, whatever is asked:
-    at best a heard section is first when it is the answer and last when it is not, and the first deaf one is right once.
+    at best a heard section is first when it is the answer and last when it is not, and the first deaf one is right
+    once.
     """
     parts = [documents()[name] for name in TEST] if parts is None else parts
     heard = [reachable(arm, part, layers, seed) for part in parts]

@@ -11,7 +11,7 @@ from seqlab.documents.questions.text import STEM, Document
 
 
 def bm25(document: Document, question: Sequence[str], *, saturation: float = 1.2, length: float = 0.75) -> list[float]:
-    """`Σ_w idf(w) tf (s + 1) / (tf + s (1 − b + b · |section| / mean))` for every section, over the words w of the question.
+    """`Σ_w idf(w) tf (s + 1) / (tf + s (1 − b + b · |section| / mean))` for every section, over the question's words w.
 
     question: its words, as `tokens` gives them. Words are their first five letters; idf is taken within the document,
     `log(1 + (N − n_w + ½) / (n_w + ½))`. Raises TypeError for a question that is a string.

@@ -98,7 +98,7 @@ def section_counts(parts: Sequence[Document]) -> Int[Tensor, counted]:
     return counts
 
 
-def practice(parts: Sequence[Document], *, batch: int, seed: int, length: int = PRACTICE) -> Iterator[list[Drill]]:
+def practice(parts: Sequence[Document], *, batch: int, seed: int) -> Iterator[list[Drill]]:
     """Endless practice: sections of one document, shuffled, and a question to one of them.
 
     Half of the questions are the section's own heading; half are one of its sentences, taken out of it, with a third of
@@ -106,12 +106,12 @@ def practice(parts: Sequence[Document], *, batch: int, seed: int, length: int = 
     """
     draw, weights = random.Random(seed), [len(part.sections) for part in parts]
     while True:
-        yield [drill(draw.choices(parts, weights)[0], draw, length) for _ in range(batch)]
+        yield [drill(draw.choices(parts, weights)[0], draw) for _ in range(batch)]
 
 
-def drill(part: Document, draw: random.Random, length: int) -> Drill:
-    """One question to as many sections of one document as `length` tokens hold; the last is cut where they end."""
-    chosen, free = {}, length
+def drill(part: Document, draw: random.Random) -> Drill:
+    """One question to as many sections of one document as `PRACTICE` tokens hold; the last is cut where they end."""
+    chosen, free = {}, PRACTICE
     for at in draw.sample(range(len(part.sections)), len(part.sections)):
         if free > 0:
             chosen[at] = list(part.sections[at][: min(free, LONGEST)])

@@ -153,8 +153,6 @@ def test_scores_do_not_depend_on_padding_or_company():
     torch.testing.assert_close(deaf[0], deaf[1], atol=0, rtol=0)
     with pytest.raises(ValueError, match="cut"):
         reader("window")(questions[:1], [SMALL.sections], cut=True)
-    with pytest.raises(ValueError, match="questions, documents"):
-        model([[]], [SMALL.sections])
 
 
 def test_unread_sections_share_one_score():
@@ -271,8 +269,7 @@ def test_asking():
             Q.ask(bad, SMALL)
     with pytest.raises(ValueError, match="py-programming"):
         Q.ask("cat?", "nowhere")
-    with pytest.raises(ValueError, match="layers: got 0"):
-        Q.listens("window", 100, 0)
+    assert not Q.listens("window", 100, 0).any()
 
 
 def test_the_view_changes_with_every_control_and_takes_bad_input():

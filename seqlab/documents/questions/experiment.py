@@ -23,12 +23,12 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from seqlab.documents.questions.hearing import ceiling
-from seqlab.documents.questions.lexical import bm25
 from seqlab.documents.questions.model import READER, Config, Reader, shipped
 from seqlab.documents.questions.text import (
     PRACTICE,
     TEST,
     Document,
+    bm25,
     documents,
     practice,
     section_counts,

@@ -61,8 +61,6 @@ def _other(row: set[int], count: int, draw: random.Random) -> int:
 
 def listens(arm: str, length: int, layers: int, seed: int = 0) -> Bool[Tensor, token]:
     """Which tokens of a document can have heard the question after `layers` layers."""
-    if layers < 1:
-        raise ValueError(f"layers: got {layers}, wanted at least 1")
     read = min(length, TRUNCATED) if arm == "first 512" else length
     heard = torch.zeros(1 + -(-read // BLOCK), dtype=torch.bool)
     heard[0] = True

@@ -1,4 +1,4 @@
-"""Questions and the documents that answer them: sections as tokens, features of tokens, and practice questions.
+"""Questions and the documents that answer them: sections as tokens, BM25, features of tokens, and practice questions.
 
 A document is its answers only. The headings, which are the questions, are never part of it: with them the task would be
 to find a sentence that is written there.
@@ -6,9 +6,11 @@ to find a sentence that is written there.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -76,6 +78,32 @@ def documents() -> dict[str, Document]:
 def training_documents() -> list[Document]:
     """Everything but `TEST`."""
     return [part for name, part in documents().items() if name not in TEST]
+
+
+def bm25(document: Document, question: Sequence[str]) -> list[float]:
+    """The baseline that needs no training: BM25, which counts shared words and weighs rare ones more.
+
+    `Σ_w idf(w) tf (s + 1) / (tf + s (1 − b + b · |section| / mean))` for every section, over the question's words w, with
+    s = 1.2 and b = ¾. question: its words, as `tokens` gives them. Words are their first five letters; idf is taken
+    within the document, `log(1 + (N − n_w + ½) / (n_w + ½))`. Raises TypeError for a question that is a string.
+    """
+    if isinstance(question, str):
+        raise TypeError(f"question: got the string {question!r}, wanted its words: tokens(question)")
+    bags, frequency = _bags(document)
+    sizes = [bag.total() for bag in bags]
+    mean = sum(sizes) / len(sizes) or 1
+    asked = [word[:STEM] for word in question if word[:1].isalnum()]
+    idf = {word: math.log(1 + (len(bags) - frequency[word] + 0.5) / (frequency[word] + 0.5)) for word in asked}
+    return [
+        sum(idf[word] * bag[word] * 2.2 / (bag[word] + 1.2 * (0.25 + 0.75 * size / mean)) for word in asked)
+        for bag, size in zip(bags, sizes)
+    ]
+
+
+@lru_cache(maxsize=32)
+def _bags(document: Document) -> tuple[list[Counter], Counter]:
+    bags = [Counter(word[:STEM] for word in section if word[:1].isalnum()) for section in document.sections]
+    return bags, Counter(word for bag in bags for word in bag)
 
 
 def features(words: Sequence[str], counts: Int[Tensor, counted]) -> Int[Tensor, "token 3"]:

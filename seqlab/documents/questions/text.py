@@ -83,9 +83,9 @@ def training_documents() -> list[Document]:
 def bm25(document: Document, question: Sequence[str]) -> list[float]:
     """The baseline that needs no training: BM25, which counts shared words and weighs rare ones more.
 
-    `Σ_w idf(w) tf (s + 1) / (tf + s (1 − b + b · |section| / mean))` for every section, over the question's words w, with
-    s = 1.2 and b = ¾. question: its words, as `tokens` gives them. Words are their first five letters; idf is taken
-    within the document, `log(1 + (N − n_w + ½) / (n_w + ½))`. Raises TypeError for a question that is a string.
+    `Σ_w idf(w) tf (s + 1) / (tf + s (1 − b + b · |section| / mean))` for every section, over the question's words w,
+    with s = 1.2 and b = ¾. question: its words, as `tokens` gives them. Words are their first five letters; idf is
+    taken within the document, `log(1 + (N − n_w + ½) / (n_w + ½))`. Raises TypeError for a question that is a string.
     """
     if isinstance(question, str):
         raise TypeError(f"question: got the string {question!r}, wanted its words: tokens(question)")

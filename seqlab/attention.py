@@ -305,7 +305,7 @@ def allowed_keys(
     causal: bool = False,
     key_padding: Bool[Tensor, "*padding key"] | None = None,
 ) -> Bool[Tensor, "*batch query key"]:
-    """Where each query may look, as one boolean tensor of the shape of `scores`: pattern, causal and padding together."""
+    """Where each query may look, as one boolean tensor of the shape of `scores`: pattern, causal, padding together."""
     n_query, n_key = scores.shape[-2:]
     allowed = torch.ones(scores.shape, dtype=torch.bool, device=scores.device)
     if pattern is not None:

@@ -93,11 +93,11 @@ def test_the_doctor_reports_every_lab():
 
 @pytest.mark.parametrize(
     "version, bad",
-    [("3.4.0", True), ("3.6.0", True), ("3.7.0", True), ("3.7.1", False), ("3.3.1", False), (None, False)],
+    [((3, 4, 0), True), ((3, 6, 0), True), ((3, 7, 0), True), ((3, 7, 1), False), ((3, 3, 1), False), (None, False)],
 )
 def test_the_doctor_names_bad_tritons(monkeypatch, version, bad):
-    monkeypatch.setattr(doctor, "_version", lambda name: version)
-    assert any("Hopper" in finding.text for finding in doctor._triton()) == bad
+    monkeypatch.setattr(doctor.versions, "installed", lambda: version)
+    assert any("Hopper" in finding.text for finding in doctor.report()) == bad
 
 
 def test_a_taken_port_is_one_sentence():

@@ -21,15 +21,13 @@ class NormalizerView(ipywidgets.VBox):
         self,
         scores: Float[Tensor, "query key"],
         tokens: Sequence[str] | None = None,
-        *,
-        key_tokens: Sequence[str] | None = None,
     ):
         self.scores = scores
         self.choice = ipywidgets.ToggleButtons(options=CHOICES, description="weights by", style={"button_width": "6em"})
         self.beta = ipywidgets.FloatSlider(
             value=1.0, min=0.0, max=10.0, step=0.1, description="beta", layout={"width": "34em"}
         )
-        self.view = AttentionView(self._weights(), tokens, key_tokens=key_tokens, title="Weights", scale="one")
+        self.view = AttentionView(self._weights(), tokens, title="Weights", scale="one")
         self.choice.observe(self._draw, "value")
         self.beta.observe(self._draw, "value")
         super().__init__([self.choice, self.beta, self.view])

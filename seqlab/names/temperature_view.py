@@ -19,14 +19,12 @@ from seqlab.widgets.attention_view import AttentionView
 class TemperatureView(ipywidgets.VBox):
     """A slider over the inverse temperature beta; the weights of one set, and the names of all sets on a line."""
 
-    def __init__(self, tokens: Sequence[int] = (1, 2, 3, 4, 5), size: int = 3, beta: float = 1.0):
-        if beta not in BETAS:
-            raise ValueError(f"beta: got {beta}, wanted one of {BETAS}")
+    def __init__(self, tokens: Sequence[int] = (1, 2, 3, 4, 5), size: int = 3):
         self.x = subsets(tokens, size)
         self.sets = [tuple(map(int, row)) for row in self.x.tolist()]
         self.slider = ipywidgets.SelectionSlider(
             options=[(_word(b), b) for b in BETAS],
-            value=beta,
+            value=1.0,
             description="beta",
             layout={"width": "34em"},
             continuous_update=True,
@@ -57,7 +55,10 @@ class TemperatureView(ipywidgets.VBox):
         places = [(token, s) for s in self.sets for token in s]
         labels = [f"token {token} among {s}" for token, s in places]
         distinct = len(set(flat))
-        sentence = f"beta {_word(self.slider.value)}: {distinct} different names for {len(flat)} (token, set) pairs; closest two {verdict.margin:.2g} apart"
+        sentence = (
+            f"beta {_word(self.slider.value)}: {distinct} different names for {len(flat)} (token, set) pairs; "
+            f"closest two {verdict.margin:.2g} apart"
+        )
         line = figures.number_line(flat, labels, [values.index(token) for token, _ in places])
         return f"<div role='status'><b>{'✓' if verdict else '✗'} {sentence}</b></div>{line}"
 

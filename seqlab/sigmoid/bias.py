@@ -51,22 +51,6 @@ def expected_row_sum(n: int, bias: float, variance: float = 1.0) -> float:
     return n * float(weights @ values) / math.sqrt(2 * math.pi)
 
 
-def bias_for(n: int, row_sum: float = 1.0, variance: float = 1.0) -> float:
-    """The b at which the expected row sum is `row_sum`, by bisection. ValueError unless 0 < row_sum < n."""
-    if not 0 < row_sum < n:
-        raise ValueError(f"row_sum: got {row_sum}, wanted between 0 and n = {n}, the sum of n weights below 1")
-    low, high = -100.0, 100.0
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if expected_row_sum(n, middle, variance) < row_sum else (low, middle)
-    return (low + high) / 2
-
-
-def softmax_gap(z: float, n: int) -> float:
-    """By what part σ(z - log n) falls short of e^z / n: exactly e^z / (n + e^z)."""
-    return math.exp(z) / (n + math.exp(z))
-
-
 @dataclass(frozen=True)
 class FreshHead:
     """What a head does before it has learned anything. `norm`: mean length of an output row."""

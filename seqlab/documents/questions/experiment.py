@@ -1,10 +1,10 @@
 """Train readers that hear in different ways, judge them on real questions to documents that none of them has seen.
 
-Judged: 266 questions to `text.TEST`, each asked of its whole document (18,000 to 25,000 tokens). Trained: practice of 1,504
-tokens made of the other 15 documents. Every arm has the same data, steps and initial weights, seed by seed.
+Judged: 266 questions to `text.TEST`, each asked of its whole document (18,000 to 25,000 tokens). Trained: practice of
+1,504 tokens made of the other 15 documents. Every arm has the same data, steps and initial weights, seed by seed.
 
-The readers start as matchers of words, and are already good at it ("untrained" in the result): so few questions teach them
-little more. What the arms differ in is who can be matched at all.
+The readers start as matchers of words, and are already good at it ("untrained" in the result): so few questions teach
+them little more. What the arms differ in is who can be matched at all.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from seqlab.documents.questions.hearing import ceiling
-from seqlab.documents.questions.lexical import bm25
-from seqlab.documents.questions.model import READER, Config, Reader, load, save
+from seqlab.documents.questions.model import READER, Config, Reader, shipped
 from seqlab.documents.questions.text import (
     PRACTICE,
     TEST,
     Document,
+    bm25,
     documents,
     practice,
     section_counts,
     tokens,
     training_documents,
 )
+from seqlab.train import checkpoint
 from seqlab.train.fit import Watcher, fit
 
 STEPS, BATCH, RATE, SEEDS = 150, 8, 3e-3, (0, 1, 2)
@@ -95,10 +96,8 @@ def shuffled(count: int, seed: int = 0) -> list[int]:
     """Each question gets the answer of another one: a permutation without fixed points."""
     order = list(range(count))
     random.Random(seed).shuffle(order)
-    wrong = [0] * count
-    for at, place in enumerate(order):
-        wrong[place] = order[(at + 1) % count]
-    return wrong
+    following = dict(zip(order, order[1:] + order[:1]))
+    return [following[at] for at in range(count)]
 
 
 def judge(model: Reader) -> dict[str, dict[str, list[float]]]:
@@ -106,35 +105,26 @@ def judge(model: Reader) -> dict[str, dict[str, list[float]]]:
 
     With the question cut off, no score depends on it: one pass gives all ranks, and a second question checks that.
     """
-    told = {}
-    for name in TEST:
-        document = documents()[name]
-        count = len(document.questions)
-        rows = ranks(model, document)
-        told[name] = {
-            "right": [rows[at][at] for at in range(count)],
-            "shuffled": [rows[at][other] for at, other in enumerate(shuffled(count))],
-        }
-        if model.config.arm == "big bird":
-            first, last = ranks(model, document, (0, count - 1), cut=True)
-            if first != last:
-                raise AssertionError("cut: the ranks depend on a question that nobody hears")
-            told[name]["cut"] = first
+    told = {name: _judged(ranks(model, documents()[name])) for name in TEST}
+    for name in TEST if model.config.arm == "big bird" else ():
+        told[name]["cut"], last = ranks(model, documents()[name], (0, len(documents()[name].questions) - 1), cut=True)
+        if told[name]["cut"] != last:
+            raise AssertionError("cut: the ranks depend on a question that nobody hears")
     return told
 
 
-def lexical(names: Sequence[str] = TEST) -> dict[str, dict[str, list[float]]]:
+def lexical() -> dict[str, dict[str, list[float]]]:
     """The same for BM25."""
-    told = {}
-    for name in names:
-        document = documents()[name]
-        rows = [ranked(bm25(document, tokens(question))) for question in document.questions]
-        wrong = shuffled(len(rows))
-        told[name] = {
-            "right": [row[at] for at, row in enumerate(rows)],
-            "shuffled": [row[other] for row, other in zip(rows, wrong)],
-        }
-    return told
+    parts = [documents()[name] for name in TEST]
+    return {part.name: _judged([ranked(bm25(part, tokens(asked))) for asked in part.questions]) for part in parts}
+
+
+def _judged(rows: Sequence[Sequence[float]]) -> dict[str, list[float]]:
+    wrong = shuffled(len(rows))
+    return {
+        "right": [row[at] for at, row in enumerate(rows)],
+        "shuffled": [row[other] for row, other in zip(rows, wrong)],
+    }
 
 
 def chance(names: Sequence[str] = TEST) -> dict[str, float]:
@@ -148,17 +138,9 @@ def chance(names: Sequence[str] = TEST) -> dict[str, float]:
     }
 
 
-def ceilings(arm: str, seed: int = 0, layers: int = Config.layers, names: Sequence[str] = TEST) -> dict[str, float]:
-    """`hearing.ceiling` over all questions to the documents."""
-    parts = [documents()[name] for name in names]
-    each = [ceiling(arm, part, layers, seed) for part in parts]
-    total = sum(len(part.sections) for part in parts)
-    return {key: sum(c[key] * len(p.sections) for c, p in zip(each, parts)) / total for key in each[0]}
-
-
 def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.documents.questions` measured: "setting", "minutes", "versions", "bm25" and "cells", one for
-    each trained reader, with the ranks of every question ("ranks", as `judge` gives them)."""
+    """What `python -m seqlab.documents.questions` measured: "setting", "minutes", "versions", "bm25" and "cells", one
+    for each trained reader, with the ranks of every question ("ranks", as `judge` gives them)."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -167,18 +149,16 @@ def pooled(told: dict[str, dict[str, list[float]]], kind: str = "right") -> list
     return [place for part in told.values() for place in part[kind]]
 
 
-def quick(count: int = 8, name: str = "py-programming", model: Reader | None = None) -> dict[str, dict[str, float]]:
+def quick(count: int = 8, model: Reader | None = None) -> dict[str, dict[str, float]]:
     """Live, a few seconds: `count` questions spread over one document, by the reader that comes with seqlab.
 
     Gives {the reader's arm, "shuffled", "cut" (of a "big bird" alone), "bm25"}, each with "@1", "@5" and "mrr". No
     training, no randomness.
     """
-    if name not in documents():
-        raise ValueError(f"name: got {name!r}, wanted one of {', '.join(documents())}")
-    document, model = documents()[name], model or load()
+    document, model = documents()["py-programming"], model or shipped()
     total = len(document.questions)
     if not 1 <= count <= total:
-        raise ValueError(f"count: got {count}, wanted 1 to {total}, the questions of {name}")
+        raise ValueError(f"count: got {count}, wanted 1 to {total}, the questions of {document.name}")
     asked = [at * total // count for at in range(count)]
     rows, wrong = ranks(model, document, asked), shuffled(total)
     told = {model.config.arm: rows, "bm25": [ranked(bm25(document, tokens(document.questions[at]))) for at in asked]}
@@ -212,11 +192,11 @@ def measure(arms: Sequence[str] = TRAINED, seeds: Sequence[int] = SEEDS, path: P
         told = judge(model)
         cell = {"arm": arm, "seed": seed, "train_seconds": round(trained, 1)}
         cell |= {"seconds": round(time.perf_counter() - started, 1), **_rounded(summary(pooled(told)))}
-        cell["ceiling"] = _rounded(ceilings(arm, seed))
+        cell["ceiling"] = _rounded({"@1": ceiling(arm, seed=seed)})
         if arm == "big bird":
             cell["untrained"] = _rounded(untrained(seed))
         if (arm, seed, path) == ("big bird", 0, FILE):
-            save(model, READER)
+            checkpoint.save(model, READER)
         with FileLock(Path(tempfile.gettempdir()) / f"seqlab-{path.stem}.lock"):
             stored = _stored(path, setting)
             stored["cells"].append(cell | {"ranks": told})

@@ -3,10 +3,9 @@
 | module       | what it holds                                                              |
 | ------------ | -------------------------------------------------------------------------- |
 | runs         | rows of connections as arithmetic progressions, and their arithmetic       |
+| rules        | what patterns are made of: a length and queries give runs                  |
 | pattern      | `Pattern` (p sets used in turn, per head or shared) and `Instance` at an n |
 | catalogue    | full, window, strided, fixed, star, random, BigBird, free-hand, …          |
-| small_world  | patterns as graphs: clustering, paths, spectral gap, n up to 100,000       |
-| path_growth  | mean paths against n: a power, or a logarithm                              |
 | layouts      | blocks for the kernels, exact or as a superset                             |
 | cost         | FLOP and bytes                                                             |
 | connectivity | Assumption 1 of Yun et al. 2020 as verdicts with witnesses                 |

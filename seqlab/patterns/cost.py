@@ -9,11 +9,8 @@ A kernel lies between the two byte counts; `kernels` counts what its own tiles m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from seqlab.patterns.pattern import Instance
 
 
 @dataclass(frozen=True)
@@ -27,27 +24,13 @@ class Cost:
     dense: float
 
 
-def cost(
-    instance: Instance, head_dim: int, *, heads: int = 1, layers: int | None = None, bytes_per_number: int = 4
-) -> Cost:
-    """Add up `layers` layers (p unless given) of `heads` heads.
-
-    Raises ValueError for sizes below 1, or heads that the pattern's heads do not divide.
-    """
-    layers = instance.p if layers is None else layers
-    for name, got in (
-        ("head_dim", head_dim),
-        ("heads", heads),
-        ("layers", layers),
-        ("bytes_per_number", bytes_per_number),
-    ):
-        if got < 1:
-            raise ValueError(f"{name}: got {got}, wanted at least 1")
-    if heads % instance.heads:
-        raise ValueError(f"heads: got {heads}, wanted a multiple of the pattern's {instance.heads}")
-    per_set = instance.connections()
-    per_layer = [per_set[layer % instance.p] * (heads // instance.heads) for layer in range(layers)]
-    connections, n = sum(per_layer), instance.n
-    least = layers * heads * 4 * n * head_dim * bytes_per_number
-    gathered = (2 * connections + layers * heads * 2 * n) * head_dim * bytes_per_number
+def cost(per_set: Sequence[int], n: int, *, head_dim: int, heads: int, layers: int, bytes_per_number: int) -> Cost:
+    """Add up `layers` layers of `heads` heads that use sets of so many connections (all heads together) in turn."""
+    sizes = dict(head_dim=head_dim, heads=heads, layers=layers, bytes_per_number=bytes_per_number)
+    if small := [name for name, got in sizes.items() if got < 1]:
+        raise ValueError(f"{small[0]}: got {sizes[small[0]]}, wanted at least 1")
+    connections = sum(per_set[layer % len(per_set)] for layer in range(layers))
+    per_head = n * head_dim * bytes_per_number
+    least = 4 * layers * heads * per_head
+    gathered = 2 * connections * head_dim * bytes_per_number + 2 * layers * heads * per_head
     return Cost(connections, 4 * head_dim * connections, least, gathered, connections / (layers * heads * n * n))

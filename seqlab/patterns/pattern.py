@@ -13,9 +13,9 @@ A `Pattern` says what happens at every length; `pattern.at(n)` is the pattern at
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -23,14 +23,12 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from kernels.layout import BlockLayout
+from seqlab.patterns import rules
 from seqlab.patterns.cost import Cost, cost
-from seqlab.patterns.runs import Runs, clipped, count, expand, join, without_self
-from seqlab.theorem import Verdict
+from seqlab.patterns.rules import Rule
+from seqlab.patterns.runs import Runs, contains, count, expand, join, up_to_self, without_self
 
-Rule = Callable[[int, np.ndarray], Runs]
-Queries = Int[np.ndarray, "queries"]
-Offsets, Keys = Int[np.ndarray, "offsets"], Int[np.ndarray, "connections"]
-CHUNK = 1 << 17  # queries whose runs are held at a time
+Queries, PerQuery = Int[np.ndarray, "queries"], Bool[np.ndarray, "queries"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,28 +69,24 @@ class Pattern:
 
     def union(self) -> Pattern:
         """All sets of all layers and heads at once, p = 1: UNION."""
-        rule = _union([rule for heads in self.sets for rule in heads])
-        return Pattern(f"{self.name}.union()", ((rule,),), self.chain)
+        every = rules.union([rule for heads in self.sets for rule in heads])
+        return Pattern(f"{self.name}.union()", ((every,),), self.chain)
 
     def merged_heads(self) -> Pattern:
         """Layer by layer, what the heads see together."""
-        sets = tuple((_union(heads),) for heads in self.sets)
-        return self if self.heads == 1 else Pattern(self.name, sets, self.chain)
+        return Pattern(self.name, tuple((rules.union(heads),) for heads in self.sets), self.chain)
 
     def __or__(self, other: Pattern) -> Pattern:
         p, heads = math.lcm(self.p, other.p), math.lcm(self.heads, other.heads)
         sets = tuple(
-            tuple(
-                _union([x.sets[layer % x.p][head % x.heads if x.heads > 1 else 0] for x in (self, other)])
-                for head in range(heads)
-            )
+            tuple(rules.union([x.sets[layer % x.p][head % x.heads] for x in (self, other)]) for head in range(heads))
             for layer in range(p)
         )
         return Pattern(f"{self.name} | {other.name}", sets, self.chain or other.chain)
 
     def causal(self) -> Pattern:
         """Only keys up to the query. No causal pattern lets every token reach every other: condition 3 fails."""
-        return self._each("causal()", lambda rows: clipped(rows, 0, rows.query))
+        return self._each("causal()", up_to_self)
 
     def without_self(self) -> Pattern:
         """No token sees itself: breaks condition 1."""
@@ -100,43 +94,35 @@ class Pattern:
 
     def with_self(self) -> Pattern:
         """Every token sees itself too."""
-        from seqlab.patterns.catalogue import own
-
-        return Pattern(f"{self.name}.with_self()", (self | own()).sets, self.chain)
+        return self._and("with_self()", rules.own)
 
     def with_global(self, tokens: int = 1) -> Pattern:
         """The first `tokens` tokens see all and are seen by all (global tokens inside the sequence: ITC)."""
-        from seqlab.patterns.catalogue import relays
-
-        return Pattern(f"{self.name}.with_global({tokens})", (self | relays(range(tokens))).sets, self.chain)
+        return self._and(f"with_global({tokens})", partial(rules.relays, range(tokens)))
 
     def with_random(self, keys: int, seed: int = 0) -> Pattern:
         """And `keys` random keys per query, drawn once."""
-        from seqlab.patterns.catalogue import random
-
-        return Pattern(f"{self.name}.with_random({keys}, seed={seed})", (self | random(keys, seed)).sets, self.chain)
+        return self._and(f"with_random({keys}, seed={seed})", partial(rules.random, rules.whole("keys", keys, 0), seed))
 
     def mask(self, n: int) -> Bool[Tensor, "*head query key"]:
         """`.at(n).mask`"""
         return self.at(n).mask
 
-    def layout(self, n: int, block: int) -> BlockLayout:
-        """`.at(n).layout(block)`"""
-        return self.at(n).layout(block)
-
     def __repr__(self) -> str:
         return self.name
 
     def _each(self, what: str, change: Callable[[Runs], Runs]) -> Pattern:
-        def changed(rule: Rule) -> Rule:
-            return lambda n, queries: change(rule(n, queries))
+        sets = tuple(tuple(partial(rules.changed, change, rule) for rule in heads) for heads in self.sets)
+        return Pattern(f"({self.name}).{what}", sets)
 
-        return Pattern(f"({self.name}).{what}", tuple(tuple(changed(rule) for rule in heads) for heads in self.sets))
+    def _and(self, what: str, rule: Rule) -> Pattern:
+        return Pattern(f"{self.name}.{what}", (self | Pattern("", ((rule,),))).sets, self.chain)
 
 
 def per_layer(*patterns: Pattern) -> Pattern:
     """Layers use the patterns in turn (SEQUENTIAL); a pattern with p > 1 contributes its p sets in order."""
-    _some(patterns, "per_layer")
+    if not patterns:
+        raise ValueError("per_layer: got no patterns, wanted at least one")
     heads = math.lcm(*(x.heads for x in patterns))
     sets = [tuple(each[head % len(each)] for head in range(heads)) for x in patterns for each in x.sets]
     return Pattern(f"per_layer({', '.join(x.name for x in patterns)})", tuple(sets))
@@ -148,7 +134,8 @@ def per_head(*patterns: Pattern, heads: int | None = None) -> Pattern:
     heads: the model's number of heads, a multiple of the number of patterns; one head per pattern unless given.
     Raises ValueError where that does not divide, or a pattern has heads of its own.
     """
-    _some(patterns, "per_head")
+    if not patterns:
+        raise ValueError("per_head: got no patterns, wanted at least one")
     heads = len(patterns) if heads is None else heads
     if heads < 1 or heads % len(patterns):
         raise ValueError(f"heads: got {heads} for {len(patterns)} patterns, wanted a multiple of {len(patterns)}")
@@ -183,13 +170,12 @@ class Instance:
     def rows(self, layer: int = 0, queries: Queries | None = None, head: int | None = None) -> Runs:
         """The runs of some queries (ascending; all unless given) in a layer; head=None joins the heads."""
         queries = np.arange(self.n) if queries is None else queries
-        rules = self.pattern.sets[layer % self.p]
-        return join([rule(self.n, queries) for rule in (rules if head is None else [rules[head % len(rules)]])])
+        heads = self.pattern.sets[layer % self.p]
+        return join([rule(self.n, queries) for rule in (heads if head is None else [heads[head % len(heads)]])])
 
-    def chunks(self, layer: int = 0, head: int | None = None) -> Iterator[Runs]:
-        """`rows` of all queries, some at a time."""
-        for start in range(0, self.n, CHUNK):
-            yield self.rows(layer, np.arange(start, min(start + CHUNK, self.n)), head)
+    def sees(self, layer: int, queries: Queries, keys: Queries) -> PerQuery:
+        """Per query (ascending, each once), whether it sees its key, in any head."""
+        return contains(self.rows(layer, queries), queries, keys)
 
     def keys(self, query: int, layer: int = 0, head: int | None = None) -> list[int]:
         """A_k^l: the keys that a query sees, ascending."""
@@ -197,13 +183,15 @@ class Instance:
             raise ValueError(f"query: got {query}, wanted 0 to {self.n - 1}")
         return expand(self.rows(layer, np.array([query]), head))[1].tolist()
 
-    def csr(self, layer: int = 0, head: int | None = None) -> tuple[Offsets, Keys]:
-        """(offsets, keys): query k sees keys[offsets[k] : offsets[k + 1]]. Holds every connection in memory."""
-        parts = [expand(rows) for rows in self.chunks(layer, head)]
-        query, keys = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
-        return np.concatenate([[0], np.bincount(query, minlength=self.n).cumsum()]), keys
-
     @cached_property
+    def _grid(self) -> Bool[np.ndarray, "layer head query key"]:
+        """The masks as numbers that no mode of PyTorch (inference, tracing) can spoil for later calls."""
+        grid = np.zeros((self.p, self.heads, self.n, self.n), dtype=bool)
+        for layer, head in np.ndindex(self.p, self.heads):
+            grid[layer, head][expand(self.rows(layer, head=head))] = True
+        return grid
+
+    @property
     def mask(self) -> Bool[Tensor, "*head query key"]:
         """True where the query may look: "query key", or "head query key" when heads differ. n × n: for small n.
 
@@ -219,49 +207,50 @@ class Instance:
 
     def masks(self, *, by_head: bool = False) -> Bool[Tensor, "layer *head query key"]:
         """All p sets as masks, heads joined; by_head=True keeps "layer head query key"."""
-        heads = range(self.heads) if by_head else [None]
-        grid = torch.zeros(self.p, len(heads), self.n, self.n, dtype=torch.bool)
-        for layer in range(self.p):
-            for at, head in enumerate(heads):
-                query, key = expand(self.rows(layer, head=head))
-                grid[layer, at][torch.from_numpy(query), torch.from_numpy(key)] = True
-        return grid if by_head else grid[:, 0]
+        return torch.from_numpy(self._grid if by_head else self._grid.any(axis=1))
 
     def connections(self) -> tuple[int, ...]:
         """Σ_k |A_k^l| per set l, summed over the pattern's heads (one where all heads share a set)."""
-        heads = range(self.heads)
-        return tuple(
-            sum(count(rows, self.n) for head in heads for rows in self.chunks(layer, head)) for layer in range(self.p)
-        )
+        each = [[count(self.rows(layer, head=head), self.n) for head in range(self.heads)] for layer in range(self.p)]
+        return tuple(map(sum, each))
 
     def cost(self, head_dim: int, *, heads: int = 1, layers: int | None = None, bytes_per_number: int = 4) -> Cost:
-        """Estimated FLOP and bytes of `layers` attention layers (p unless given), see `seqlab.patterns.cost`."""
-        return cost(self, head_dim, heads=heads, layers=layers, bytes_per_number=bytes_per_number)
+        """Estimated FLOP and bytes of `layers` attention layers (p unless given), see `seqlab.patterns.cost`.
+
+        Raises ValueError for sizes below 1, or heads that the pattern's heads do not divide.
+        """
+        if heads % self.heads:
+            raise ValueError(f"heads: got {heads}, wanted a multiple of the pattern's {self.heads}")
+        per_set = [connections * (heads // self.heads) for connections in self.connections()]
+        sizes = dict(head_dim=head_dim, heads=heads, bytes_per_number=bytes_per_number)
+        return cost(per_set, self.n, layers=self.p if layers is None else layers, **sizes)
 
     def layout(self, block: int, layer: int | None = None, *, exact: bool = False) -> BlockLayout:
         """The blocks for the kernels: every block of keys with at least one connection, per block of queries.
 
-        This is the pattern itself when the pattern is made of whole blocks, and a superset otherwise: ask
-        `whole_blocks(block)`, which shows a block that is not whole, or say exact=True to have it raise ValueError.
+        This is the pattern itself when the pattern is made of whole blocks, and a superset otherwise. exact=True raises
+        ValueError then, and names a block that is not whole.
         """
-        from seqlab.patterns.layouts import layout
-
-        return layout(self, block, layer, exact=exact)
-
-    def whole_blocks(self, block: int, layer: int | None = None) -> Verdict:
-        """Whether `layout(block)` is the pattern exactly; the witness is a block that it fills up."""
-        from seqlab.patterns.layouts import whole_blocks
-
-        return whole_blocks(self, block, layer)
+        rules.whole("block", block)
+        if layer is None and self.p > 1:
+            raise ValueError(
+                f"layer: {self.pattern.name} alternates between {self.p} sets, a layout is one of them; say which "
+                "layer, or take pattern.union()"
+            )
+        starts, heads = np.arange(0, self.n, block), range(self.heads)
+        sizes = np.minimum(block, self.n - starts)
+        tokens = [start + np.arange(size) for start, size in zip(starts, sizes)]
+        keys = [[expand(self.rows(layer or 0, queries, head))[1] for queries in tokens] for head in heads]
+        counts = np.array([[np.bincount(each // block, minlength=len(starts)) for each in rows] for rows in keys])
+        broken = np.argwhere((counts > 0) & (counts < np.outer(sizes, sizes))).tolist()
+        if exact and broken:
+            head, i, j = broken[0]
+            raise ValueError(
+                f"block: {self!r} is not made of whole blocks of {block}: queries of block {i} have "
+                f"{counts[head, i, j]} of {sizes[i] * sizes[j]} connections with keys of block {j}; take exact=False "
+                "for the superset, or a block that divides the pattern"
+            )
+        return BlockLayout.from_mask(torch.from_numpy(counts > 0), block, n_query=self.n, n_key=self.n)
 
     def __repr__(self) -> str:
         return f"{self.pattern.name} at n = {self.n:,}"
-
-
-def _union(rules: list[Rule] | tuple[Rule, ...]) -> Rule:
-    return rules[0] if len(rules) == 1 else lambda n, queries: join([rule(n, queries) for rule in rules])
-
-
-def _some(patterns: tuple[Pattern, ...], name: str) -> None:
-    if not patterns:
-        raise ValueError(f"{name}: got no patterns, wanted at least one")

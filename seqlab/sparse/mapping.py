@@ -228,7 +228,7 @@ def contextual_mapping(
         order = known.chain.order if known.chain.status == "found" else range(length)
     order = tuple(int(token) for token in order)
     if steps is None:
-        steps = length * pattern.p if known.reach.upper is None else known.reach.upper
+        steps = known.s or length * pattern.p
     return SparseMapping(
         levels,
         dim,

@@ -1,6 +1,8 @@
 """The algebra against masks, masks against definitions, attention with a pattern, layouts, cost, and error messages."""
 
-import itertools
+import copy
+import pickle
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from kernels.layout import BlockLayout
 from seqlab import patterns
 from seqlab.attention import attention
 from seqlab.patterns import per_head, per_layer
-from seqlab.patterns.runs import count, expand, hearers, join, runs, union_of, without_self
+from seqlab.patterns.runs import contains, count, expand, join, packed, runs, without_self
 
 N = [1, 2, 3, 7, 16, 23]
 
@@ -56,8 +58,8 @@ def test_catalogue_is_as_defined(name, n):
     assert torch.equal(at.masks(), want)
     assert at.connections() == tuple(want.sum(dim=(1, 2)).tolist())
     assert at.keys(n // 2, layer=1) == want[1 % len(sets)][n // 2].nonzero()[:, 0].tolist()
-    offsets, keys = at.csr(layer=1)
-    assert np.array_equal(np.diff(offsets), want[1 % len(sets)].sum(1).numpy()) and len(keys) == offsets[-1]
+    query, key = expand(at.rows(layer=1))
+    assert np.array_equal(np.stack([query, key], 1), want[1 % len(sets)].nonzero().numpy())
 
 
 @pytest.mark.parametrize("n", [16, 64])
@@ -106,7 +108,7 @@ def test_bigbird_is_the_kernels(n):
     layout = BlockLayout.bigbird(n, **options)
     at = patterns.bigbird(**options).at(n)
     assert torch.equal(at.mask, layout.mask()[0])
-    assert at.whole_blocks(16) and torch.equal(at.layout(16, exact=True).blocks(), layout.blocks())
+    assert torch.equal(at.layout(16, exact=True).blocks(), layout.blocks())
 
 
 def test_laid_out_is_its_layouts_head_by_head():
@@ -175,7 +177,6 @@ def test_kernels_take_layouts():
     draw = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(1, 2, 50, 8, generator=draw) for _ in range(3))
     at = patterns.blocks(16).with_global(16).at(50)
-    assert at.whole_blocks(16)
     got = kernels.attention(q, k, v, layout=at.layout(16, exact=True), impl="reference")
     torch.testing.assert_close(got, attention(q, k, v, pattern=at))
 
@@ -190,14 +191,15 @@ def test_layout_lists_every_block_with_a_connection(pattern, n, block):
     want = padded.view(size // block, block, size // block, block).any(dim=3).any(dim=1)
     layout = at.layout(block)
     assert torch.equal(layout.blocks()[0], want) and (layout.n_query, layout.n_key) == (n, n)
-    verdict = at.whole_blocks(block)
-    assert verdict.holds == torch.equal(layout.mask()[0], at.mask)
-    if not verdict:
-        _, i, j, filled, of = verdict.witness.objects
-        there = at.mask[i * block : (i + 1) * block, j * block : (j + 1) * block]
-        assert (int(there.sum()), there.numel()) == (filled, of)
-        with pytest.raises(ValueError, match="whole blocks"):
-            at.layout(block, exact=True)
+    if torch.equal(layout.mask()[0], at.mask):
+        assert torch.equal(at.layout(block, exact=True).blocks(), layout.blocks())
+        return
+    with pytest.raises(ValueError, match="whole blocks") as refused:
+        at.layout(block, exact=True)
+    of_block = r"queries of block (\d+) have (\d+) of (\d+) connections with keys of block (\d+)"
+    i, filled, of, j = map(int, re.search(of_block, str(refused.value)).groups())
+    there = at.mask[i * block : (i + 1) * block, j * block : (j + 1) * block]
+    assert (int(there.sum()), there.numel()) == (filled, of) and 0 < filled < of
 
 
 def test_layouts_per_head():
@@ -225,9 +227,10 @@ def test_run_arithmetic_against_sets():
         pairs = {(q, k) for q, a, b, s in zip(rows.query, rows.first, rows.last, rows.step) for k in range(a, b + 1, s)}
         query, key = expand(rows)
         assert list(zip(query, key)) == sorted(pairs) and count(rows, n) == len(pairs)
-        assert set(np.flatnonzero(union_of(rows, n))) == {k for _, k in pairs}
-        heard = draw.random(n) < 0.3
-        assert set(np.flatnonzero(hearers(rows, heard))) == {q for q, k in pairs if heard[k]}
+        asked, wanted = np.arange(n), draw.integers(0, n, n)
+        assert contains(rows, asked, wanted).tolist() == [(q, k) in pairs for q, k in zip(asked, wanted)]
+        again = packed(query, key)
+        assert set(zip(*expand(again))) == pairs and (np.diff(again.query * 99 + again.first) > 0).all()
         assert set(zip(*expand(without_self(rows)))) == {(q, k) for q, k in pairs if q != k}
         assert len(join([rows, rows])) == 2 * len(rows)
 
@@ -268,4 +271,25 @@ def test_names_and_immutability():
     assert repr(pattern) == "window(1) | star()" and repr(pattern.at(16)) == "window(1) | star() at n = 16"
     with pytest.raises(AttributeError):
         pattern.name = "other"
-    assert len(list(itertools.islice(pattern.at(5).chunks(), 9))) == 1
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [*(pattern for pattern, _ in DEFINITIONS.values())]
+    + [patterns.random(2), patterns.bigbird(4), patterns.bigbird_etc(2, 4, random_blocks=1), patterns.axial(3)]
+    + [per_head(patterns.window(1), patterns.star()), patterns.freehand(torch.eye(12) > 0).union()],
+    ids=repr,
+)
+def test_patterns_can_be_copied_and_sent(pattern):
+    for other in (pickle.loads(pickle.dumps(pattern)), copy.deepcopy(pattern)):
+        assert other.name == pattern.name and torch.equal(other.at(12).masks(), pattern.at(12).masks())
+        assert (other.chain is None) == (pattern.chain is None)
+
+
+def test_a_mask_made_in_another_mode_serves_training_later():
+    at = patterns.bigbird(4).at(20)
+    with torch.inference_mode():
+        assert at.mask.any()
+    x = torch.randn(1, 20, 3, requires_grad=True)
+    attention(x, x, x, pattern=at).sum().backward()
+    assert x.grad.isfinite().all()

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from seqlab.patterns.connectivity import hops
 from seqlab.sparse.editor import CATALOGUE, PatternEditor
 from seqlab.widgets.contract import sweep
 from seqlab.widgets.pattern_grid import PatternGrid
@@ -21,8 +20,10 @@ def test_every_pattern_of_the_catalogue_is_shown_and_judged(name):
 def test_the_ring_shows_when_each_token_hears(name):
     editor = PatternEditor(9, name)
     editor.source.value = 3
-    want = np.array([hops(editor.instance, query)[3] for query in range(9)])
-    want[3] = 0
+    want, heard = np.full(9, -1), np.arange(9) == 3
+    for step in range(20):  # by the definition: a token has heard once it sees one that had
+        want[heard & (want < 0)] = step
+        heard = np.array([any(heard[key] for key in editor.instance.keys(query, step)) for query in range(9)])
     assert list(editor.grid.heard) == [255 if step < 0 else step for step in want]
 
 

@@ -4,7 +4,7 @@ In graph words a directed Hamiltonian path of the union, connections drawn from 
 and hard to find (NP-hard), so that the answer is one of
 
     "found"         an order, verified connection by connection, at any n
-    "none exists"   proved: by a checked certificate, or because the search was exhausted
+    "none exists"   proved: by a checked obstacle, or because the search was exhausted
     "not found"     the search gave up after `seconds`; there may be one
 """
 
@@ -15,15 +15,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Int
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from seqlab.patterns.connectivity import obstacles as by
-from seqlab.patterns.connectivity.search import LARGEST, matching_cover, search, successors
-from seqlab.patterns.pattern import CHUNK, Instance
-from seqlab.patterns.runs import contains
+from seqlab.patterns.connectivity.reach import Flags, find_closed, graph, named
+from seqlab.patterns.connectivity.search import search
+from seqlab.patterns.pattern import Instance
+from seqlab.patterns.runs import expand
 from seqlab.theorem import Statement, Verdict, Witness
 
 Order = Int[np.ndarray, "n"]
+
+SEARCHED = 2048  # tokens up to which a chain is searched for
 
 CHAIN = Statement(
     "chain",
@@ -34,7 +38,7 @@ CHAIN = Statement(
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """What is known about a chain; `order` where found, `proof` (a certificate or a sentence) where none exists."""
+    """What is known about a chain; `order` where found, `proof` (an obstacle or a sentence) where none exists."""
 
     instance: Instance
     status: Literal["found", "none exists", "not found"]
@@ -55,32 +59,28 @@ def check_chain(instance: Instance, order: Sequence[int] | Order) -> Verdict:
 
     Raises ValueError unless `order` lists every token once.
     """
-    order = np.asarray(order, dtype=np.int64)
-    n = instance.n
+    order, n = np.asarray(order, dtype=np.int64), instance.n
     if order.shape != (n,) or (np.sort(order) != np.arange(n)).any():
         raise ValueError(f"order: wanted each of the tokens 0 to {n - 1} once, got {order[:8].tolist()} …")
-    key, query = order[:-1], order[1:]
-    sorting = np.argsort(query, kind="stable")
-    key, query = key[sorting], query[sorting]
-    seen = np.zeros(n - 1, dtype=bool)
-    for start in range(0, n - 1, CHUNK):
-        part = slice(start, start + CHUNK)
-        for layer in range(instance.p):
-            seen[part] |= contains(instance.rows(layer, query[part]), query[part], key[part])
-    missing = sorting[~seen]
-    if not len(missing):
+    before = np.full(n, -1)
+    before[order[1:]] = order[:-1]
+    query = np.flatnonzero(before >= 0)
+    seen = np.any([instance.sees(layer, query, before[query]) for layer in range(instance.p)], axis=0)
+    lacking = np.zeros(n, dtype=bool)
+    lacking[query[~seen]] = True
+    if not lacking.any():
         return Verdict(True, 1.0, None, CHAIN, n - 1, "connections", ("every connection of the order was verified",))
-    at = int(missing.min())
-    pair = int(order[at]), int(order[at + 1])
+    at = int(lacking[order].argmax())
+    pair = int(order[at - 1]), int(order[at])
     text = f"token {pair[1]} does not see token {pair[0]}, its predecessor in the order, in any set"
-    return Verdict(False, -float(len(missing)), Witness(text, pair), CHAIN, n - 1, "connections")
+    return Verdict(False, -float(lacking.sum()), Witness(text, pair), CHAIN, n - 1, "connections")
 
 
 def hamiltonian_chain(instance: Instance, order: Sequence[int] | Order | None = None, *, seconds: float = 2.0) -> Chain:
     """A chain: the given order, or the tokens as they stand, forwards or backwards, or what a search finds.
 
     order:    an order to verify; what it lacks is the witness of `.check()`
-    seconds:  time for the search (up to 2,048 tokens; beyond, only the orders and the certificates are tried)
+    seconds:  time for the search (up to 2,048 tokens; beyond, only the orders and the obstacles are tried)
     """
     if order is not None:
         return Chain(instance, "found" if check_chain(instance, order) else "not found", "given", np.asarray(order))
@@ -91,20 +91,59 @@ def hamiltonian_chain(instance: Instance, order: Sequence[int] | Order | None = 
     for how, order in tried:
         if check_chain(instance, order):
             return Chain(instance, "found", how, order)
-    for proof in (by.find_residues(instance), by.find_cover(instance)):
-        if proof and proof.check(instance):
-            return Chain(instance, "none exists", str(proof), proof=proof)
-    if n > LARGEST:
+    seen = graph(instance)
+    if seen is not None:
+        if (apart := find_closed(seen + seen.T)) and apart.check(instance):  # closed in both directions
+            return Chain(instance, "none exists", f"{apart}, and nobody else sees them", proof=apart)
+        if (cover := find_cover(seen)) and cover.check(instance):
+            return Chain(instance, "none exists", str(cover), proof=cover)
+    if n > SEARCHED:
         return Chain(
-            instance, "not found", f"simple orders tried; no search beyond {LARGEST:,} tokens, so there may be one"
+            instance, "not found", f"simple orders tried; no search beyond {SEARCHED:,} tokens, so there may be one"
         )
-    heard_by = successors(instance)
-    if (cover := matching_cover(heard_by)) and cover.check(instance):
-        return Chain(instance, "none exists", str(cover), proof=cover)
-    found, finished, states = search(heard_by, seconds)
+    found, finished, states = search(seen.toarray() > 0, seconds)
     if found is not None:
         return Chain(instance, "found", f"search, {states:,} partial chains", np.array(found))
     if finished:
         how = f"the search tried all, {states:,} partial chains"
         return Chain(instance, "none exists", how, proof=how)
     return Chain(instance, "not found", f"{states:,} partial chains in {seconds:g} s, so there may be one")
+
+
+@dataclass(frozen=True, eq=False)
+class Cover:
+    """Every connection of two tokens has its key in `keys` or its query in `queries`; together fewer than n - 1.
+
+    A chain has n - 1 connections, with different keys and different queries, so that it needs n - 1 of these tokens.
+    """
+
+    keys: Flags
+    queries: Flags
+
+    def check(self, instance: Instance) -> bool:
+        rest = np.flatnonzero(~self.queries)
+        pairs = [expand(instance.rows(layer, rest)) for layer in range(instance.p)]
+        met = all((self.keys[key] | (query == key)).all() for query, key in pairs)
+        return bool(met and self.keys.sum() + self.queries.sum() < instance.n - 1)
+
+    def __str__(self) -> str:
+        sides = [named(x.nonzero()[0], name) for x, name in ((self.keys, "key"), (self.queries, "query")) if x.any()]
+        return f"{' and '.join(sides) or 'no token'} meet every connection, a chain needs more"
+
+
+def find_cover(seen: sp.csr_array) -> Cover | None:
+    """A cover smaller than n - 1, where keys and queries cannot be matched in n - 1 pairs.
+
+    König: from the keys without a partner go to all queries that see them, from these to their partners, and so on. The
+    queries that are reached and the keys that are not meet every connection, and they are as many as the pairs.
+    """
+    partner = maximum_bipartite_matching(seen, perm_type="row")  # of each key
+    keys = free = partner < 0
+    if free.sum() < 2:
+        return None
+    while True:
+        queries = seen @ keys > 0
+        more = free | queries[partner] & ~free
+        if (more == keys).all():
+            return Cover(~keys, queries)
+        keys = more

@@ -2,30 +2,37 @@
 
     S_k^1 = A_k^1,   S_k^t = ∪_{j in A_k^t} S_j^(t-1)  (sets in turn),   s = min{u : S_k^u = [n] for all k}
 
-By computation: S^t is a bit matrix, 64 tokens a word, a block of words at a time; a step is one `or` per connection. By
-certificate: an upper and a lower bound, each checked (see `certificates`).
+As Boolean matrices, row k of A^t ⋯ A^1 is S_k^t, and s is the least t at which this product is all true. Where n² is
+too much to hold, s follows from a certificate: a property of the rows that is checked on all of them, and gives s
+exactly.
+
+| certificate | what it says                                                             | what follows               |
+| ----------- | ------------------------------------------------------------------------ | -------------------------- |
+| intervals   | all rows are intervals round their query whose ends never step back      | s: follow two ends         |
+| hub         | a token sees all in set 1 and is seen by all in set 2                    | s = 2                      |
+| relays      | each token sees relays in set 2 that, together, see all in set 1         | s = 2                      |
+| `Closed`    | some tokens see only one another                                         | never                      |
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int
+import scipy.sparse as sp
+from jaxtyping import Bool, Float, Int
+from scipy.sparse.csgraph import connected_components
 
-from seqlab.patterns.connectivity import certificates as by
-from seqlab.patterns.connectivity import obstacles
 from seqlab.patterns.pattern import Instance
-from seqlab.patterns.runs import contains, count
+from seqlab.patterns.runs import Runs, count, expand, runs
 from seqlab.theorem import Statement, Verdict, Witness
 
-COMPUTED = 4096  # tokens up to which "auto" computes
-WORDS = 32
-Hops, PerKey = Int[np.ndarray, "query key"], Int[np.ndarray, "key"]
-
-Method = Literal["auto", "computation", "certificate"]
+MATRICES, LARGEST = 1024, 4096  # tokens up to which matrices are the first choice, and the last resort
+MOST = 20_000_000  # connections that are listed one by one
+SHOWN = 8  # tokens named in a sentence
+Matrix, Ends, Flags = Float[np.ndarray, "query key"], Int[np.ndarray, "query"], Bool[np.ndarray, "token"]
 
 REACHABILITY = Statement(
     "reachability",
@@ -36,206 +43,194 @@ REACHABILITY = Statement(
 
 @dataclass(frozen=True)
 class Reach:
-    """lower ≤ s ≤ upper; upper is None where some token never hears another, and `pair` = (query, key) shows it.
-
-    how: "computation" (exact), or "certificate"; `certificates` are the objects, already checked against the instance.
-    repeats: without self-loops sets may shrink; from this step on they go round in circles, and `pair` is missing there.
-    """
+    """s, or None where the sets never are everything; then `pair` = (query, key) shows it, and `reason` says how."""
 
     instance: Instance
-    lower: int
-    upper: int | None
+    s: int | None
     how: Literal["computation", "certificate"]
+    reason: str = ""
     pair: tuple[int, int] | None = None
-    certificates: tuple[object, ...] = ()
-    repeats: int | None = None
-
-    @property
-    def s(self) -> int | None:
-        """The number of steps, where it is known exactly."""
-        return self.upper if self.lower == self.upper else None
 
     def check(self) -> Verdict:
-        """Condition 3. Margin: 1, or minus the number of tokens that the witness's query never hears."""
-        notes = [str(certificate) for certificate in self.certificates]
+        """Condition 3. Margin: 1, or -1 where it fails."""
         options = dict(statement=REACHABILITY, checked=self.instance.n, unit="tokens")
-        if self.upper is None:
-            query, key = self.pair
-            text = f"token {query} never hears token {key}"
-            if self.repeats is not None:
-                text = f"from step {self.repeats} on the sets repeat, never all full; there {query} has not heard {key}"
-            witness = Witness(text, self.pair)
-            return Verdict(False, -1.0, witness, notes=[f"by {self.how}", *notes], **options)
-        s = f"s = {self.upper:,}" if self.s else f"{self.lower:,} ≤ s ≤ {self.upper:,}"
-        return Verdict(True, 1.0, notes=[f"{s}, by {self.how}", *notes], **options)
+        told = [f"by {self.how}" if self.s is None else f"s = {self.s:,}, by {self.how}", self.reason]
+        witness = None if self.s else Witness(self.reason, self.pair)
+        return Verdict(self.s is not None, 1.0 if self.s else -1.0, witness, notes=[x for x in told if x], **options)
 
 
-def reachability(instance: Instance, method: Method = "auto") -> Reach:
-    """s of condition 3, or the pair that never meets.
+def reachability(instance: Instance) -> Reach:
+    """s of condition 3, or a pair that never meets: by matrices up to 1,024 tokens, beyond by a certificate.
 
-    method:  "computation" is exact at any n that time allows (seconds up to 4,096); "certificate" bounds s for patterns
-             that have one; "auto" computes up to n = 4,096 and certifies beyond
-
-    Raises ValueError where no certificate is found.
+    Matrices stand in up to 4,096 tokens where no certificate is found, in up to a minute. Raises ValueError beyond.
     """
-    if method not in ("auto", "computation", "certificate"):
-        raise ValueError(f"method: got {method!r}, wanted 'auto', 'computation' or 'certificate'")
-    if method == "computation" or (method == "auto" and instance.n <= COMPUTED):
-        s, pair, repeats = _compute(instance)
-        return Reach(instance, s or 0, s, "computation", pair, (), repeats)
-    return _certify(instance)
+    known = None if instance.n <= MATRICES else by_certificate(instance)
+    if known is None and instance.n > LARGEST:
+        raise ValueError(f"instance: no certificate found for {instance!r}; matrices reach n = {LARGEST:,}")
+    return known or by_matrices(instance)
 
 
-def hops(instance: Instance, query: int | None = None) -> Hops | PerKey:
-    """Per pair the least t with key in S_query^t, -1 where there is none: what an animation of hops shows.
+def by_matrices(instance: Instance) -> Reach:
+    """Exact, for any pattern: O(n³ log n).
 
-    One row of it for a given query. The largest entry of a pattern with self-loops is s, unless one is -1. n × n:
-    raises ValueError beyond 1,024 tokens.
+    For each r ≤ p the products of r + k p factors are round^k · first, k = 0, 1, …, where round has p factors and is
+    the same for all k. From k = 1 on, a full one is followed by full ones only: round then has no empty row. So the
+    least k is found by doubling, then halving.
     """
-    n, p = instance.n, instance.p
-    if n > 1024:
-        raise ValueError(f"n: got {n:,}, wanted at most 1,024; reachability(instance) gives s at any n")
-    masks = [mask.numpy().astype(np.float32) for mask in instance.masks()]
-    result, now = np.full((n, n), -1), np.eye(n, dtype=np.float32)
-    for step in range(1, n * p + 1):  # a first hit is a shortest walk through (token, set)
-        now = (masks[(step - 1) % p] @ now > 0).astype(np.float32)
-        result[(now > 0) & (result < 0)] = step
-        if (result > 0).all() or not now.any():
-            break
-    return result if query is None else result[query]
+    p = instance.p
+    sets = list(instance.masks().numpy().astype(np.float32))
+    found: list[int] = []
+    for r in range(1, p + 1):
+        first, round = reduce(_after, sets[:r]), reduce(_after, sets[r:] + sets[:r])
+        k, last = _least_power(first, round)
+        found += [] if k is None else [r + k * p]
+    if found:
+        return Reach(instance, min(found), "computation")
+    pair = tuple(np.argwhere(last == 0)[0].tolist())
+    loops = all(each.diagonal().all() for each in sets)
+    text = "token {} never hears token {}" if loops else "at no step has each heard all; token {} often lacks token {}"
+    return Reach(instance, None, "computation", text.format(*pair), pair)
 
 
-def _compute(instance: Instance) -> tuple[int | None, tuple[int, int] | None, int | None]:
-    n, p = instance.n, instance.p
-    if sum(count(rows, n) for rows in instance.chunks(0)) == n * n:
-        return 1, None, None
-    tables = [_columns(*instance.csr(layer)) for layer in range(p)]
-    loops = all(
-        contains(rows, np.arange(n), np.arange(n)).all() for rows in (instance.rows(layer) for layer in range(p))
-    )
-    words = -(-n // 64)
-    if not loops:
-        return _simultaneous(n, tables)
-    s = 1
-    for start in range(0, words, WORDS):  # with self-loops sets only grow: blocks of sources are independent
-        steps, pair = _grow(n, tables, start, min(start + WORDS, words))
-        if pair is not None:
-            return None, pair, None
-        s = max(s, steps)
-    return s, None, None
+def _after(first: Matrix, then: Matrix) -> Matrix:
+    return np.minimum(then @ first, 1)
 
 
-def _columns(offsets: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray | None, list[np.ndarray]]:
-    """Per c the c-th key of all queries that have one: queries by falling degree, or padded (None) where rows are short."""
-    degree = np.diff(offsets)
-    if 0 < degree.min() and degree.max() <= 8:
-        return None, [keys[offsets[:-1] + np.minimum(c, degree - 1)] for c in range(degree.max())]
-    order = np.argsort(-degree, kind="stable")
-    some = len(degree) - np.searchsorted(np.sort(degree), np.arange(degree.max(initial=0)), side="right")
-    return order, [keys[offsets[order[:m]] + c] for c, m in enumerate(some)]
+def _least_power(first: Matrix, round: Matrix) -> tuple[int | None, Matrix]:
+    """(the least k for which round^k · first is full, None if none is; the last product that was tried).
+
+    Powers of an n × n Boolean matrix repeat from the power (n - 1)² + 1 on at the latest (Schwarz 1970), so that what
+    is not full there never is.
+    """
+    if first.all():
+        return 0, first
+    powers, k = [round], 1
+    while not (now := _after(first, powers[-1])).all():
+        powers.append(_after(powers[-1], powers[-1]))
+        if 2 ** len(powers) > 4 * len(first) ** 2 or (powers[-1] == powers[-2]).all():
+            return None, now
+    for i in reversed(range(len(powers))):
+        if not (ahead := _after(first, powers[i])).all():
+            first, k = ahead, k + 2**i
+    return k, now
 
 
-def _bits(n: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """(S^0, everything) for the sources of words start … stop: each token has heard itself."""
-    sets = np.zeros((n, stop - start), dtype=np.uint64)
-    token = np.arange(start * 64, min(stop * 64, n))
-    sets[token, token // 64 - start] = np.uint64(1) << (token % 64).astype(np.uint64)
-    full = np.full(stop - start, ~np.uint64(0))
-    if stop * 64 > n:
-        full[-1] = (np.uint64(1) << np.uint64(n % 64)) - np.uint64(1)
-    return sets, full
+def by_certificate(instance: Instance) -> Reach | None:
+    """s by the first certificate that holds, None where none does."""
+    n, rows = instance.n, instance.rows(0)
+    if rows.lengths.sum() >= n * n == count(rows, n):
+        return Reach(instance, 1, "certificate", "every token sees all in set 1")
+    if steps := _interval_steps(instance):
+        text = "rows are intervals whose ends never step back, so that tokens 0 and n - 1 are the last that all hear"
+        return Reach(instance, steps, "certificate", text)
+    first, last = _longest_intervals(rows, n)
+    hub = int((last - first).argmax())
+    if last[hub] - first[hub] == n - 1 and instance.sees(1, np.arange(n), np.full(n, hub)).all():
+        return Reach(instance, 2, "certificate", f"token {hub:,} sees all and is seen by all, so two steps are enough")
+    seen = graph(instance)
+    if seen is not None and (closed := find_closed(seen)) and closed.check(instance):
+        text = "{}: token {} never hears token {}".format(closed, *closed.pair)
+        return Reach(instance, None, "certificate", text, closed.pair)
+    if _relays(instance, first, last):
+        text = "each token sees relays whose rows, together, are everything"
+        return Reach(instance, 2, "certificate", text)
+    return None
 
 
-def _step(
-    table: tuple[np.ndarray | None, list[np.ndarray]], sets: np.ndarray, out: np.ndarray, room: np.ndarray
-) -> None:
-    """out[k] = the union of sets[j] over the keys j of k. `room` is scratch; nothing is allocated."""
-    order, columns = table
-    if order is None:
-        np.take(sets, columns[0], axis=0, out=out, mode="clip")
-        for keys in columns[1:]:
-            np.take(sets, keys, axis=0, out=room, mode="clip")
-            np.bitwise_or(out, room, out=out)
-        return
-    sums = np.zeros_like(sets)
-    for keys in columns:
-        m = len(keys)
-        np.take(sets, keys, axis=0, out=room[:m], mode="clip")
-        np.bitwise_or(sums[:m], room[:m], out=sums[:m])
-    out[order] = sums
+def _interval_steps(instance: Instance) -> int | None:
+    """s, if row k of every set is one interval that contains k, with ends that never decrease in k.
+
+    Then those who have heard a token are an interval too: key b is seen by the queries whose rows begin at or before b
+    and do not end before it. The interval of token 0 has the lowest upper end of all, that of token n - 1 the highest
+    lower end, so that everybody has heard everybody as soon as everybody has heard these two.
+    """
+    n, ends = instance.n, []
+    every = np.arange(n)
+    for layer in range(instance.p):
+        rows = instance.rows(layer)
+        single = np.array_equal(rows.query, every) and (rows.step == 1).all()
+        if not single or ((rows.first > every) | (every > rows.last)).any():
+            return None
+        if min(np.diff(rows.first, append=n).min(), np.diff(rows.last, append=n).min()) < 0:
+            return None
+        down, up = np.searchsorted(rows.last, every), np.searchsorted(rows.first, every, side="right") - 1
+        ends.append((down.tolist(), up.tolist()))
+    low, high = n - 1, 0
+    for step in range(n * instance.p):
+        down, up = ends[step % instance.p]
+        low, high = down[low], up[high]
+        if low == 0 and high == n - 1:
+            return step + 1
+    return None
 
 
-def _grow(n: int, tables: list, start: int, stop: int) -> tuple[int, tuple[int, int] | None]:
-    sets, full = _bits(n, start, stop)
-    after, room = np.empty_like(sets), np.empty_like(sets)
-    step, still, row = 0, 0, 0
-    while True:
-        _step(tables[step % len(tables)], sets, after, room)
-        step += 1
-        if (after[row] == full).all():
-            short = np.flatnonzero((after != full).any(axis=1))
-            if not len(short):
-                return step, None
-            row = int(short[0])
-        still = still + 1 if (after[row] == sets[row]).all() and np.array_equal(after, sets) else 0
-        sets, after = after, sets
-        if still >= len(tables):
-            return step, _missing(sets, full, row, start)
+def _longest_intervals(rows: Runs, n: int) -> tuple[Ends, Ends]:
+    """First and last key of the longest run of neighbours in each row (n and -1 where there is none)."""
+    rows = rows.where(rows.step == 1)
+    rows = rows.where(np.argsort(rows.lengths, kind="stable"))  # the longest is written last
+    first, last = np.full(n, n), np.full(n, -1)
+    first[rows.query], last[rows.query] = rows.first, rows.last
+    return first, last
 
 
-def _missing(sets: np.ndarray, full: np.ndarray, row: int, start: int) -> tuple[int, int]:
-    lacking = sets[row] ^ full
-    word = int(np.flatnonzero(lacking)[0])
-    bits = int(lacking[word])
-    return row, (start + word) * 64 + (bits & -bits).bit_length() - 1
+def _relays(instance: Instance, first: Ends, last: Ends) -> bool:
+    """Whether each token sees, in set 2, runs of relays that have, together, seen everything in set 1.
+
+    Where no row begins more than one token behind the end of the row a step before it, the rows along a run cover all
+    from the first one's first key to the last one's last key: by induction on its length. What the runs of a token
+    cover is then a union of intervals, and all tokens cover everything if these hold n² keys.
+    """
+    rows = instance.rows(1)
+    linked = [step for step in np.unique(rows.step).tolist() if (first[step:] <= last[:-step] + 1).all()]
+    rows = rows.where((rows.first == rows.last) | np.isin(rows.step, linked))
+    return count(runs(rows.query, first[rows.first], last[rows.last]), instance.n) == instance.n**2
 
 
-def _simultaneous(n: int, tables: list) -> tuple[int | None, tuple[int, int] | None, int | None]:
-    """Without self-loops sets may shrink: all sources together, until they are full or come back to an earlier state."""
-    sets, full = _bits(n, 0, -(-n // 64))
-    after, room = np.empty_like(sets), np.empty_like(sets)
-    seen: set[tuple[int, bytes]] = set()
-    step = 0
-    while True:
-        _step(tables[step % len(tables)], sets, after, room)
-        sets, after = after, sets
-        step += 1
-        if (sets == full).all():
-            return step, None, None
-        state = (step % len(tables), hashlib.blake2b(sets.tobytes(), digest_size=32).digest())
-        if state in seen:
-            return None, _missing(sets, full, int(np.flatnonzero((sets != full).any(axis=1))[0]), 0), step
-        seen.add(state)
+def graph(instance: Instance) -> sp.csr_array | None:
+    """The union of the sets without self-loops, [query, key] nonzero where query sees key; None beyond MOST."""
+    rows = [instance.rows(layer) for layer in range(instance.p)]
+    if sum(int(each.lengths.sum()) for each in rows) > MOST:
+        return None
+    query, key = np.concatenate([expand(each) for each in rows], axis=1)
+    other = query != key
+    ends = query[other], key[other]
+    return sp.csr_array((np.ones(len(ends[0]), np.int32), ends), shape=(instance.n, instance.n))
 
 
-def _certify(instance: Instance) -> Reach:
-    if residues := obstacles.find_residues(instance):
-        if residues.check(instance):
-            return Reach(instance, 0, None, "certificate", (0, 1), (residues,))
-    deaf, unheard = obstacles.isolated(instance)
-    for tokens, hears in ((deaf, True), (unheard, False)):
-        if tokens and (alone := obstacles.Isolated(tokens[0], hears)).check(instance):
-            return Reach(instance, 0, None, "certificate", alone.pair(instance.n), (alone,))
-    if exact := by.Intervals().check(instance):
-        return Reach(instance, exact, exact, "certificate", None, (by.Intervals(),))
-    best: tuple[int, by.Relays | by.Hub] | None = None
-    for find in (by.find_hub, by.find_relays) if instance.p == 1 else (by.find_relays, by.find_hub):
-        certificate = find(instance)
-        upper = certificate.check(instance) if certificate else None
-        if upper and (best is None or upper < best[0]):
-            best = upper, certificate
-        if best and best[0] <= 2:
-            break
-    if best:
-        return _with_lower(instance, best[1], best[0])
-    raise ValueError(
-        f"instance: no certificate found for {instance!r}; compute at a smaller n, or take method='computation' (exact, "
-        "its time grows like n² connections per token and step)"
-    )
+@dataclass(frozen=True, eq=False)
+class Closed:
+    """`members` see only one another, so that none of them ever hears any other token."""
+
+    members: Flags
+
+    def check(self, instance: Instance) -> bool:
+        inside = np.flatnonzero(self.members)
+        rows = [instance.rows(layer, inside) for layer in range(instance.p)]
+        return 0 < len(inside) < instance.n and all(self.members[expand(each)[1]].all() for each in rows)
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """(query, key) that never meet."""
+        return int(self.members.argmax()), int((~self.members).argmax())
+
+    def __str__(self) -> str:
+        tokens = np.flatnonzero(self.members)
+        whom = "itself" if len(tokens) == 1 else "one another"
+        return f"{named(tokens, 'token')} see{'s' * (len(tokens) == 1)} only {whom}"
 
 
-def _with_lower(instance: Instance, certificate: by.Relays | by.Hub, upper: int) -> Reach:
-    unheard = by.find_unheard(instance, upper)
-    if unheard and unheard.check(instance):
-        return Reach(instance, unheard.steps + 1, upper, "certificate", None, (certificate, unheard))
-    return Reach(instance, 1, upper, "certificate", None, (certificate,))
+def find_closed(seen: sp.csr_array) -> Closed | None:
+    """A strongly connected component that no connection leaves; there is one wherever there are several components."""
+    components, label = connected_components(seen, connection="strong")
+    query, key = seen.nonzero()
+    left = np.zeros(components, dtype=bool)
+    left[label[query[label[query] != label[key]]]] = True
+    return Closed(label == label[left[label].argmin()]) if components > 1 else None
+
+
+def named(tokens: np.ndarray, what: str) -> str:
+    """ "token 3", "tokens 0, 2, 4", or "500 tokens (0, 2, 4, …)"."""
+    names = ", ".join(map(str, tokens[:SHOWN].tolist()))
+    many = {"query": "queries"}.get(what, f"{what}s")
+    few = f"{what if len(tokens) == 1 else many} {names}"
+    return few if len(tokens) <= SHOWN else f"{len(tokens):,} {many} ({names}, …)"

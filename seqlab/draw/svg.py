@@ -17,13 +17,13 @@ Inside = str | Iterable  # text, an element, or several of them, nested as they 
 
 
 def element(tag: str, *inside: Inside, tip: str = "", **attributes: object) -> Markup:
-    """`element("text", "a < b", font_size=12)` is `<text font-size="12">a &lt; b</text>`.
+    """`element("text", "a < b", font_size=12)` is `<text font-size='12'>a &lt; b</text>`.
 
     inside      text, elements, or lists of them;  tip: what hovering says
     attributes  `_` stands for `-`, a last `_` is left out (`class_`); floats get two digits; None and "" are left out
     """
     said = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{escape(short(value))}"'
+        f" {name.rstrip('_').replace('_', '-')}='{escape(short(value))}'"
         for name, value in attributes.items()
         if value not in (None, "")
     )
@@ -84,9 +84,3 @@ def picture(
     style = f"width:100%;max-width:{short(width)}px;font-family:sans-serif"
     box = " ".join(map(short, (left, top, width, height)))
     return element("svg", parts, **{"role": "img", "aria_label": alt, "viewBox": box, "style": style} | look)
-
-
-def status(*lines: Inside) -> Markup:
-    """What a picture says in words; a screen reader speaks it whenever it changes."""
-    parts = [part for at, line in enumerate(lines) for part in ((Markup("<br>"), line) if at else (line,))]
-    return element("div", parts, role="status", style="line-height:1.5")

@@ -46,7 +46,7 @@ def test_a_run_is_live_deterministic_and_compared(view):
     assert "repeats run 1" in view.status.value and "largest gap 0)" in view.status.value
     short(view, "b = -log n")
     assert (
-        "bias &#x27;zero&#x27; → &#x27;trained&#x27;" in view.status.value and "things changed" not in view.status.value
+        "bias 'zero' → 'trained'" in view.status.value and "things changed" not in view.status.value
     )
     short(view, "softmax")
     assert "2 things changed at once" in view.status.value

@@ -7,7 +7,7 @@ colour says. `show(figure)` prints the alt text as a caption below, so that nobo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 import plotly.graph_objects as go
 from IPython.display import HTML, display
@@ -71,21 +71,6 @@ def named(axis: Axis) -> str:
 
 def _axis(axis: Axis) -> Mapping[str, object]:
     return {"title": axis} if isinstance(axis, str) else axis
-
-
-def table(caption: str, head: Sequence[str], rows: Mapping[str, Sequence[str]]) -> HTML:
-    """A table with a heading for each column and each row."""
-    columns = element("tr", [element("th", word, scope="col") for word in head])
-    body = [
-        element(
-            "tr",
-            element("th", name, scope="row", style="text-align:left"),
-            [element("td", cell) for cell in cells],
-        )
-        for name, cells in rows.items()
-    ]
-    titled = element("caption", caption) if caption else ""
-    return HTML(element("table", titled, element("thead", columns), element("tbody", body)))
 
 
 def show(picture: go.Figure) -> None:

@@ -1,11 +1,11 @@
-"""Pictures as text: elements that escape what stands in them, a few shapes, and the frame that says in words what it shows.
+"""Pictures and tables as text: elements that escape what stands in them, a few shapes, and the frame that says in words what it shows.
 
 Colours may be `currentColor`, the colour of the text around the picture, so that it reads on a dark page too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 
@@ -74,6 +74,11 @@ def curve(points: Iterable[tuple[float, float]], **look: object) -> Markup:
     return element("polyline", points=drawn, **{"fill": "none", "stroke_width": 2} | look)
 
 
+def rules(levels: Iterable[tuple[float, str]], left: float, right: float) -> Markup:
+    """Faint lines across at the given heights, each with its number or word at the left."""
+    return joined((line(left, y, right, y, opacity=0.15), text(left - 6, y + 4, word, 11, "end")) for y, word in levels)
+
+
 def picture(
     alt: str, width: float, height: float, *parts: Inside, left: float = 0, top: float = 0, **look: object
 ) -> Markup:
@@ -81,6 +86,26 @@ def picture(
 
     left, top: the coordinates of its corner
     """
-    style = f"width:100%;max-width:{short(width)}px;font-family:sans-serif"
+    style = f"width:100%;max-width:{short(width)}px;font-family:sans-serif;display:block"
     box = " ".join(map(short, (left, top, width, height)))
     return element("svg", parts, **{"role": "img", "aria_label": alt, "viewBox": box, "style": style} | look)
+
+
+def table(head: Sequence[Inside], rows: Mapping[str, Sequence[Inside]], caption: str = "") -> Markup:
+    """A table with a heading for each row and, where `head` is given, for each column; numbers stand at the right."""
+    left, right = "text-align:left;font-weight:normal", "text-align:right;padding:0 .6em"
+    columns = [element("th", word, scope="col", style=right if at else left) for at, word in enumerate(head)]
+    body = [
+        element(
+            "tr", element("th", name, scope="row", style=left), [element("td", cell, style=right) for cell in cells]
+        )
+        for name, cells in rows.items()
+    ]
+    top = element("caption", caption) if caption else ""
+    return element(
+        "table",
+        top,
+        element("tr", columns) if head else "",
+        body,
+        style="color:inherit;font-size:inherit;margin:.6em 0",
+    )

@@ -9,8 +9,9 @@ import plotly.graph_objects as go
 from IPython.display import HTML
 
 from seqlab.colours import BLUE, GREY, ORANGE
-from seqlab.draw.figures import log, table
+from seqlab.draw.figures import log
 from seqlab.draw.plots import Look, dots, each, lines
+from seqlab.draw.svg import table
 from seqlab.sigmoid.modalities import by_variant
 
 UNITS = {"nats": "nats on held-out data", "accuracy": "share right on held-out data"}
@@ -88,4 +89,4 @@ def search_table(cells: Iterable[dict]) -> HTML:
     rows: dict[str, list[str]] = {cell["setting"]: ["–"] * len(variants) for cell in cells}
     for cell in cells:
         rows[cell["setting"]][variants.index(cell["variant"])] = f"{cell['nats']:.3f} ({cell['accuracy']:.0%})"
-    return table("Nats on held-out data (share right), one seed", ["setting", *variants], rows)
+    return HTML(table(["setting", *variants], rows, "Nats on held-out data (share right), one seed"))

@@ -8,8 +8,8 @@ from statistics import fmean
 import plotly.graph_objects as go
 from IPython.display import HTML
 
-from seqlab.draw.figures import table
 from seqlab.draw.plots import dots
+from seqlab.draw.svg import table
 from seqlab.sparse.copying import SYMBOLS, by_pattern
 
 
@@ -61,7 +61,7 @@ def copying_table(cells: Iterable[dict | object]) -> HTML:
         rows[name] = row
     head = ["pattern", "connections a layer", "left out"]
     head += [word for depth in depths for word in (_layers(depth), "at best")]
-    return table("Share of the second half copied right: mean (range over seeds)", head, rows)
+    return HTML(table(head, rows, "Share of the second half copied right: mean (range over seeds)"))
 
 
 def _layers(depth: int) -> str:

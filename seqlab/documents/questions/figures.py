@@ -10,7 +10,7 @@ from IPython.display import HTML
 
 from seqlab.colours import BLUE, GREEN, ORANGE, RED
 from seqlab.documents.questions import chance, documents, pooled, summary
-from seqlab.draw import figures
+from seqlab.draw import svg
 from seqlab.draw.plots import Look, dots, each, lines
 
 LOOKS = {
@@ -94,6 +94,5 @@ def numbers(stored: dict) -> HTML:
         return f"{fmean(values):.3f}" + (f" ({low} to {high})" if low != high else "")
 
     head = ("reader", "first", "among five", "mean 1/rank", "first, at best")
-    return figures.table(
-        "", head, {name: [cell(row[score]) for score in SCORES] for name, row in table(stored).items()}
-    )
+    rows = {name: [cell(row[score]) for score in SCORES] for name, row in table(stored).items()}
+    return HTML(svg.table(head, rows))

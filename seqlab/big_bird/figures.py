@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import isfinite, log10
 
 import plotly.graph_objects as go
 
@@ -79,7 +79,7 @@ def spectral_gaps(gaps: Mapping[str, float]) -> go.Figure:
     picture = bars(
         "How fast does a random walk mix?",
         "graph",
-        log("spectral gap 1 − λ₂", dtick=1),
+        log("spectral gap 1 − λ₂", dtick=1, range=[log10(floor / 1.5), 0.2]),
         {"spectral gap": {name: max(gap, floor) for name, gap in gaps.items()}},
         alt=f"Spectral gap 1 - λ₂ of the normalised adjacency, larger is better mixed: {told}.",
     )

@@ -36,7 +36,7 @@ def figure(
     levels, at: name → height of a dashed line, or place of an upright one; the alt text names them too
     """
     levels, at = levels or {}, at or {}
-    alt += "".join(f" {name}: {value:,.4g}." for name, value in (levels | at).items())
+    alt += "".join(f" Dashed: {name} ({value:,.4g})." for name, value in (levels | at).items())
     picture = go.Figure(list(traces))
     picture.update_layout(
         title=title,
@@ -46,14 +46,14 @@ def figure(
         template="plotly_white",
         meta={"alt": alt},
         margin={"l": 70, "r": 20, "t": 50, "b": 55},
-        legend={"orientation": "h", "y": -0.25},
+        legend={"orientation": "h", "y": -60 / (height - 105)},  # 60 pixels below the plot
     )
     picture.update_layout(**layout)
     look = {"line": {"color": GREY, "dash": "dash"}}
     for name, value in levels.items():
         picture.add_hline(y=value, annotation_text=name, **look)
     for name, value in at.items():
-        picture.add_vline(x=value, annotation_text=name, **look)
+        picture.add_vline(x=value, annotation_text=name, annotation_position="top", **look)
     return picture
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from seqlab.colours import BLACK, PALETTE
+from seqlab.colours import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, RED
 from seqlab.draw.figures import Axis, figure, named
 
 
@@ -34,6 +34,12 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 MARKS = ("circle", "diamond", "square", "x", "triangle-up", "cross")
 HATCHES = ("", "/", "x", ".", "-", "|")
 LOOKS = tuple(map(Look, PALETTE, DASHES, MARKS, HATCHES))
+SEEDS = (
+    Look(ORANGE, mark="diamond"),
+    Look(GREEN, mark="square"),
+    Look(PURPLE, mark="triangle-up"),
+    Look(RED, mark="x"),
+)
 
 Row = Mapping | Sequence
 Told = Callable[[str, list, list], str]
@@ -84,7 +90,7 @@ def line(
         name=name,
         mode="lines+markers" if marks else "lines",
         line={"color": look.colour, "dash": look.dash},
-        marker={"symbol": look.mark, "size": 8},
+        marker={"symbol": look.mark, "size": 8 if len(means) <= 12 else 6},
         error_y=bars,
         hovertemplate="%{x}: %{y:.4g}<extra>" + name + "</extra>",
     )
@@ -127,7 +133,6 @@ def dots(
     best: Mapping[str, Mapping[str, float]] | None = None,
     names: Sequence[str] | None = None,
     lead: str = "",
-    looks: Iterable[Look] = LOOKS,
     **more: object,
 ) -> go.Figure:
     """A line of the page for each name: a mark for each seed, a stroke at their mean, a black bar at what is possible.
@@ -135,39 +140,39 @@ def dots(
     series: what is measured → name → the seeds' numbers; several series of one name stand below one another
     best:   series → name → the most that is possible;  names: from top to bottom
     """
-    best = best or {}
     names = list(names or dict.fromkeys(name for row in series.values() for name in row))
-    many = len([name for row in series.values() for name in row]) > len(names)
-    apart = {one: 0.22 * (at - (len(series) - 1) / 2) * many for at, one in enumerate(series)}
-    place = lambda one, row: [names.index(name) + apart[one] for name in row]
-    limits = [(fmean([value]), y) for one, row in best.items() for value, y in zip(row.values(), place(one, row))]
-    mark = lambda name, points, marker: go.Scatter(
-        x=[x for x, *_ in points],
-        y=[y for _, y, *_ in points],
-        name=name,
-        mode="markers",
-        marker=marker,
-        customdata=[names[round(y)] for _, y, *_ in points],
-        hovertemplate="%{customdata}: %{x:.4g}<extra>" + name + "</extra>",
-    )
-    stroke = {"symbol": "line-ns-open", "line": {"width": 3}}
-    drawn = [mark("possible at best", limits, stroke | {"color": BLACK, "size": 26})] if limits else []
-    told = []
-    for (one, row), look in zip(series.items(), cycle(looks)):
-        seeds = [(value, y) for values, y in zip(row.values(), place(one, row)) for value in values]
-        means = [(fmean(values), y) for values, y in zip(row.values(), place(one, row))]
-        dot = {"color": look.colour, "symbol": look.mark, "size": 8, "opacity": 0.6}
-        each = one if many else f"each seed{f', {one}' * (len(series) > 1)}"
-        drawn += [
-            mark(each, seeds, dot),
-            mark(f"mean{f', {one}' * (len(series) > 1)}", means, stroke | {"color": look.colour, "size": 16}),
+    crowded = sum(map(len, series.values())) > len(names)
+    shifts = {one: 0.22 * (at - (len(series) - 1) / 2) * crowded for at, one in enumerate(series)}
+
+    def mark(label: str, rows: Mapping[str, Mapping[str, Sequence[float]]], **marker: object) -> go.Scatter:
+        points = [
+            (value, names.index(name) + shifts[one], name)
+            for one, row in rows.items()
+            for name, values in row.items()
+            for value in values
         ]
-        phrases = [_measured(name, values, best.get(one, {}).get(name)) for name, values in row.items()]
-        told.append(f"{one}: {'; '.join(phrases)}" if len(series) > 1 else "; ".join(phrases))
+        x, y, where = map(list, zip(*points))
+        hover = "%{customdata}: %{x:.4g}<extra>" + label + "</extra>"
+        return go.Scatter(x=x, y=y, customdata=where, name=label, mode="markers", marker=marker, hovertemplate=hover)
+
+    each = {one: {name: [fmean(values)] for name, values in row.items()} for one, row in series.items()}
+    stroke = {"symbol": "line-ns-open", "line": {"width": 3}}
+    drawn = [mark("mean", each, color=BLUE, size=14 if crowded else 22, **stroke)]
+    for (one, row), look in zip(series.items(), SEEDS):
+        edge = {"width": 1, "color": BLACK}
+        drawn.append(mark(one or "each seed", {one: row}, color=look.colour, symbol=look.mark, size=8, line=edge))
+    if best:
+        most = {one: {name: [value] for name, value in row.items()} for one, row in best.items()}
+        drawn.insert(0, mark("possible at best", most, color=BLACK, size=14 if crowded else 26, **stroke))
     down = {"tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.5, -0.5]}
-    rows = {"title": "", "zeroline": False, "automargin": True} | down
+    told = [
+        f"{one}: " * bool(one)
+        + "; ".join(_measured(name, row[name], (best or {}).get(one, {}).get(name)) for name in row)
+        for one, row in series.items()
+    ]
     alt = f"{lead or f'{title}, {named(across)}: mean and range over seeds.'} {'. '.join(told)}."
-    return figure(title, across, rows, alt, *drawn, **{"height": 170 + 30 * len(names)} | more)
+    rows = {"title": "", "zeroline": False, "automargin": True} | down
+    return figure(title, across, rows, alt, *drawn, **{"height": 150 + (42 if crowded else 28) * len(names)} | more)
 
 
 def taken(row: Row, x: Sequence | None) -> tuple[list, list]:
@@ -184,7 +189,7 @@ def spread(values: Iterable) -> tuple[list, dict | None]:
     if all(len(at) == 1 for at in seeds):
         return means, None
     up, down = [max(at) - mean for at, mean in zip(seeds, means)], [mean - min(at) for at, mean in zip(seeds, means)]
-    return means, {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1}
+    return means, {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.5}
 
 
 def words(lead: str, rows: Mapping[str, Row], x: Sequence | None, told: Told | None) -> str:

@@ -60,7 +60,7 @@ def recalled_table(labels: Sequence[float], recalled: Mapping[str, Sequence[floa
     edge = [y + step for y in labels] + [y - step for y in labels[::-1]]
     band = line("± largest step", k + k[::-1], edge, GUIDE, False, fill="toself", line_width=0, hoverinfo="skip")
     band.update(fillcolor="rgba(118,118,118,0.15)", hovertemplate=None)
-    label = line("label", k, labels, Look(GREY, mark="circle-open"), mode="markers")
+    label = line("label", k, labels, Look(GREY, mark="circle-open"), mode="markers", marker_size=13)
 
     def told(name: str, _: Sequence, values: Sequence[float]) -> str:
         return f"{name}: largest error {max(abs(a - b) for a, b in zip(values, labels)):.3g}"

@@ -45,7 +45,6 @@ def longer_than_trained(cells: Iterable[dict], *, trained: int) -> go.Figure:
         told=lambda arm, r, mean: f"{arm}: {mean[trained - 1]:.2f} at {trained}, {mean[-1]:.2f} at {r[-1]}",
         at={"r in training": trained},
         height=400,
-        legend={"y": -0.22},
     )
 
 

@@ -109,7 +109,6 @@ def order_of_sets(levels: Sequence[float], values: Mapping[tuple[int, ...], floa
         annotations=arrows,
         margin={"t": 90},
         title_y=0.97,
-        legend={"y": -0.2},
     )
 
 

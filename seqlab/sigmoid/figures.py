@@ -8,9 +8,9 @@ from statistics import fmean
 import plotly.graph_objects as go
 from IPython.display import HTML
 
-from seqlab.colours import BLUE, GREY, ORANGE
+from seqlab.colours import GREY
 from seqlab.draw.figures import log
-from seqlab.draw.plots import Look, dots, each, lines
+from seqlab.draw.plots import dots, each, lines
 from seqlab.draw.svg import table
 from seqlab.sigmoid.modalities import by_variant
 
@@ -55,8 +55,6 @@ def variant_scores(cells: Iterable[dict | object], score: str, title: str, refer
         {"softmax": softmax, "sigmoid": {name: row for name, row in found.items() if name not in softmax}},
         names=list(found),
         lead=f"{title}, {unit}: mean (range over seeds). The band is the range of {reference}.",
-        looks=(Look(ORANGE, mark="x"), Look(BLUE, mark="diamond")),
-        height=160 + 26 * len(found),
     )
     low, high = min(found[reference]), max(found[reference])
     return picture.add_vrect(x0=low, x1=high, fillcolor=GREY, opacity=0.25, line_width=0, layer="below")

@@ -108,5 +108,5 @@ def gains(predictions: Sequence[Prediction]) -> go.Figure:
         alt=f"Predicted gains of the {predictions[0].step} pass. {told}. Published for an H100: {reported}.",
         before=[line("published, H100", names, measured, Look(RED, mark="diamond"), **MARK)],
         height=420,
-        legend={"y": -0.3},
+        legend={"y": -0.3},  # below names of three lines
     )

@@ -40,7 +40,7 @@ def thresholds(
         log("largest error of a name, in δ (bottom: 0)", dtick=3),
         shown,
         scales,
-        lead=f"The largest error of a name{below}; {across} goes from {scales[0]:g} to {scales[-1]:g}.",
+        lead=f"The largest error of a name{below}; {across} goes from {scales[0]:.3g} to {scales[-1]:.3g}.",
         floor=1e-12,
         levels={"half a δ: still the right name": 0.5},
         height=380,

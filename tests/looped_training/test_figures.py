@@ -41,9 +41,9 @@ def test_arms():
     picture = figures.arms(CELLS, "2 hops", 2, 0.4)
     assert (
         "none, 1 k parameters, 2 passes 0.705 (0.700 to 0.710)" in picture.layout.meta["alt"]
-        and len(picture.data[0].x) == 8
+        and len(picture.data[1].x) == 8
     )
-    assert "baseline: 0.4" in picture.layout.meta["alt"]
+    assert "baseline (0.4)" in picture.layout.meta["alt"]
 
 
 def test_table_errors():

@@ -37,5 +37,5 @@ def test_budget_curves_mark_where_machines_stop():
 
 def test_mixer_scores():
     picture = pictures.mixer_scores("T", "nats", {"a": [1.0, 3.0], "b": [2.0, 2.0]}, baseline=("guessing", 4.0))
-    assert list(picture.data[0].x) == [1.0, 3.0, 2.0, 2.0] and list(picture.data[1].x) == [2.0, 2.0]
+    assert list(picture.data[0].x) == [2.0, 2.0] and list(picture.data[1].x) == [1.0, 3.0, 2.0, 2.0]
     assert "a 2.000 (1.000 to 3.000)" in picture.layout.meta["alt"] and "guessing" in picture.layout.meta["alt"]

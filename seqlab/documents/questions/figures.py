@@ -11,7 +11,7 @@ from IPython.display import HTML
 from seqlab.colours import BLUE, GREEN, ORANGE, RED
 from seqlab.documents.questions import chance, documents, pooled, summary
 from seqlab.draw import svg
-from seqlab.draw.plots import Look, dots, each, lines
+from seqlab.draw.plots import Look, dots, lines
 
 LOOKS = {
     "big bird": Look(BLUE),
@@ -74,11 +74,10 @@ def needle(stored: dict, edges: Sequence[int] = (0, 512, 4096, 8192, 12288, 1638
         "token at which the answer starts",
         {"title": "share of questions answered first", "range": [-0.03, 1]},
         rows,
-        lead="Share ranked first by the token at which the answer starts.",
-        told=each,
+        lead=f"Share ranked first by where the answer starts ({', '.join(next(iter(rows.values())))} tokens):",
+        told=lambda name, _, y: f"{name} " + ", ".join("none" if share is None else f"{share:.2f}" for share in y),
         looks=[LOOKS[name] for name in rows],
         height=400,
-        legend={"y": -0.45},
     )
     hover = "answer at %{x}: %{y:.2f} of %{customdata} questions"
     return picture.for_each_trace(lambda trace: trace.update(customdata=asked[trace.name], hovertemplate=hover))

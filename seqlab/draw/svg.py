@@ -101,7 +101,7 @@ def table(head: Sequence[Inside], rows: Mapping[str, Sequence[Inside]], caption:
         )
         for name, cells in rows.items()
     ]
-    top = element("caption", caption) if caption else ""
+    top = element("caption", caption, style="caption-side:top;text-align:left") if caption else ""
     return element(
         "table",
         top,

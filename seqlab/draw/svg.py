@@ -91,21 +91,16 @@ def picture(
     return element("svg", parts, **{"role": "img", "aria_label": alt, "viewBox": box, "style": style} | look)
 
 
-def table(head: Sequence[Inside], rows: Mapping[str, Sequence[Inside]], caption: str = "") -> Markup:
-    """A table with a heading for each row and, where `head` is given, for each column; numbers stand at the right."""
-    left, right = "text-align:left;font-weight:normal", "text-align:right;padding:0 .6em"
-    columns = [element("th", word, scope="col", style=right if at else left) for at, word in enumerate(head)]
+def table(
+    head: Sequence[Inside], rows: Mapping[str, Sequence[Inside]], caption: str = "", align: str = "right"
+) -> Markup:
+    """A table with a heading for each row and, where `head` is given, for each column."""
+    left, cell = "text-align:left;font-weight:normal", f"text-align:{align};padding:0 .6em"
+    columns = [element("th", word, scope="col", style=cell if at else left) for at, word in enumerate(head)]
     body = [
-        element(
-            "tr", element("th", name, scope="row", style=left), [element("td", cell, style=right) for cell in cells]
-        )
+        element("tr", element("th", name, scope="row", style=left), [element("td", word, style=cell) for word in cells])
         for name, cells in rows.items()
     ]
     top = element("caption", caption, style="caption-side:top;text-align:left") if caption else ""
-    return element(
-        "table",
-        top,
-        element("tr", columns) if head else "",
-        body,
-        style="color:inherit;font-size:inherit;margin:.6em 0",
-    )
+    look = "color:inherit;font-size:inherit;margin:.6em 0"
+    return element("table", top, element("tr", columns) if head else "", body, style=look)

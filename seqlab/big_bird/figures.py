@@ -64,8 +64,8 @@ def small_world_plane(
         f"{name} has clustering {g.clustering:.2f} and path {g.mean_path:.2f}" for name, g in others.items()
     )
     alt = (
-        f"As the rewired share goes from {shares[0]:g} to {shares[-1]:g}, clustering falls from {first.clustering:.2f} to "
-        f"{last.clustering:.2f} and the mean path from {first.mean_path:.1f} to {last.mean_path:.1f}. {told}. "
+        f"As the rewired share goes from {shares[0]:g} to {shares[-1]:g}, clustering falls from {first.clustering:.2f} "
+        f"to {last.clustering:.2f} and the mean path from {first.mean_path:.1f} to {last.mean_path:.1f}. {told}. "
         "A small world lies at the lower right: clustered and close."
     )
     across, up = {"title": "clustering coefficient", "range": [-0.03, 1]}, log("mean path (steps)", STEPS[:10])

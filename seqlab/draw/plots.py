@@ -1,8 +1,8 @@
 """Lines, bars and dots from named rows of numbers; looks, hover text, axes and alt text follow from the data.
 
 A row gives a number for each x, or what several seeds gave there: then their mean is drawn, with bars over their range.
-It is a mapping x → value, or a sequence along the common `x`. Each row has a colour of its own, and repeats it as a dash,
-a mark or a hatch.
+It is a mapping x → value, or a sequence along the common `x`. Each row has a colour of its own, and repeats it as a
+dash, a mark or a hatch.
 
 The alt text is `alt` where the whole of it is given. Otherwise it is `lead`, one sentence, and a phrase for each row:
 `told(name, x, means)`, or from where to where it goes.
@@ -183,7 +183,7 @@ def taken(row: Row, x: Sequence | None) -> tuple[list, list]:
 
 
 def spread(values: Iterable) -> tuple[list, dict | None]:
-    """The mean at each place, and bars over the range where any place has several seeds; a place may be empty (None)."""
+    """The mean at each place, and bars over the range where one has several seeds; a place may be empty (None)."""
     seeds = [[value] if not isinstance(value, Iterable) else list(value) for value in values]
     means = [at[0] if len(at) == 1 else fmean(at) for at in seeds]
     if all(len(at) == 1 for at in seeds):

@@ -1,4 +1,4 @@
-"""Pictures and tables as text: elements that escape what stands in them, a few shapes, and the frame that says in words what it shows.
+"""Pictures and tables as text: elements that escape what stands in them, a few shapes, a frame that says what it shows.
 
 Colours may be `currentColor`, the colour of the text around the picture, so that it reads on a dark page too.
 """

@@ -33,7 +33,7 @@ def accuracy_by_loops(cells: Iterable[dict], baselines: Mapping[str, float] | No
 
 
 def longer_than_trained(cells: Iterable[dict], *, trained: int) -> go.Figure:
-    """Accuracy if the model stops after 1, 2, … loops, one line an arm; a vertical line at the loops of its training."""
+    """Accuracy if the model stops after 1, 2, … loops, one line an arm; upright: the loops of its training."""
     found = by_cell(cells, "by_loops").items()
     rows = {arm: dict(enumerate(list(zip(*curves))[1:], 1)) for (_, arm, _), curves in found}
     return lines(
@@ -121,9 +121,9 @@ def paths(states: Float[Tensor, "loop case dim"], labels: Sequence[int], names: 
         tracks.append(track.update(showlegend=label not in labels[:case], marker={"color": look.colour, "size": sizes}))
     start, end = (_apart(plane[at], labels) for at in (0, -1))
     alt = (
-        f"{len(labels)} questions, {len(states) - 1} loops, in a plane that holds {kept:.0%} of the variance; marks grow "
-        f"with the loop. Questions with different answers are {start:.2g} times as far apart as those with the same answer "
-        f"before the first loop, {end:.2g} times after the last."
+        f"{len(labels)} questions, {len(states) - 1} loops, in a plane that holds {kept:.0%} of the variance; marks "
+        f"grow with the loop. Questions with different answers are {start:.2g} times as far apart as those with the "
+        f"same answer before the first loop, {end:.2g} times after the last."
     )
     return figure("Where the question goes", "first direction", "second direction", alt, *tracks, height=440)
 
@@ -143,9 +143,9 @@ def reaction_lens(readings: Sequence[AfterLoops], *, trained: int = 12) -> go.Fi
         {"title": "share", "range": [0, 1.03]},
         rows,
         [reading.loops for reading in readings],
-        alt=f"Masked tokens named: {first.right} of {first.masked} after one pass, most ({best}) from pass {full[0]} to "
-        f"pass {full[-1]}, {last.right} after {last.loops}. Atoms traced: {first.atoms} of {first.atoms_of} after one "
-        f"pass, {last.atoms} after {last.loops}.",
+        alt=f"Masked tokens named: {first.right} of {first.masked} after one pass, most ({best}) from pass {full[0]} "
+        f"to pass {full[-1]}, {last.right} after {last.loops}. Atoms traced: {first.atoms} of {first.atoms_of} after "
+        f"one pass, {last.atoms} after {last.loops}.",
         at={f"trained with {trained}": trained},
         height=380,
     )

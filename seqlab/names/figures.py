@@ -20,8 +20,8 @@ def separation_curve(betas: Sequence[float], float64: Sequence[float], exact: Se
     best = max(range(len(betas)), key=lambda at: exact[at])
     lost = f" Float64 loses the last difference at beta {gone:g}; the exact gap stays positive." if gone else ""
     alt = (
-        f"The smallest gap between two names is 0 at beta 0, largest ({exact[best]:.2g}) near beta {betas[best]:g}, and "
-        f"falls exponentially after that.{lost}"
+        f"The smallest gap between two names is 0 at beta 0, largest ({exact[best]:.2g}) near beta {betas[best]:g}, "
+        f"and falls exponentially after that.{lost}"
     )
     return lines(
         "How far apart are the closest two names?",

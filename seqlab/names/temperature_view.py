@@ -54,8 +54,8 @@ class TemperatureView(View):
         labels = [f"token {token} among {s}" for token, s in places]
         line = figures.number_line(flat, labels, [values.index(token) for token, _ in places])
         sentence = (
-            f"{'✓' if verdict else '✗'} beta {_word(self.slider.value)}: {len(set(flat))} different names for {len(flat)} "
-            f"(token, set) pairs; closest two {verdict.margin:.2g} apart"
+            f"{'✓' if verdict else '✗'} beta {_word(self.slider.value)}: {len(set(flat))} different names for "
+            f"{len(flat)} (token, set) pairs; closest two {verdict.margin:.2g} apart"
         )
         return status(bold(sentence)) + line
 

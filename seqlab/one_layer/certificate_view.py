@@ -1,4 +1,4 @@
-"""The memorisation certificate: your sequences, the head and table that know them, or the pair that cannot be told apart."""
+"""The memorisation certificate: your sequences, the head and table that know them, or a pair not to be told apart."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ EXAMPLES = {
 
 @dataclass(frozen=True)
 class Name:
-    """One (token, set) of the data along v, and log10 of the distance to the next name up, exactly (inf for the last)."""
+    """One (token, set) along v, and log10 of the distance to the next name up, exactly (inf for the last)."""
 
     token: str
     label: str
@@ -156,7 +156,7 @@ class CertificateView(View):
 
 
 def at_scale(found: Certificate, factor: float) -> Certificate:
-    """The same certificate with κ multiplied: in float64 where its names still fit there, otherwise in exact arithmetic."""
+    """The same certificate with κ multiplied: in float64 where its names still fit there, else in exact arithmetic."""
     if factor == 1:
         return found
     labels = [[f"={label}" for label in row] for row in found.text.labels]
@@ -174,7 +174,7 @@ def at_scale(found: Certificate, factor: float) -> Certificate:
 
 
 def along_v(found: Certificate) -> list[Name]:
-    """All names in the order of v·id. A head moves tokens by less than their distance, so each token keeps its stretch."""
+    """All names in the order of v·id. A head moves tokens by less than their distance: each keeps its stretch."""
     head, known, text = found.memoriser.head, found.data, found.text
     contexts = mapping.contexts(known)
     order = [

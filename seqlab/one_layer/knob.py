@@ -1,4 +1,4 @@
-"""The temperature knob: from average over Boltzmann to hardmax, exact beside four floating-point types: where names die."""
+"""The temperature knob: from average to hardmax, exact beside four floating-point types: where names die."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ LOOKS = {
     )
 }
 NOTE = (
-    "A dot is a name of its own, a cross one that several share; hover a mark. The float rows are real: tokens are rounded "
-    "to the type, and so is every product, exponential, sum and quotient after them."
+    "A dot is a name of its own, a cross one that several share; hover a mark. The float rows are real: tokens are "
+    "rounded to the type, and so is every product, exponential, sum and quotient after them."
 )
 WIDTH, LEFT, TOP, BOTTOM, FLOOR, ROW = 780, 74, 12, 250, -40, 46
 FINITE = [k for k in KAPPAS if 0 < k < math.inf]

@@ -73,7 +73,7 @@ class MicroscopeView(View):
         self._draw()
 
     def start(self) -> Iterator[None]:
-        """One run, driven by whoever iterates: it draws itself and keeps its curve in `runs`. Nothing while another runs."""
+        """One run, driven by whoever iterates: it draws itself, its curve stays in `runs`. None while another runs."""
         if self.run.disabled:
             return
         task, variant, steps = self.task.value, self.variant.value, self.steps.value

@@ -86,7 +86,7 @@ def ascent(ratios: Sequence[float]) -> go.Figure:
 
 
 def gains(predictions: Sequence[Prediction]) -> go.Figure:
-    """Predicted share of softmax's time that sigmoid saves, under three readings of the limits, beside the published."""
+    """Predicted share of softmax's time that sigmoid saves, by three readings of the limits, beside the published."""
     names = [f"{p.device}, {p.dim}, {'causal' if p.causal else 'full'}" for p in predictions]
     told = "; ".join(
         f"{name}: {100 * p.gain:.1f} %, one after another {100 * p.gain_without_overlap:.1f} %"

@@ -137,9 +137,9 @@ def report(found: Assumption) -> Markup:
     needed = f"needs p (n − 1) δ⁻ᵈ + s = {found.p * (instance.n - 1)} δ⁻ᵈ + {s} attention layers"
     return status(
         *lines,
-        f"{' + '.join(f'{c:,}' for c in instance.connections())} of {instance.n**2:,} connections a layer; one round of "
-        f"{found.p} layer{'s' * (found.p > 1)} at head dim {HEAD_DIM}: {cost.flops:,} FLOP, {cost.least_bytes:,} to "
+        f"{' + '.join(f'{c:,}' for c in instance.connections())} of {instance.n**2:,} connections a layer; one round "
+        f"of {found.p} layer{'s' * (found.p > 1)} at head dim {HEAD_DIM}: {cost.flops:,} FLOP, {cost.least_bytes:,} to "
         f"{cost.gathered_bytes:,} bytes",
-        f"set 1 in blocks of {TILE} tokens, as kernels walks it: {tiles.listed} of {tiles.n_rows * tiles.n_columns} blocks",
+        f"set 1 in blocks of {TILE}, as kernels walks it: {tiles.listed} of {tiles.n_rows * tiles.n_columns} blocks",
         f"the theorem's network: {needed if s else 'the construction does not apply'}",
     )

@@ -22,8 +22,8 @@ def instruction_mix(reports: Mapping[str, Xray]) -> go.Figure:
     architectures = sorted({report.arch for report in reports.values()})
     if len(architectures) != 1 or len(reports) > len(LOOKS):
         raise XrayError(
-            f"reports: got {len(reports)} for {', '.join(architectures) or 'no architecture'}, wanted 1 to {len(LOOKS)} "
-            "of one architecture: instructions of different machines do not compare"
+            f"reports: got {len(reports)} for {', '.join(architectures) or 'no architecture'}, wanted 1 to "
+            f"{len(LOOKS)} of one architecture: instructions of different machines do not compare"
         )
     looped = all(report.loops for report in reports.values())
     counts = {name: report.loop if looped else report.instructions for name, report in reports.items()}

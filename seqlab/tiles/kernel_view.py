@@ -40,7 +40,7 @@ class KernelColumns(anywidget.AnyWidget):
 
 
 class KernelView(View):
-    """One kernel as Python | TTIR | PTX | machine code, or two as Python | machine code each, and their instruction mix.
+    """One kernel as Python | TTIR | PTX | machine code, or two as Python | machine code each, and the mix.
 
     Pointing at a line, or moving the cursor over it, lights the lines it came from and became in the other columns.
     `view.columns.lines = [11]` does so from Python. Raises XrayError for two kernels of different architectures.

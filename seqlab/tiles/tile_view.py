@@ -1,4 +1,4 @@
-"""The tile stepper: attention as a kernel does it, one tile of scores at a time, and what it must remember meanwhile."""
+"""The tile stepper: attention as a kernel does it, a tile of scores at a time, and what it must remember meanwhile."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ MOST_RULES = 24
 FAINT = {"stroke": GREY, "opacity": 0.5}
 WRONG = element("span", "✗", style=f"color:{RED}")
 LEGEND = (
-    "dashed: a past compute row · solid: its own best so far · thick: wins · ✓ keeps the last visit ✗ does not · no visit "
-    "seen yet"
+    "dashed: a past compute row · solid: its own best so far · thick: wins · ✓ keeps the last visit ✗ does not · no "
+    "visit seen yet"
 )
 
 
@@ -114,11 +114,11 @@ class TuringView(View):
             text(4, 73, "cell", 10, "start"),
             text(4, 90, "should be" if wrong else "", 11, "start", fill=RED),
         ]
-        alt = f"Tape before machine step {j}: head in cell {head}, state {state}; {wrong} cells differ from the simulator's"
-        return picture(alt, WIDTH, 98, marks)
+        where = f"head in cell {head}, state {state}; {wrong} cells differ from the simulator's"
+        return picture(f"Tape before machine step {j}: {where}", WIDTH, 98, marks)
 
     def _comb(self, block: tuple[Row, ...], row: Row) -> Markup:
-        """Above, the compute rows of the steps before; below, this block: row k looks up to step k-1, back to row k-1."""
+        """Above, the compute rows of past steps; below, this block: row k looks up to step k-1, back to row k-1."""
         gap = (WIDTH - LEFT - 30) / max(row.step, 12)
         size = min(gap / 2 - 1, 11)
         x = lambda k: LEFT + 16 + (k - 1) * gap
@@ -149,8 +149,8 @@ class TuringView(View):
         marks.append(text(x(self.row.value), 152, f"▲ row {row.index}", 11, font_weight="bold"))
         marks.append(text(LEFT, 172, LEGEND, 11, "start"))
         alt = (
-            f"Decoder row {row.index}, number {self.row.value} of {len(block)} in the block of machine step {row.step}; it "
-            f"sees the rows {row.edges} and keeps {row.attends}"
+            f"Decoder row {row.index}, number {self.row.value} of {len(block)} in the block of machine step "
+            f"{row.step}; it sees the rows {row.edges} and keeps {row.attends}"
         )
         return picture(alt, WIDTH, 178, marks)
 

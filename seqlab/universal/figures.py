@@ -60,8 +60,8 @@ def relu_curves(epsilons: Sequence[float], errors: Sequence[tuple[float, float]]
     sup, area = zip(*errors)
     alt = (
         f"Four ReLUs for the rounding activation, δ = {delta:g}. As ε falls from {max(epsilons):.2g} to "
-        f"{min(epsilons):.2g} the area of the error falls from {max(area):.2g} to {min(area):.2g}, but the largest error "
-        f"stays at {max(sup):.3g}."
+        f"{min(epsilons):.2g} the area of the error falls from {max(area):.2g} to {min(area):.2g}, but the largest "
+        f"error stays at {max(sup):.3g}."
     )
     rows, looks = {"largest error": sup, "area (integral)": area}, (Look(RED, mark="x"), Look(BLUE, "dash"))
     across, up = log("width ε of a ramp"), log("error")

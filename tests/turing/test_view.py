@@ -1,4 +1,4 @@
-"""The view of the Turing machine: it shows the library's run, every control moves something, and bad machines are told."""
+"""The view of the Turing machine: it shows the library's run, all controls move something, bad machines are told."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Ask a document of 25,000 tokens: the ranked sections, where they stand, and who could have heard the question at all."""
+"""Ask a document of 25,000 tokens: the ranked sections, where they stand, and who could have heard the question."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def _bar(part: Document, answer: Answer | None) -> Markup:
         marks.append(text(WIDE / 2, y + 10, said, 11, fill=BLACK))
         told.append(f"{label} could hear the question in {count} tokens")
     alt = (
-        f"{part.name}, {part.length:,} tokens in {len(part.sections)} sections, scores from left to right.{best} Of these, "
-        f"{', '.join(told)}."
+        f"{part.name}, {part.length:,} tokens in {len(part.sections)} sections, scores from left to right.{best} Of "
+        f"these, {', '.join(told)}."
     )
     return picture(alt, WIDE, high + 68, rect(0, 0, WIDE, high + 68, fill="#fff"), marks)
 

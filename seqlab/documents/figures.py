@@ -1,16 +1,15 @@
-"""Pictures of loss as context grows, and of what distant context is worth."""
+"""Pictures of loss as context grows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from statistics import fmean
 
 import plotly.graph_objects as go
 
 from seqlab.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
 from seqlab.documents.model import ARMS, Result, table
 from seqlab.draw.figures import log
-from seqlab.draw.plots import Look, bars, each, lines
+from seqlab.draw.plots import Look, each, lines
 
 LOOKS = dict(
     zip(
@@ -58,28 +57,3 @@ def loss_by_context(
         trace.x = [context * 1.04 ** (at - (len(arms) - 1) / 2) for context in trace.x]
         trace.customdata, trace.hovertemplate = list(rows[trace.name]), "%{customdata} tokens: %{y:.3f}"
     return picture
-
-
-def distant_exchanged(
-    cells: Iterable[dict | Result], context: int, *, score: str = "loss", unit: str, title: str
-) -> go.Figure:
-    """The same models twice: with their own distant context, and with that of another place. Bars over seeds."""
-    cells = list(cells)
-    own, other = table(cells, score), table(cells, f"{score}, foreign")
-    arms = [arm for arm in ARMS if (arm, context) in other]
-    if not arms:
-        there = sorted({n for _, n in other})
-        raise ValueError(f"context: got {context}, wanted one at which the distant context was exchanged: {there}")
-    told = "; ".join(f"{arm} {fmean(own[arm, context]):.3f} and {fmean(other[arm, context]):.3f}" for arm in arms)
-    return bars(
-        title,
-        "where the connections go",
-        unit,
-        {
-            f"distant context: {name}": {arm: values[arm, context] for arm in arms}
-            for name, values in (("own", own), ("of another place", other))
-        },
-        alt=f"{unit.capitalize()} at {context} tokens, with the distant context of the text itself and with that of "
-        f"another place: {told}. Bars show the range over seeds.",
-        height=380,
-    )

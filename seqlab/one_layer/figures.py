@@ -1,64 +1,21 @@
-"""Pictures of one attention layer: where names die, how sets are ordered, who memorises."""
+"""Pictures of one attention layer: how sets are ordered, who memorises."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 import plotly.graph_objects as go
 
-from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED
-from seqlab.draw.figures import figure, log
+from seqlab.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
+from seqlab.draw.figures import figure
 from seqlab.draw.plots import Look, dots, line
 from seqlab.one_layer.trained import by_arm
 
-PRECISION_LOOKS = {  # the mark stands at the death point
-    "exact": Look(BLACK, "solid", "circle"),
-    "float64": Look(BLUE, "dash", "diamond"),
-    "float32": Look(GREEN, "dot", "square"),
-    "float16": Look(ORANGE, "dashdot", "triangle-up"),
-    "bfloat16": Look(PURPLE, "longdash", "x"),
-}
 SIGNS = tuple(
     Look(colour, "dot", mark)
     for colour, mark in zip((BLUE, ORANGE, GREEN, PURPLE, GREY), ("circle", "diamond", "square", "triangle-up", "x"))
 )
-
-
-def separation_by_precision(
-    kappas: Sequence[float], gaps: Mapping[str, Sequence[float]], *, floor: float = -40
-) -> go.Figure:
-    """log10 of the smallest gap (-∞ = none) against the scale κ, one line per precision, with a mark where it dies.
-
-    The death point is the largest κ with all names different. 0 and ∞ have no place on the axis and are left out.
-    """
-    traces, told = [], []
-    finite = [at for at, kappa in enumerate(kappas) if 0 < kappa < math.inf]
-    for name, values in gaps.items():
-        look = PRECISION_LOOKS[name]
-        alive = [at for at in finite if values[at] > -math.inf]
-        heights = [values[at] if at in alive else None for at in finite]
-        hover = "κ = %{x:.3g}: 10^%{y:.1f}"
-        traces.append(
-            line(name, [kappas[at] for at in finite], heights, look, False, legendgroup=name, hovertemplate=hover)
-        )
-        if not alive:
-            told.append(f"{name} never has a different name for all")
-            continue
-        last, gap = kappas[alive[-1]], values[alive[-1]]
-        if alive[-1] == finite[-1]:
-            told.append(f"{name} keeps all names different to the end, where the gap is 10^{gap:.0f}")
-            continue
-        told.append(f"{name} has all names different for the last time at κ = {last:g}")
-        fall = line(name, [last, last], [gap, floor], look._replace(dash="solid"), legendgroup=name, showlegend=False)
-        marker = {"symbol": [f"{look.mark}-open", look.mark], "size": 11, "color": look.colour}
-        traces.append(fall.update(marker=marker, hovertemplate=f"{name} dies after κ = {last:g}<extra></extra>"))
-    alt = f"The smallest gap between two names against the scale κ, both logarithmic: {'; '.join(told)}."
-    up = {"title": "log₁₀ of the smallest gap", "range": [floor - 1.5, 1]}
-    note = {"text": "filled mark: the gap is 0 from here on", "showarrow": False, "x": 0.02, "y": 0.03}
-    notes = [note | {"xref": "paper", "yref": "paper"}]
-    return figure("Where the names die", log("scale κ"), up, alt, *traces, height=420, annotations=notes)
 
 
 def order_of_sets(levels: Sequence[float], values: Mapping[tuple[int, ...], float], *, most: int = 20) -> go.Figure:

@@ -42,7 +42,7 @@ def lab_map() -> HTML:
     known = labs()
     heads = [
         (
-            text(x, 24, axis, 16, class_="label", font_weight="bold"),
+            text(x, 24, axis, 14, class_="label", font_weight="bold"),
             text(x, 44, question, class_="label"),
             line(x, 60, x, 290, opacity=0.3),
         )

@@ -54,7 +54,7 @@ class View(ipywidgets.VBox):
 def status(*lines: Inside, **look: object) -> Markup:
     """What a picture says in words, a line each; a screen reader speaks it whenever it changes."""
     parted = [(BREAK if at else "", line) for at, line in enumerate(lines)]
-    return element("div", parted, **{"role": "status", "style": "line-height:1.6"} | look)
+    return element("div", parted, **{"role": "status", "style": "line-height:1.6;flex:1 1 22em"} | look)
 
 
 def side_by_side(*parts: Inside) -> Markup:

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from statistics import fmean
 
 import plotly.graph_objects as go
-from IPython.display import HTML
 
 from seqlab.colours import BLUE, GREEN, ORANGE, RED
 from seqlab.documents.questions import chance, documents, pooled, summary
-from seqlab.draw import svg
 from seqlab.draw.plots import Look, dots, lines
 
 LOOKS = {
@@ -81,17 +79,3 @@ def needle(stored: dict, edges: Sequence[int] = (0, 512, 4096, 8192, 12288, 1638
     )
     hover = "answer at %{x}: %{y:.2f} of %{customdata} questions"
     return picture.for_each_trace(lambda trace: trace.update(customdata=asked[trace.name], hovertemplate=hover))
-
-
-def numbers(stored: dict) -> HTML:
-    """The table: one row per arm, control and baseline; ranges over seeds."""
-
-    def cell(values: Sequence[float]) -> str:
-        if not values:
-            return "–"
-        low, high = f"{min(values):.3f}", f"{max(values):.3f}"
-        return f"{fmean(values):.3f}" + (f" ({low} to {high})" if low != high else "")
-
-    head = ("reader", "first", "among five", "mean 1/rank", "first, at best")
-    rows = {name: [cell(row[score]) for score in SCORES] for name, row in table(stored).items()}
-    return HTML(svg.table(head, rows))

@@ -18,7 +18,7 @@ from seqlab.colours import BLUE, GREEN, ORANGE
 from seqlab.draw.svg import Inside, Markup, element, path, picture, rect, table, text
 from seqlab.patterns import Instance
 from seqlab.patterns.runs import Runs, expand
-from seqlab.widgets.view import View, bold, side_by_side, status, wide
+from seqlab.widgets.view import Beside, View, bold, side_by_side, status, wide
 
 Kinds, Steps = UInt8[np.ndarray, "row column"], Float[np.ndarray, "block"]
 
@@ -66,23 +66,29 @@ class BigBirdView(View):
             if got not in of:
                 raise ValueError(f"{name}: got {got}, wanted one of {', '.join(map(str, of))}")
         look, lengths = wide(27, 9), [(f"{value:,}", value) for value in LENGTHS]
-        self.random = ipywidgets.IntSlider(value=3, min=0, max=5, description="r, random blocks", **look)
-        self.window = ipywidgets.SelectionSlider(options=(1, 3, 5, 7), value=3, description="w, window blocks", **look)
-        self.globals = ipywidgets.IntSlider(value=2, min=0, max=4, description="g, global blocks", **look)
-        self.block = ipywidgets.SelectionSlider(options=BLOCKS, value=block, description="b, block size", **look)
-        self.n = ipywidgets.SelectionSlider(options=lengths, value=n, description="n, tokens", **look)
-        self.source = ipywidgets.IntSlider(value=10, min=0, max=31, description="look from block", **look)
-        self.where = ipywidgets.ToggleButtons(
-            options=[("inside (ITC)", "ITC"), ("extra tokens (ETC)", "ETC")],
-            description="global blocks",
-            style={"description_width": "9em", "button_width": "10em"},
+        super().__init__(
+            Beside(  # two to a line: r and b, w and n, g and where to look from
+                random=ipywidgets.IntSlider(value=3, min=0, max=5, description="r, random blocks", **look),
+                block=ipywidgets.SelectionSlider(options=BLOCKS, value=block, description="b, block size", **look),
+                window=ipywidgets.SelectionSlider(
+                    options=(1, 3, 5, 7), value=3, description="w, window blocks", **look
+                ),
+                n=ipywidgets.SelectionSlider(options=lengths, value=n, description="n, tokens", **look),
+                globals=ipywidgets.IntSlider(value=2, min=0, max=4, description="g, global blocks", **look),
+                source=ipywidgets.IntSlider(value=10, min=0, max=31, description="look from block", **look),
+            ),
+            Beside(
+                where=ipywidgets.ToggleButtons(
+                    options=[("inside (ITC)", "ITC"), ("extra tokens (ETC)", "ETC")],
+                    description="global blocks",
+                    style={"description_width": "9em", "button_width": "10em"},
+                ),
+                draw=ipywidgets.Button(description="new random blocks", icon="refresh"),
+            ),
         )
-        self.draw = ipywidgets.Button(description="new random blocks", icon="refresh")
+        self.children[0].layout.max_width = "58em"
         self.seed = seed
-        left = ipywidgets.VBox([self.random, self.window, self.globals])
-        right = ipywidgets.VBox([self.block, self.n, self.source])
-        super().__init__((left, right), (self.where, self.draw))
-        self.watch(self._draw, *left.children, *right.children, self.where)
+        self.watch(self._draw, *self.children[0].children, self.where)
         self.draw.on_click(self._again)
         self._draw()
 

@@ -29,7 +29,7 @@ class NormalizerView(View):
         self.choice = ipywidgets.ToggleButtons(options=CHOICES, description="weights by", style={"button_width": "6em"})
         self.beta = ipywidgets.FloatSlider(value=1.0, min=0.0, max=10.0, step=0.1, description="beta", **wide(34, 6))
         self.view = AttentionView(self._weights(), tokens, key_tokens=key_tokens, title="Weights", scale="one")
-        super().__init__(self.choice, self.beta, self.view)
+        super().__init__({"choice": self.choice, "beta": self.beta, "view": self.view})
         self.watch(self._draw, self.choice, self.beta)
 
     def _weights(self) -> Tensor:

@@ -26,16 +26,17 @@ class TemperatureView(View):
         self.x = subsets(tokens, size)
         self.sets = [tuple(map(int, row)) for row in self.x.tolist()]
         options = [(_word(b), b) for b in BETAS]
-        self.slider = ipywidgets.SelectionSlider(options=options, value=beta, description="beta", **wide(34, 6))
         named = [(str(s), at) for at, s in enumerate(self.sets)]
-        self.which = ipywidgets.Dropdown(options=named, value=0, description="weights of")
-        self.view = AttentionView(
-            torch.ones(size, size) / size, list(map(str, self.sets[0])), title="Weights", scale="one"
+        equal, labels = torch.ones(size, size) / size, list(map(str, self.sets[0]))
+        super().__init__(
+            dict(
+                slider=ipywidgets.SelectionSlider(options=options, value=beta, description="beta", **wide(34, 6)),
+                which=ipywidgets.Dropdown(options=named, value=0, description="weights of"),
+                view=AttentionView(equal, labels, title="Weights", scale="one"),
+            )
         )
-        super().__init__(self.slider)
-        self.line = self.picture
-        beside = ipywidgets.HBox([ipywidgets.VBox([self.which, self.view]), self.line])
-        self.children = [self.slider, beside]
+        weights = ipywidgets.VBox([self.which, self.view])
+        self.children = [self.slider, ipywidgets.HBox([weights, self.picture])]
         self.watch(self._draw, self.slider, self.which)
         self._draw()
 
@@ -43,7 +44,7 @@ class TemperatureView(View):
         names, weights = names_and_weights(self.x, self.slider.value)
         chosen = self.which.value
         self.view.show(weights[chosen], list(map(str, self.sets[chosen])))
-        self.line.value = self.told(names)
+        self.picture.value = self.told(names)
 
     def told(self, names: Float[Tensor, "set token"]) -> str:
         """HTML: the verdict in a sentence, and the names on a line, one row per token value."""

@@ -14,7 +14,7 @@ from seqlab.colours import BLUE, RED
 from seqlab.draw.svg import Markup, element, joined, line, picture, rules, text
 from seqlab.one_layer import mapping, memoriser
 from seqlab.one_layer.certificate import CHARACTERS, Certificate, certificate
-from seqlab.widgets.view import View, bold, wide
+from seqlab.widgets.view import Beside, View, bold, wide
 
 WIDTH, LEFT, TOP, PLOT = 780, 66, 22, 170
 COLUMNS, ROWS = 110, 8  # most names in the picture, most sequences in the list
@@ -79,18 +79,27 @@ class CertificateView(View):
 
     def __init__(self, text: str | None = None, dim: int = 3):
         first = next(iter(EXAMPLES))
-        self.example = ipywidgets.Dropdown(options=list(EXAMPLES), value=first, description="start from", **wide(27))
-        self.unfold = ipywidgets.ToggleButton(
-            description="upload a file …", tooltip="formats, limits and the button that takes a file"
-        )
         self.upload = ipywidgets.FileUpload(accept=".csv,.txt,text/plain,text/csv", multiple=False)
-        self.panel = ipywidgets.VBox([])
         words = EXAMPLES[first] if text is None else text
-        self.text = ipywidgets.Textarea(value=words, description="or type", rows=7, continuous_update=False, **wide(52))
+        super().__init__(
+            Beside(
+                example=ipywidgets.Dropdown(options=list(EXAMPLES), value=first, description="start from", **wide(27)),
+                unfold=ipywidgets.ToggleButton(
+                    description="upload a file …", tooltip="formats, limits and the button that takes a file"
+                ),
+            ),
+            dict(
+                panel=ipywidgets.VBox([]),
+                text=ipywidgets.Textarea(
+                    value=words, description="or type", rows=7, continuous_update=False, **wide(52)
+                ),
+            ),
+            Beside(
+                dim=ipywidgets.IntSlider(value=dim, min=1, max=8, description="dimension d", **wide(26)),
+                scale=ipywidgets.SelectionSlider(options=list(SCALES), value="best", description="scale κ", **wide(26)),
+            ),
+        )
         self.text.layout.max_width = "100%"
-        self.dim = ipywidgets.IntSlider(value=dim, min=1, max=8, description="dimension d", **wide(26))
-        self.scale = ipywidgets.SelectionSlider(options=list(SCALES), value="best", description="scale κ", **wide(26))
-        super().__init__((self.example, self.unfold), self.panel, self.text, (self.dim, self.scale))
         self.watch(lambda: setattr(self.text, "value", EXAMPLES[self.example.value]), self.example)
         self.watch(self._fold, self.unfold)
         self.watch(self._take, self.upload)

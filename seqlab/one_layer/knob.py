@@ -10,7 +10,7 @@ import ipywidgets
 from seqlab.colours import BLUE, GREEN, ORANGE, PURPLE, RED
 from seqlab.draw.svg import Markup, circle, element, joined, line, path, picture, rules, text
 from seqlab.one_layer.precision import DTYPES, KAPPAS, PRECISIONS, Named, check, curve, last_alive, named, parse, places
-from seqlab.widgets.view import View, bold, status, wide
+from seqlab.widgets.view import Beside, View, bold, status, wide
 
 EXAMPLES = {  # what the menu says → tokens, members of a set
     "1 to 5, sets of 3": ("1, 2, 3, 4, 5", 3),
@@ -50,12 +50,17 @@ class PrecisionKnob(View):
             )
         self.tokens, self.size_shown, self.refused = check(tokens, size), size, ""
         scales = [(word(k), k) for k in KAPPAS]
-        self.slider = ipywidgets.SelectionSlider(options=scales, value=kappa, description="κ", **wide(46, 6))
-        self.example = ipywidgets.Dropdown(options=list(EXAMPLES), description="start from", **wide(19, 6))
         typed = _listed(self.tokens)
-        self.typed = ipywidgets.Text(value=typed, description="tokens", continuous_update=False, **wide(18, 4))
-        self.size = ipywidgets.IntSlider(value=size, min=2, max=4, description="in a set", **wide(15, 4))
-        super().__init__(self.slider, (self.example, self.typed, self.size))
+        super().__init__(
+            dict(
+                slider=ipywidgets.SelectionSlider(options=scales, value=kappa, description="κ", **wide(46, 6)),
+            ),
+            Beside(
+                example=ipywidgets.Dropdown(options=list(EXAMPLES), description="start from", **wide(19, 6)),
+                typed=ipywidgets.Text(value=typed, description="tokens", continuous_update=False, **wide(18, 4)),
+                size=ipywidgets.IntSlider(value=size, min=2, max=4, description="in a set", **wide(15, 4)),
+            ),
+        )
         self.watch(self._draw, self.slider)
         self.watch(self._load, self.example)
         self.watch(self._choose, self.typed, self.size)

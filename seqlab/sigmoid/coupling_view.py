@@ -29,17 +29,20 @@ class CouplingView(View):
     def __init__(self, seed: int = 0):
         self.others = torch.randn(LENGTHS[-1] - SHOWN, generator=torch.Generator().manual_seed(seed))
         self.scores = list(START)
-        self.which = ipywidgets.ToggleButtons(
-            options=[(f"key {at + 1}", at) for at in range(SHOWN)],
-            value=2,
-            description="move",
-            style={"button_width": "4.5em"},
-        )
         look = wide(34, 6)
-        self.score = ipywidgets.FloatSlider(value=START[2], min=-8, max=8, step=0.1, description="its score", **look)
-        self.length = ipywidgets.SelectionSlider(options=LENGTHS, value=LENGTHS[0], description="n, keys", **look)
-        self.bias = ipywidgets.Checkbox(value=False, description="sigmoid with b = -log n", indent=False)
-        super().__init__(self.which, self.score, self.length, self.bias)
+        super().__init__(
+            dict(
+                which=ipywidgets.ToggleButtons(
+                    options=[(f"key {at + 1}", at) for at in range(SHOWN)],
+                    value=2,
+                    description="move",
+                    style={"button_width": "4.5em"},
+                ),
+                score=ipywidgets.FloatSlider(value=START[2], min=-8, max=8, step=0.1, description="its score", **look),
+                length=ipywidgets.SelectionSlider(options=LENGTHS, value=LENGTHS[0], description="n, keys", **look),
+                bias=ipywidgets.Checkbox(value=False, description="sigmoid with b = -log n", indent=False),
+            ),
+        )
         self.watch(self._choose, self.which)
         self.watch(self._move, self.score)
         self.watch(self._draw, self.length, self.bias)

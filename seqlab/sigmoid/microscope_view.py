@@ -15,7 +15,7 @@ from seqlab.draw.svg import Markup, circle, curve, element, line, picture, rules
 from seqlab.sigmoid import modalities
 from seqlab.sigmoid.modalities import SHIPPED
 from seqlab.sigmoid.telemetry import MEASURES
-from seqlab.widgets.view import View, side_by_side, status, wide
+from seqlab.widgets.view import Beside, View, side_by_side, status, wide
 
 WIDTH, HEIGHT, KEPT = 430, 240, 3
 LOOKS = ((BLUE, ""), (ORANGE, "7 4"), (GREEN, "2 3"))  # newest run first
@@ -52,16 +52,20 @@ class MicroscopeView(View):
     def __init__(self, task: str = "speech", variant: str = "sigmoid"):
         self.shipped, self.tasks, self.runs, self.current = modalities.results(), modalities.modalities(), [], None
         plan, look = self.tasks[task], wide(20, 5)
-        self.task = ipywidgets.Dropdown(options=list(self.tasks), value=task, description="task", **look)
-        self.variant = ipywidgets.Dropdown(options=plan.variants, value=variant, description="variant", **look)
-        self.steps = ipywidgets.IntSlider(plan.steps, 20, plan.steps, 10, description="steps", **look)
-        self.measure = ipywidgets.Dropdown(options=SHIPPED, value="mixed norm", description="right", **look)
-        self.layer = ipywidgets.IntSlider(1, 1, plan.config.layers, description="layer", **look)
-        self.run = ipywidgets.Button(description="Run", icon="play", button_style="primary")
-        self.stop = ipywidgets.Button(description="Stop", icon="stop", disabled=True)
-        self.clear = ipywidgets.Button(description="Forget my runs", icon="trash", disabled=True)
-        below = (self.measure, self.layer, self.run, self.stop, self.clear)
-        super().__init__((self.task, self.variant, self.steps), below)
+        super().__init__(
+            Beside(
+                task=ipywidgets.Dropdown(options=list(self.tasks), value=task, description="task", **look),
+                variant=ipywidgets.Dropdown(options=plan.variants, value=variant, description="variant", **look),
+                steps=ipywidgets.IntSlider(plan.steps, 20, plan.steps, 10, description="steps", **look),
+            ),
+            Beside(
+                measure=ipywidgets.Dropdown(options=SHIPPED, value="mixed norm", description="right", **look),
+                layer=ipywidgets.IntSlider(1, 1, plan.config.layers, description="layer", **look),
+                run=ipywidgets.Button(description="Run", icon="play", button_style="primary"),
+                stop=ipywidgets.Button(description="Stop", icon="stop", disabled=True),
+                clear=ipywidgets.Button(description="Forget my runs", icon="trash", disabled=True),
+            ),
+        )
         self.status = ipywidgets.HTML()
         self.children = [*self.children, self.status]
         self.watch(self._choose_task, self.task)

@@ -10,7 +10,7 @@ from seqlab import patterns
 from seqlab.draw.svg import Inside, Markup, element
 from seqlab.patterns.connectivity import Assumption, assumption_1
 from seqlab.widgets.pattern_grid import MOST, PatternGrid
-from seqlab.widgets.view import View, bold, status
+from seqlab.widgets.view import Beside, View, bold, status
 
 SEARCH = 0.03  # seconds for a chain while painting
 HEAD_DIM = 64
@@ -47,16 +47,24 @@ class PatternEditor(View):
             raise ValueError(
                 f"start, n: got {start!r}, {n}; wanted one of {', '.join(CATALOGUE)}, and 4 to {MOST} tokens"
             )
-        self.grid = PatternGrid()
-        self.choice = ipywidgets.Dropdown(options=list(CATALOGUE), value=start, description="start from")
-        self.size = ipywidgets.IntSlider(value=n, min=4, max=MOST, description="tokens", continuous_update=False)
-        self.sets = ipywidgets.ToggleButtons(options=[("set 1", 0)], description="paint", style={"button_width": "5em"})
-        self.source = ipywidgets.IntSlider(value=0, min=0, max=n - 1, description="heard of")
-        self.hop = ipywidgets.IntSlider(value=1, min=0, max=2, description="steps")
-        self.play = ipywidgets.Play(value=0, min=0, max=2, interval=700)
+        super().__init__(
+            Beside(
+                choice=ipywidgets.Dropdown(options=list(CATALOGUE), value=start, description="start from"),
+                size=ipywidgets.IntSlider(value=n, min=4, max=MOST, description="tokens", continuous_update=False),
+                sets=ipywidgets.ToggleButtons(
+                    options=[("set 1", 0)], description="paint", style={"button_width": "5em"}
+                ),
+            ),
+            dict(
+                grid=PatternGrid(),
+            ),
+            Beside(
+                source=ipywidgets.IntSlider(value=0, min=0, max=n - 1, description="heard of"),
+                hop=ipywidgets.IntSlider(value=1, min=0, max=2, description="steps"),
+                play=ipywidgets.Play(value=0, min=0, max=2, interval=700),
+            ),
+        )
         ipywidgets.jslink((self.play, "value"), (self.hop, "value"))
-        super().__init__((self.choice, self.size, self.sets), self.grid, (self.source, self.hop, self.play))
-        self.told = self.picture
         self.watch(self._load, self.choice, self.size)
         self.watch(self._show, self.sets)
         self.watch(self._spread, self.source)
@@ -93,7 +101,7 @@ class PatternEditor(View):
         self.found = assumption_1(self.instance, seconds=SEARCH)
         chain = self.found.chain
         self.grid.chain = list(map(int, chain.order)) if chain.status == "found" else []
-        self.told.value = report(self.found)
+        self.picture.value = report(self.found)
         steps = self.found.s or 2 * len(self.masks[0])
         self.play.max = self.hop.max = max(min(steps, 2 * MOST), 1)
         self._spread()
@@ -115,7 +123,7 @@ class PatternEditor(View):
     def twin(self) -> str:
         """The painted grid as characters, and the report."""
         rows = "\n".join(" ".join("■" if seen else "·" for seen in row) for row in self.masks[self.sets.value or 0])
-        return element("figure", element("pre", rows, style="line-height:1.1"), Markup(self.told.value))
+        return element("figure", element("pre", rows, style="line-height:1.1"), Markup(self.picture.value))
 
 
 def report(found: Assumption) -> Markup:

@@ -54,25 +54,26 @@ class KernelView(View):
         self.reports = [report] if other is None else [report, other]
         self.names = _names(self.reports)
         looped = all(one.loops for one in self.reports)
-        self.scope = ipywidgets.ToggleButtons(
-            options=SCOPES if looped else SCOPES[1:], description="count the", style={"button_width": "8em"}
+        facts = [(_facts(one, name), BREAK) for one, name in zip(self.reports, self.names)]
+        scopes = SCOPES if looped else SCOPES[1:]
+        super().__init__(
+            dict(
+                facts=ipywidgets.HTML(element("div", facts)),
+                columns=KernelColumns(groups=_groups(self.reports, self.names), lines=[*map(_busiest, self.reports)]),
+                scope=ipywidgets.ToggleButtons(options=scopes, description="count the", style={"button_width": "8em"}),
+            )
         )
-        self.columns = KernelColumns(groups=_groups(self.reports, self.names), lines=[*map(_busiest, self.reports)])
-        facts = [_facts(one, name) for one, name in zip(self.reports, self.names)]
-        self.facts = ipywidgets.HTML(element("div", [(fact, BREAK) for fact in facts]))
-        super().__init__(self.facts, self.columns, self.scope)
-        self.mix = self.picture
         self.watch(self._count, self.scope)
         self._count()
 
     def twin(self) -> str:
         """A static HTML figure: what was compiled, lines of each stage for each line of Python, and the mix."""
         caption = element("figcaption", bold(" and ".join(self.names)), ": what each line became")
-        body = Markup(self.facts.value), map(_traced, self.reports, self.names), Markup(self.mix.value)
+        body = Markup(self.facts.value), map(_traced, self.reports, self.names), Markup(self.picture.value)
         return element("figure", caption, body, style="margin:0.5em 0")
 
     def _count(self) -> None:
-        self.mix.value = _mix(self.reports, self.names, self.scope.value)
+        self.picture.value = _mix(self.reports, self.names, self.scope.value)
 
     def _repr_mimebundle_(self, **options: object) -> dict:
         return super()._repr_mimebundle_(**options) | {"text/plain": "\n\n".join(map(str, self.reports))}

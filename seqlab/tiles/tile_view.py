@@ -31,11 +31,14 @@ class TileView(View):
         draw = torch.Generator().manual_seed(seed)
         self.q, self.k, self.v = torch.randn(3, LENGTH, DIM, generator=draw)
         look = {"style": {"button_width": "6em"}}
-        self.normalizer = ipywidgets.ToggleButtons(options=("softmax", "sigmoid"), description="weights by", **look)
-        self.pattern = ipywidgets.ToggleButtons(options=PATTERNS, description="pattern", **look)
-        self.tile = ipywidgets.ToggleButtons(options=TILES, value=16, description="tile", **look)
-        self.step = ipywidgets.IntSlider(value=6, min=0, max=16, description="tiles done", **wide(34, 6))
-        super().__init__(self.normalizer, self.pattern, self.tile, self.step)
+        super().__init__(
+            dict(
+                normalizer=ipywidgets.ToggleButtons(options=("softmax", "sigmoid"), description="weights by", **look),
+                pattern=ipywidgets.ToggleButtons(options=PATTERNS, description="pattern", **look),
+                tile=ipywidgets.ToggleButtons(options=TILES, value=16, description="tile", **look),
+                step=ipywidgets.IntSlider(value=6, min=0, max=16, description="tiles done", **wide(34, 6)),
+            ),
+        )
         self.watch(self._shape, self.pattern, self.tile)
         self.watch(self._draw, self.normalizer, self.step)
         self._shape()

@@ -10,7 +10,7 @@ from seqlab.colours import BLUE, GREY, ORANGE, RED
 from seqlab.draw.svg import Inside, Markup, circle, element, line, path, picture, rect, text
 from seqlab.turing import SHIPPED, Machine, Row, Run, Step, decode, last_visit, look_ups, rows_for
 from seqlab.turing.machine import MOVES
-from seqlab.widgets.view import View, bold, status, wide
+from seqlab.widgets.view import Beside, View, bold, status, wide
 
 STEPS = 24
 WORDS = {"bouncing": "0110", "increment": "1011", "palindrome": "abba", "busy_beaver_3": "", "busy_beaver_4": ""}
@@ -33,16 +33,20 @@ class TuringView(View):
 
     def __init__(self, machine: str = "bouncing", word: str | None = None, step: int = 7, row: int = 4):
         look = wide(34)
-        self.choice = ipywidgets.Dropdown(options=list(WORDS), value=machine, description="machine", **look)
-        self.text = ipywidgets.Textarea(continuous_update=False, description="or type one", rows=6, **look)
-        self.word = ipywidgets.Text(continuous_update=False, description="word", **look)
-        self.step = ipywidgets.IntSlider(value=step, min=0, max=STEPS - 1, description="machine step", **look)
-        self.row = ipywidgets.IntSlider(value=row, min=1, max=step + 1, description="row in its block", **look)
-        self.back = ipywidgets.Button(description="◀ row", tooltip="one decoder row back; from the first to the last")
-        self.next = ipywidgets.Button(description="row ▶", tooltip="one decoder row on; from the last to the first")
-        self.printed = ipywidgets.Checkbox(value=False, description="the sign as printed in the paper", indent=False)
-        buttons = (self.back, self.next, self.printed)
-        super().__init__(self.choice, self.text, self.word, self.step, self.row, buttons)
+        super().__init__(
+            dict(
+                choice=ipywidgets.Dropdown(options=list(WORDS), value=machine, description="machine", **look),
+                text=ipywidgets.Textarea(continuous_update=False, description="or type one", rows=6, **look),
+                word=ipywidgets.Text(continuous_update=False, description="word", **look),
+                step=ipywidgets.IntSlider(value=step, min=0, max=STEPS - 1, description="machine step", **look),
+                row=ipywidgets.IntSlider(value=row, min=1, max=step + 1, description="row in its block", **look),
+            ),
+            Beside(
+                back=ipywidgets.Button(description="◀ row", tooltip="one decoder row back; from the first to the last"),
+                next=ipywidgets.Button(description="row ▶", tooltip="one decoder row on; from the last to the first"),
+                printed=ipywidgets.Checkbox(value=False, description="the sign as printed in the paper", indent=False),
+            ),
+        )
         self.watch(self._load, self.choice)
         self.watch(self._run, self.text, self.word, self.printed)
         self.watch(lambda: self._to(self.step.value, self.row.value), self.step)

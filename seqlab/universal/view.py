@@ -28,13 +28,16 @@ class SweepView(View):
     def __init__(self, sequences: Sequence[Sequence[int]] = SEQUENCES, levels: int = 6):
         self.sequences = np.array(sequences)[:, :, None]
         self.levels, self.length = levels, self.sequences.shape[1]
-        self.step = ipywidgets.IntSlider(value=2, min=0, max=levels + 1, description="layers done", **wide(36, 7))
-        self.gain = ipywidgets.ToggleButtons(
-            options=((f"{levels}, the proof's", levels), ("2", 2), ("1", 1)),
-            description="gain",
-            style={"button_width": "10em", "description_width": "7em"},
+        super().__init__(
+            dict(
+                step=ipywidgets.IntSlider(value=2, min=0, max=levels + 1, description="layers done", **wide(36, 7)),
+                gain=ipywidgets.ToggleButtons(
+                    options=((f"{levels}, the proof's", levels), ("2", 2), ("1", 1)),
+                    description="gain",
+                    style={"button_width": "10em", "description_width": "7em"},
+                ),
+            ),
         )
-        super().__init__(self.step, self.gain)
         self.watch(self._draw, self.step, self.gain)
         self._draw()
 
@@ -124,16 +127,17 @@ class BudgetView(View):
         look = wide(32, 10)
         epsilons, slopes = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001), (0.5, 1.0, 2.0, 5.0, 10.0)
         choices = lambda numbers: [(f"{number:g}", number) for number in numbers]
-        self.length = ipywidgets.IntSlider(value=3, min=2, max=16, description="n, tokens", **look)
-        self.dim = ipywidgets.IntSlider(value=1, min=1, max=8, description="d, dimensions", **look)
-        self.epsilon = ipywidgets.SelectionSlider(options=choices(epsilons), value=0.2, description="ε, error", **look)
-        self.lipschitz = ipywidgets.SelectionSlider(
-            options=choices(slopes), value=1.0, description="Lipschitz constant", **look
-        )
-        self.positions = ipywidgets.Checkbox(value=True, description="with positions", indent=False)
-        self.controls = (self.length, self.dim, self.epsilon, self.lipschitz, self.positions)
-        super().__init__(*self.controls)
-        self.table = self.picture
+        controls = {
+            "length": ipywidgets.IntSlider(value=3, min=2, max=16, description="n, tokens", **look),
+            "dim": ipywidgets.IntSlider(value=1, min=1, max=8, description="d, dimensions", **look),
+            "epsilon": ipywidgets.SelectionSlider(options=choices(epsilons), value=0.2, description="ε, error", **look),
+            "lipschitz": ipywidgets.SelectionSlider(
+                options=choices(slopes), value=1.0, description="Lipschitz constant", **look
+            ),
+            "positions": ipywidgets.Checkbox(value=True, description="with positions", indent=False),
+        }
+        super().__init__(controls)
+        self.controls = tuple(controls.values())
         self.watch(self._draw, *self.controls)
         self._draw()
 
@@ -156,7 +160,7 @@ class BudgetView(View):
             "float64 (53 bits)": fits("float64"),
             "this laptop": "✓ can build and run it" if b.laptop else "✗ too many layers",
         }
-        self.table.value = status(table((), {name: [value] for name, value in rows.items()}, align="left"))
+        self.picture.value = status(table((), {name: [value] for name, value in rows.items()}, align="left"))
 
 
 def spoken(number: int) -> str:

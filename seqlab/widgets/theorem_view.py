@@ -23,11 +23,10 @@ class TheoremView(View):
             name: ipywidgets.Checkbox(value=False, description=label, indent=False, layout={"width": "auto"})
             for name, label in switches.items()
         }
-        super().__init__(*self.boxes.values())
-        self.shown = self.picture
+        super().__init__(dict(self.boxes))
         self.watch(self._judge, *self.boxes.values())
         self._judge()
 
     def _judge(self) -> None:
         self.verdict = self.check(**{name: box.value for name, box in self.boxes.items()})
-        self.shown.value = status(Markup(self.verdict._repr_html_()))
+        self.picture.value = status(Markup(self.verdict._repr_html_()))

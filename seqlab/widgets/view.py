@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import ipywidgets
@@ -10,19 +10,27 @@ import ipywidgets
 from seqlab.colours import RED
 from seqlab.draw.svg import Inside, Markup, element
 
-BREAK = Markup("<br>")
+BREAK, WRAP = Markup("<br>"), {"flex_flow": "row wrap"}
+
+
+class Beside(dict):
+    """Controls by name that stand side by side."""
 
 
 class View(ipywidgets.VBox):
-    """Rows of controls, a message where something cannot be used, and a picture.
+    """Controls, a message where something cannot be used, and a picture; the last two remain where no kernel answers.
 
-    A row is a control, or several side by side in a tuple. Without a kernel the message and the picture remain.
+    Controls come by name and become attributes; those of a dict stand below one another, those of a Beside side by
+    side.
     """
 
-    def __init__(self, *rows: ipywidgets.Widget | tuple):
-        self.error, self.picture, self.still = ipywidgets.HTML(), ipywidgets.HTML(), False
-        wrap = {"flex_flow": "row wrap"}
-        above = [ipywidgets.HBox(row, layout=wrap) if isinstance(row, tuple) else row for row in rows]
+    def __init__(self, *groups: Mapping[str, ipywidgets.Widget]):
+        self.error, self.picture, self.still, above = ipywidgets.HTML(), ipywidgets.HTML(), False, []
+        for group in groups:
+            for name, control in group.items():
+                setattr(self, name, control)
+            controls = [*group.values()]
+            above += [ipywidgets.HBox(controls, layout=WRAP)] if isinstance(group, Beside) else controls
         super().__init__([*above, self.error, self.picture])
 
     def watch(self, call: Callable[[], object], *controls: ipywidgets.Widget) -> None:

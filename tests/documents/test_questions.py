@@ -286,7 +286,7 @@ def test_asking():
 
 def test_the_view_changes_with_every_control_and_takes_bad_input():
     view = QuestionView("What is Perl?", "perlfaq2")
-    pictures = [view.shown.value]
+    pictures = [view.picture.value]
     for control, value in (
         (view.question, "Where is CPAN?"),
         (view.cut, True),
@@ -294,12 +294,12 @@ def test_the_view_changes_with_every_control_and_takes_bad_input():
         (view.question, ""),
     ):
         control.value = value
-        pictures.append(view.shown.value)
+        pictures.append(view.picture.value)
     assert len(set(pictures)) == len(pictures)
     assert "same for every question" in pictures[2] and "Type a question" in pictures[4] and view.answer is None
     view.question.value = "<b>zzyzx</b>"
     view.cut.value = False
-    assert "zzyzx" in view.shown.value and "<b>zzyzx" not in view.shown.value
+    assert "zzyzx" in view.picture.value and "<b>zzyzx" not in view.picture.value
     assert "could hear" in view._repr_mimebundle_()["text/html"]
 
 

@@ -12,7 +12,7 @@ from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE
 from seqlab.documents.questions import Answer, Document, ask, documents, listens
 from seqlab.documents.questions.model import Config, Reader
 from seqlab.draw.svg import Markup, element, joined, picture, rect, text
-from seqlab.widgets.view import BREAK, View, bold, wide
+from seqlab.widgets.view import BREAK, Beside, View, bold, wide
 
 WIDE, SHOWN = 720, 5
 
@@ -32,20 +32,24 @@ class QuestionView(View):
         model: Reader | None = None,
     ):
         self.model = model
-        self.question = ipywidgets.Text(
-            value=question, description="question", continuous_update=False, layout={"width": "48em"}
-        )
         names = sorted(documents(), key=lambda name: -documents()[name].length)
         options = [(f"{name} ({documents()[name].length:,} tokens)", name) for name in names]
-        self.which = ipywidgets.Dropdown(options=options, value=document, description="document", **wide(30, 6))
-        self.cut = ipywidgets.Checkbox(
-            value=False,
-            description="cut the question's tokens off: nobody hears them",
-            indent=False,
-            layout={"width": "auto"},
+        super().__init__(
+            dict(
+                question=ipywidgets.Text(
+                    value=question, description="question", continuous_update=False, layout={"width": "48em"}
+                ),
+            ),
+            Beside(
+                which=ipywidgets.Dropdown(options=options, value=document, description="document", **wide(30, 6)),
+                cut=ipywidgets.Checkbox(
+                    value=False,
+                    description="cut the question's tokens off: nobody hears them",
+                    indent=False,
+                    layout={"width": "auto"},
+                ),
+            ),
         )
-        super().__init__(self.question, (self.which, self.cut))
-        self.shown = self.picture
         self.watch(self._draw, self.question, self.which, self.cut)
         self._draw()
 
@@ -57,11 +61,11 @@ class QuestionView(View):
         with suppress(ValueError):  # a question without a word
             self.answer = ask(self.question.value, part, model=self.model, cut=self.cut.value)
             below = _listing(self.answer, self.cut.value)
-        self.shown.value = element("div", _bar(part, self.answer), below, style=f"max-width:{WIDE}px")
+        self.picture.value = element("div", _bar(part, self.answer), below, style=f"max-width:{WIDE}px")
 
     def twin(self) -> str:
         asked = element("p", bold(self.question.value), f" asked of {self.which.value}")
-        return asked + self.shown.value
+        return asked + self.picture.value
 
 
 def _bar(part: Document, answer: Answer | None) -> Markup:

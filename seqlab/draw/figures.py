@@ -36,7 +36,7 @@ def figure(
     levels, at: name → height of a dashed line, or place of an upright one; the alt text names them too
     """
     levels, at = levels or {}, at or {}
-    alt += "".join(f" Dashed: {name} ({value:,.4g})." for name, value in (levels | at).items())
+    alt += "".join(f" Dashed: {name} ({spoken(value)})." for name, value in (levels | at).items())
     picture = go.Figure(list(traces))
     picture.update_layout(
         title=title,
@@ -67,6 +67,11 @@ def log(title: str, ticks: Iterable[float] = (), label: Callable[[float], str] =
 def named(axis: Axis) -> str:
     """The title of an axis."""
     return _axis(axis)["title"]
+
+
+def spoken(number: object) -> str:
+    """A number in an alt text: whole ones with separators."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:.4g}" if isinstance(number, float) else str(number)
 
 
 def _axis(axis: Axis) -> Mapping[str, object]:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from seqlab.colours import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, RED
-from seqlab.draw.figures import Axis, figure, named
+from seqlab.draw.figures import Axis, figure, named, spoken
 
 
 class Look(NamedTuple):
@@ -160,7 +160,16 @@ def dots(
     drawn = [mark("mean", each, color=BLUE, size=14 if crowded else 22, **stroke)]
     for (one, row), look in zip(series.items(), SEEDS):
         edge = {"width": 1, "color": BLACK}
-        drawn.append(mark(one or "each seed", {one: row}, color=look.colour, symbol=look.mark, size=8, line=edge))
+        drawn.append(
+            mark(
+                f"{one}, each seed" if one else "each seed",
+                {one: row},
+                color=look.colour,
+                symbol=look.mark,
+                size=8,
+                line=edge,
+            )
+        )
     if best:
         most = {one: {name: [value] for name, value in row.items()} for one, row in best.items()}
         drawn.insert(0, mark("possible at best", most, color=BLACK, size=14 if crowded else 26, **stroke))
@@ -203,11 +212,6 @@ def each(name: str, x: Sequence, y: Sequence) -> str:
     """A phrase that lists a row's values, for rows of a few places."""
     points = [f"{'none' if value is None else f'{value:.4g}'} at {spoken(at)}" for at, value in zip(x, y)]
     return f"{name}: {', '.join(points)}"
-
-
-def spoken(number: object) -> str:
-    """A place on an axis: whole numbers with separators."""
-    return f"{number:,}" if isinstance(number, int) else f"{number:.3g}" if isinstance(number, float) else str(number)
 
 
 def _measured(name: str, values: Sequence[float], best: float | None) -> str:

@@ -79,6 +79,6 @@ def decided_by(a: Sequence[int], b: Sequence[int]) -> tuple[int, bool]:
 def memorised(cells: Iterable[dict | object], title: str, *, test: bool = False) -> go.Figure:
     """Training accuracy by arm: each seed, the mean, the exact ceiling; with `test` the accuracy on unseen data too."""
     cells = list(cells)
-    series = {"trained": by_arm(cells)} | ({"sentences never trained on": by_arm(cells, "test")} if test else {})
+    series = {"trained": by_arm(cells)} | ({"never trained on": by_arm(cells, "test")} if test else {})
     best = {"trained": {arm: fmean(limit) for arm, limit in by_arm(cells, "ceiling").items()}}
     return dots(title, {"title": "share of labels right", "range": [0, 1.03]}, series, best=best)

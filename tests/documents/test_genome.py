@@ -228,9 +228,3 @@ def test_figures_say_what_they_show():
     picture = figures.loss_by_context(CELLS, unit="bits per token", title="Frames", levels={"majority": 2.8})
     assert "BigBird" in picture.layout.meta["alt"] and "nan" not in picture.layout.meta["alt"]
     assert len({trace.line.dash for trace in picture.data}) == len(picture.data) == 6
-    bars = figures.distant_exchanged(CELLS, 256, unit="bits per token", title="Exchanged")
-    assert {trace.marker.pattern.shape for trace in bars.data} == {"", "/"} and "window 0.996 and 0.996" in (
-        bars.layout.meta["alt"]
-    )
-    with pytest.raises(ValueError, match="64"):
-        figures.distant_exchanged(CELLS, 64, unit="bits", title="x")

@@ -1,4 +1,4 @@
-"""The training microscope: never empty, every control shows, a run repeats the shipped curve, Stop stops, nothing raises."""
+"""The training microscope: never empty, every control shows, a run repeats the shipped curve, Stop stops."""
 
 import asyncio
 
@@ -45,9 +45,7 @@ def test_a_run_is_live_deterministic_and_compared(view):
     short(view)
     assert "repeats run 1" in view.status.value and "largest gap 0)" in view.status.value
     short(view, "b = -log n")
-    assert (
-        "bias &#x27;zero&#x27; → &#x27;trained&#x27;" in view.status.value and "things changed" not in view.status.value
-    )
+    assert "bias 'zero' → 'trained'" in view.status.value and "things changed" not in view.status.value
     short(view, "softmax")
     assert "2 things changed at once" in view.status.value
     assert len(view.runs) == KEPT and [curve.number for curve in view.runs] == [4, 3, 2]

@@ -41,13 +41,13 @@ def test_sweep_twin():
 
 def test_budget_view_agrees_with_the_library_and_survives_extremes():
     view = BudgetView()
-    assert spoken(view.budget().values) in view.table.value
+    assert spoken(view.budget().values) in view.picture.value
     for control in view.controls[:2]:
         control.value = control.max
     view.epsilon.value, view.lipschitz.value = 0.001, 10.0
-    assert "10^" in view.table.value and "✗ too many layers" in view.table.value
+    assert "10^" in view.picture.value and "✗ too many layers" in view.picture.value
     view.positions.value = False
-    assert view._repr_mimebundle_()["text/html"] == view.table.value
+    assert view._repr_mimebundle_()["text/html"] == view.picture.value
 
 
 def test_stepper_ends_at_the_table():

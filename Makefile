@@ -31,7 +31,7 @@ bench: setup  ## measure against peers in the same run
 	@$(PY) -m ci.bench
 
 bench-gpu: setup  ## the Triton kernels on a GPU: right first, then timed  (BENCH_ARGS="--quick" or "--dry-run")
-	@$(PY) -m ci.bench_gpu $(BENCH_ARGS)
+	@$(PY) -m ci.bench.gpu $(BENCH_ARGS)
 
 doctor: setup  ## what this machine has, and what each lab can use
 	@$(PY) -m seqlab

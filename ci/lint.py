@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+from bs4 import BeautifulSoup
 from IPython.core.inputtransformer2 import TransformerManager
+from nbconvert.filters import markdown2html
+from nbstripout import strip_output
 
 ROOT = Path(__file__).parents[1]
 MAX_LINES = 40
@@ -24,10 +27,6 @@ FORBIDDEN = {
     r"\bos\.chdir\b": "changes the working directory; use paths of seqlab.data",
     r"\bsys\.path\b": "changes the import path; seqlab is installed",
 }
-NO_MARKDOWN = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]+\$", re.S)
-IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^)\s]+)[^)]*\)|<img\b(?P<tag>[^>]*)>")
-LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)[^)]*\)|<a\b[^>]*href\s*=\s*[\"']([^\"']+)")
-
 
 def lint(path: Path) -> list[str]:
     """All complaints about one notebook, each with the file, the cell and a cure."""

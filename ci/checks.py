@@ -10,6 +10,7 @@ import nbformat
 
 from ci.result import Failure, Result, first_line
 from seqlab.course.claims import Expectation
+from seqlab.course.rooms import rooms_of
 
 ROOT = Path(__file__).parents[1]
 OWN = tuple(f"{ROOT / package}{os.sep}" for package in ("seqlab", "kernels", "ci"))
@@ -102,15 +103,15 @@ def judge_claims(
     records: list[dict], expectations: dict[str, Expectation], result: Result, executed: nbformat.NotebookNode
 ) -> tuple[list[dict], list[Failure]]:
     """The report's entries for one notebook, and what is missing, unlisted, misplaced or out of bounds."""
-    entries, failures, made = {}, [], set()
+    entries, failures, made, rooms = {}, [], set(), rooms_of(result.lab, executed.metadata)
     for record in records:
         id, value = record["id"], record["value"]
         cell = executed.cells[record["cell"]]
         place = (cell.metadata.get("source_index"), first_line(cell))
         made.add(id)
         expectation = expectations.get(id)
-        if expectation is None or expectation.lab != result.lab:
-            where = "not in the claims file" if expectation is None else f"listed for {expectation.lab}"
+        if expectation is None or expectation.room not in rooms:
+            where = "not in the claims file" if expectation is None else f"belongs to {expectation.room}"
             failures.append(Failure("claim", f"{id} is stated here and {where}", *place))
             entries[id] = _entry(result, id, "", value, "", None, False)
             continue
@@ -127,7 +128,7 @@ def judge_claims(
                 )
             )
     for id, expectation in expectations.items():
-        if expectation.lab == result.lab and id not in made:
+        if expectation.room in rooms and id not in made:
             failures.append(Failure("claim", f"{id} is in the claims file and was never stated"))
             entries[id] = _entry(
                 result, id, expectation.statement, None, expectation.expected(result.mode), None, False

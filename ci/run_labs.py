@@ -30,7 +30,8 @@ import psutil
 from ci import lint, report
 from ci.execute import Job
 from ci.result import Failure, Result
-from seqlab.course.claims import CLAIMS_FILE, MODES, fingerprint, load_expectations
+from seqlab.course.claims import MODES, fingerprint, load_expectations
+from seqlab.course.rooms import lab_files
 
 ROOT = Path(__file__).parents[1]
 TOKEN = "SEQLAB_RUN"
@@ -48,7 +49,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--resume", action="store_true", help="skip notebooks whose last result is good and whose inputs are unchanged"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--claims", type=Path, default=CLAIMS_FILE)
+    parser.add_argument("--claims", type=Path, help="a claims file instead of those of the rooms")
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--cell-timeout", type=float, metavar="S", help="per cell; 300, in full mode 3600")
     parser.add_argument("--total-timeout", type=float, metavar="S", help="per notebook; 900, in full mode 10800")
@@ -60,7 +61,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     if chosen.jobs < 1:
         parser.error(f"--jobs: got {chosen.jobs}, wanted at least 1")
     try:
-        chosen.paths = [find(name) for name in chosen.labs] or sorted((ROOT / "labs").glob("[0-9]*.ipynb"))
+        chosen.paths = [find(name) for name in chosen.labs] or lab_files(ROOT / "labs")
     except ValueError as error:
         parser.error(str(error))
     try:
@@ -71,8 +72,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def find(name: str) -> Path:
-    """The notebook that `name` means: a path, a slug such as 01_attention_names_things, or a number such as 01."""
-    known = sorted((ROOT / "labs").glob("[0-9]*.ipynb"))
+    """The notebook that `name` means: a path, a slug such as 01_names_by_attention, or a number such as 01."""
+    known = lab_files(ROOT / "labs")
     if name.endswith(".ipynb") and Path(name).exists():
         return Path(name).resolve()
     hits = [path for path in known if path.stem == name or path.stem.split("_")[0] == name.zfill(2)]
@@ -95,7 +96,7 @@ def job_for(path: Path, edition: str, chosen: argparse.Namespace) -> Job:
         result=str((place / f"{path.stem}.result.json").resolve()),
         folder=str((place / "cwd" / path.stem).resolve()),
         scratch="",
-        claims=str(chosen.claims.resolve()),
+        claims=str(chosen.claims.resolve()) if chosen.claims else None,
         digest=digest(path, edition, chosen),
         cell_timeout=chosen.cell_timeout,
         max_kb=chosen.max_kb,
@@ -112,7 +113,7 @@ def digest(path: Path, edition: str, chosen: argparse.Namespace) -> str:
         if "__pycache__" not in file.parts
     )
     runner = (ROOT / "ci" / name for name in ("execute.py", "checks.py", "lint.py"))
-    for file in [path, chosen.claims, *runner, *library]:
+    for file in [path, *filter(None, [chosen.claims]), *runner, *library]:
         content.update(file.read_bytes() if file.is_file() else b"")
     return content.hexdigest()[:16]
 

@@ -1,6 +1,6 @@
 """seqlab: build and break, paper by paper, why transformers can compute what they compute.
 
-The package stays light: plotly, ipywidgets and triton are imported only by `seqlab.figures`, `seqlab.widgets`
+The package stays light: plotly, ipywidgets and triton are imported only by `seqlab.draw.figures`, `seqlab.widgets`
 and `kernels`, and only when something is drawn or dispatched.
 """
 

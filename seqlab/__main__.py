@@ -1,6 +1,6 @@
 """`python -m seqlab`: the doctor's report."""
 
-from seqlab.doctor import report
+from seqlab.course.doctor import report
 
 if __name__ == "__main__":
     print(report())

@@ -2,5 +2,7 @@
 
 from pathlib import Path
 
+from seqlab.course.rooms import lab_files
+
 ROOT = Path(__file__).parents[1]
-LAB_FILES = sorted((ROOT / "labs").glob("[0-9]*.ipynb"))
+LAB_FILES = lab_files(ROOT / "labs")

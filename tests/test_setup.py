@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from ci import lock, serve
-from seqlab import doctor
+from seqlab.course import doctor
 from tests.places import ROOT
 
 
@@ -70,7 +70,7 @@ def test_the_lock_is_complete_for_this_environment():
 
 
 def test_import_seqlab_is_light():
-    code = "import seqlab, seqlab.attention, seqlab.course, seqlab.models, sys; print(*(m for m in ('plotly', 'ipywidgets', 'anywidget', 'triton', 'IPython') if m in sys.modules))"
+    code = "import seqlab, seqlab.attention, seqlab.course, seqlab.train.characters, sys; print(*(m for m in ('plotly', 'ipywidgets', 'anywidget', 'triton', 'IPython') if m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
 
 

@@ -3,10 +3,10 @@ import math
 import pytest
 import torch
 
-from seqlab import equivariance
 from seqlab.layers import YunBlock
+from seqlab.names import equivariance
+from seqlab.names.separation import BETAS, exact_names, names, separation, subsets
 from seqlab.positions import ramp
-from seqlab.separation import BETAS, exact_names, names, separation, subsets
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 
 

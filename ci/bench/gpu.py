@@ -245,7 +245,7 @@ def about(device: str) -> dict:
 def plots(rows: list[dict], path: Path) -> None:
     """One page: time against length, for each pattern, dim and step."""
     from seqlab.colours import PALETTE
-    from seqlab.figures import figure
+    from seqlab.draw.figures import figure
 
     parts = []
     for step in ("forward", "backward"):

@@ -1,10 +1,9 @@
 """Claims: every number that a notebook states, on record.
 
 `claim("id", value)` shows the number beside what the paper says and attaches a machine-readable record to the cell's
-output. `ci/claims.toml` holds, per id, the lab, the statement of the paper, and the expected relation:
+output. The room's `claims.toml` holds, per id, the statement of the paper and the expected relation:
 
     ["names.average.separation"]
-    lab = "01_attention_names_things"
     statement = "Average attention gives every token of a sequence the same context."
     source = "Yun et al. 2019, Definition 3.1"
     equals = 0.0            # with `tolerance`, or `at_least` and/or `at_most`
@@ -25,9 +24,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from seqlab.course.rooms import PACKAGE
+
 MIME = "application/vnd.seqlab.claim+json"
 MODES = ("smoke", "lab", "full")
-CLAIMS_FILE = Path(__file__).parents[2] / "ci" / "claims.toml"
 _BOUNDS = {"equals", "tolerance", "at_least", "at_most"}
 
 
@@ -44,11 +44,14 @@ class Expectation:
     """What one claim must satisfy, read from the claims file."""
 
     id: str
-    lab: str
     statement: str
     source: str = ""
     bounds: Mapping[str, float] = field(default_factory=dict)
     by_mode: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def room(self) -> str:
+        return self.id.partition(".")[0]
 
     def bounds_in(self, mode: str) -> Mapping[str, float]:
         """The bounds that hold in `mode`: the mode's own where it has any, else the common ones."""
@@ -96,9 +99,21 @@ def _shown(bound: float | int) -> str:
     return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
-def load_expectations(path: Path | str = CLAIMS_FILE) -> dict[str, Expectation]:
-    """Read a claims file. Raises ValueError, naming the claim, where an entry is malformed."""
-    path = Path(path)
+def load_expectations(path: Path | str | None = None) -> dict[str, Expectation]:
+    """Read the claims of all rooms, or of one file. Raises ValueError, naming the claim, where an entry is malformed."""
+    if path is not None:
+        return _read(Path(path))
+    found = {}
+    for file in sorted(PACKAGE.glob("*/claims.toml")):
+        found |= (listed := _read(file))
+        if strange := [id for id, claim in listed.items() if claim.room != file.parent.name]:
+            raise ValueError(
+                f"{file}: claim {strange[0]!r}: ids in this file begin with {file.parent.name!r}, its room"
+            )
+    return found
+
+
+def _read(path: Path) -> dict[str, Expectation]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -111,12 +126,11 @@ def _expectation(id: str, entry: object, path: Path) -> Expectation:
         return ValueError(f"{path}: claim {id!r}: {what}")
 
     if not isinstance(entry, dict):
-        raise wrong('not a table; quote ids that contain dots: ["lab.claim"]')
-    if unknown := set(entry) - _BOUNDS - {"lab", "statement", "source", "modes"}:
+        raise wrong('not a table; quote ids that contain dots: ["room.claim"]')
+    if unknown := set(entry) - _BOUNDS - {"statement", "source", "modes"}:
         raise wrong(f"unknown keys {sorted(unknown)}")
-    for key in ("lab", "statement"):
-        if not isinstance(entry.get(key), str) or not entry[key]:
-            raise wrong(f"needs a non-empty {key!r}")
+    if not isinstance(entry.get("statement"), str) or not entry["statement"]:
+        raise wrong("needs a non-empty 'statement'")
     bounds = {key: entry[key] for key in _BOUNDS if key in entry}
     by_mode = entry.get("modes", {})
     if not isinstance(by_mode, dict) or set(by_mode) - set(MODES):
@@ -131,7 +145,7 @@ def _expectation(id: str, entry: object, path: Path) -> Expectation:
     missing = [mode for mode in MODES if not relations & set(by_mode.get(mode) or bounds)]
     if missing:
         raise wrong(f"no bound (equals, at_least, at_most) in mode {', '.join(missing)}")
-    return Expectation(id, entry["lab"], entry["statement"], entry.get("source", ""), bounds, by_mode)
+    return Expectation(id, entry["statement"], entry.get("source", ""), bounds, by_mode)
 
 
 def plain(value: object, id: str = "value") -> int | float | bool:

@@ -7,28 +7,39 @@ right   a tick, recorded; from here on the learner's own function is used
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import textwrap
 from collections.abc import Callable
+from functools import cache
 
 from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import progress
 from seqlab.course.check import Exercise, Judgement, is_stub, judge
+from seqlab.course.rooms import PACKAGE, SIGNS, current, rooms
 from seqlab.course.show import card, in_notebook, say
+
+
+@cache
+def exercises() -> dict[str, Exercise]:
+    """All exercises, by id. An exercise is known by its id and by nothing else, wherever it stands."""
+    asking = [room for room in rooms() if any((PACKAGE / room / sign).exists() for sign in SIGNS[1:])]
+    modules = [importlib.import_module(f"seqlab.{room}.exercises") for room in asking]
+    return {exercise.id: exercise for module in modules for exercise in module.EXERCISES}
 
 
 def find(id: str) -> Exercise:
     """The exercise with this id; a ValueError lists those that there are."""
-    from seqlab.course.exercises import EXERCISES
-
-    if id not in EXERCISES:
-        raise ValueError(f"exercise {id!r}: there is none with this id; known are {', '.join(EXERCISES)}")
-    return EXERCISES[id]
+    found = exercises().get(current(id))
+    if found is None:
+        raise ValueError(f"exercise {id!r}: there is none with this id; known are {', '.join(exercises())}")
+    return found
 
 
 def exercise(id: str) -> Callable[[Callable], Callable]:
     """Decorator: judge the function below, show the verdict, record it, and hand back what the lab goes on with."""
     task = find(id)
+    id = task.id
 
     def gate(function: Callable) -> Callable:
         if is_stub(function):
@@ -74,11 +85,13 @@ def solution(id: str) -> None:
 def next_hint(id: str) -> tuple[str, str]:
     """(HTML, text) of the next level; recorded as used."""
     task = find(id)
-    level = progress.update(id, lambda old: {**old, "hints": min(old.get("hints", 0) + 1, len(task.hints))})["hints"]
+    level = progress.update(task.id, lambda old: {**old, "hints": min(old.get("hints", 0) + 1, len(task.hints))})[
+        "hints"
+    ]
     more = (
         "Ask again for the next one."
         if level < len(task.hints)
-        else f'That was the last; solution("{id}") shows the reference.'
+        else f'That was the last; solution("{task.id}") shows the reference.'
     )
     return card(BLUE, f"Hint {level} of {len(task.hints)}", task.hints[level - 1], more)
 
@@ -86,10 +99,10 @@ def next_hint(id: str) -> tuple[str, str]:
 def show_solution(id: str) -> tuple[str, str]:
     """(HTML, text) of the reference's source; recorded as seen."""
     task = find(id)
-    progress.update(id, lambda old: {**old, "solution": True})
+    progress.update(task.id, lambda old: {**old, "solution": True})
     return card(
         BLUE,
-        f"The reference of {id}",
+        f"The reference of {task.id}",
         "One way to write it, not the only one.",
         code=textwrap.dedent(inspect.getsource(task.reference)),
     )

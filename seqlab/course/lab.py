@@ -73,10 +73,10 @@ def has_triton() -> bool:
 def claim(id: str, value: object) -> None:
     """State a number: show it beside what is expected, and put it on record for CI.
 
-    `value` is one number or truth value (a one-element tensor will do). What is expected stands in ci/claims.toml;
-    without that file the number is shown alone.
+    `value` is one number or truth value (a one-element tensor will do). What is expected stands in the room's
+    claims.toml; a claim that is not listed there is shown alone.
     """
-    expectation = _expectations().get(id)
+    expectation = claims.load_expectations().get(id)
     record = claims.record(id, value, expectation, _session.mode)
     _session.made[id] = claims.plain(value, id)
     shown = _number(_session.made[id])
@@ -114,12 +114,8 @@ def receipts() -> None:
 
 
 def _kept(id: str, value: object) -> bool:
-    expectation = _expectations().get(id)
+    expectation = claims.load_expectations().get(id)
     return expectation is None or expectation.judge(value, _session.mode).ok
-
-
-def _expectations() -> dict[str, claims.Expectation]:
-    return claims.load_expectations() if claims.CLAIMS_FILE.exists() else {}
 
 
 def _number(value: float | int | bool) -> str:

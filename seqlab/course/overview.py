@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import progress
-from seqlab.course.catalogue import LABS
+from seqlab.course.rooms import labs
 
 SIGNS = {"right": ("✓", "right", BLUE), "wrong": ("✗", "not yet", RED), "open": ("○", "open", GREY)}
 
@@ -20,7 +20,7 @@ class Panel:
 
     def _repr_html_(self) -> str:
         rows = []
-        for lab in LABS:
+        for lab in labs():
             cells = []
             for id in lab.exercises:
                 record = self.records.get(id, {})
@@ -39,7 +39,7 @@ class Panel:
 
     def __repr__(self) -> str:
         lines = []
-        for lab in LABS:
+        for lab in labs():
             lines.append(f"{lab.number} {lab.title}: {self._right(lab.exercises)} of {len(lab.exercises)}")
             for id in lab.exercises:
                 record = self.records.get(id, {})

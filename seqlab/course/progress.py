@@ -17,6 +17,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from seqlab.course.rooms import current
+
 VERSION = 1
 STATES = ("open", "wrong", "right")
 
@@ -70,7 +72,7 @@ def _clean(exercises: object) -> dict:
     if not isinstance(exercises, dict):
         raise TypeError("it holds no table of exercises")
     records = {
-        id: record if isinstance(record, dict) else {"state": record}
+        current(id): record if isinstance(record, dict) else {"state": record}
         for id, record in exercises.items()
         if id != "version"
     }

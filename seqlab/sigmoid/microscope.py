@@ -1,6 +1,6 @@
 """Training, one step at a time: loss and gradient of each step, and now and then every norm of every layer.
 
-The loop is that of `seqlab.training.fit` turned inside out: whoever drives it decides when the next step comes, so that a
+The loop is that of `seqlab.train.fit.fit` turned inside out: whoever drives it decides when the next step comes, so that a
 Stop button gets its turn, and sees the length of the gradient before it is clipped, where trouble shows first.
 """
 

@@ -17,13 +17,14 @@ from statistics import fmean
 import torch
 import torch.nn.functional as F
 
-from seqlab import measured, training
 from seqlab.sigmoid.microscope import Run, follow
 from seqlab.sigmoid.tasks import Modality, copying_task, language, modalities, speech, text, vision
 from seqlab.sigmoid.transformer import Batch, Bias, Transformer, make
+from seqlab.train import measured
+from seqlab.train.fit import windows
 
 SEEDS = (0, 1, 2)
-FILE = Path(__file__).parents[1] / "data" / "sigmoid.json"
+FILE = Path(__file__).with_name("modalities.json")
 
 
 @dataclass
@@ -153,7 +154,7 @@ def lengths(variant: str, seed: int, *, steps: int = 200, positions: str = "alib
 
 @torch.no_grad()
 def _tail_nats(model: Transformer, n: int, bias: Bias) -> float:
-    ids = next(training.windows(text()[2], batch=64, length=LENGTHS[-1] + 1, seed=0))[:, -n - 1 :]
+    ids = next(windows(text()[2], batch=64, length=LENGTHS[-1] + 1, seed=0))[:, -n - 1 :]
     logits = torch.cat([model(part[:, :-1], bias=bias)[:, -LENGTHS[0] :] for part in ids.split(16)])
     return F.cross_entropy(logits.flatten(0, 1), ids[:, -LENGTHS[0] :].flatten()).item()
 

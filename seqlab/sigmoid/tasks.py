@@ -15,8 +15,10 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from seqlab import copying, data, training
+from seqlab import data
 from seqlab.sigmoid.transformer import Batch, Config
+from seqlab.sparse import copying
+from seqlab.train import fit as training
 
 SIGMOID = dict(weights="sigmoid")
 
@@ -115,7 +117,7 @@ def shuffled(source: Batch, batch: int, seed: int) -> Iterator[Batch]:
 
 
 def copies(length: int, batch: int, seed: int) -> Iterator[Batch]:
-    """`0 s 0 s` (`seqlab.copying`): only the second s is asked for."""
+    """`0 s 0 s` (`seqlab.sparse.copying`): only the second s is asked for."""
     generator = torch.Generator().manual_seed(seed)
     while True:
         ids = copying.sequences(batch, generator, length)

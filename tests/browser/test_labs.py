@@ -86,8 +86,8 @@ def test_an_error_in_a_cell_or_a_callback_is_found(open_notebook, tmp_path):
 
 
 LIVE = """
-from seqlab.figures import LiveLoss
-from seqlab.training import History
+from seqlab.train.live import LiveLoss
+from seqlab.train.fit import History
 import time
 history, watch = History(), LiveLoss(30)
 for step in range(1, 31):

@@ -6,7 +6,7 @@ import statistics
 from ci.result import write_text
 from tests.places import ROOT
 
-SOURCE = ['from seqlab.widgets.pattern_editor import PatternEditor\neditor = PatternEditor(32, "window")\neditor']
+SOURCE = ['from seqlab.sparse.editor import PatternEditor\neditor = PatternEditor(32, "window")\neditor']
 TIMES = ROOT / "build" / "report" / "pattern_editor.json"
 MEASURE = """async ([row, column]) => {
     const grid = document.querySelector('.seqlab-pattern canvas[tabindex]');

@@ -6,11 +6,12 @@ import time
 import pytest
 import torch
 
-from seqlab.course import exercise, hint, panel, progress, solution
+from seqlab.course import exercise, gate, hint, panel, progress, solution
 from seqlab.course.check import judge
-from seqlab.course.exercises import EXERCISES
+from seqlab.course.gate import exercises
 from seqlab.course.sandbox import call
 
+EXERCISES = exercises()
 HARDMAX = EXERCISES["names.hardmax"]
 
 
@@ -228,3 +229,12 @@ def test_the_panel_shows_every_lab_and_exercise():
     page, text = panel()._repr_html_(), repr(panel())
     assert all(id in page and id in text for id in EXERCISES)
     assert "✓ names.hardmax right (1 try, 2 hints)" in text and "1 of 4" in page
+
+
+def test_ids_of_a_room_that_was_renamed_are_still_understood(tmp_path, monkeypatch):
+    kept = tmp_path / "progress.json"
+    kept.write_text(json.dumps({"version": 1, "exercises": {"kernels.online": {"state": "right", "tries": 2}}}))
+    monkeypatch.setenv("SEQLAB_PROGRESS", str(kept))
+    assert progress.read() == {"tiles.online": {"state": "right", "tries": 2}}
+    assert gate.find("kernels.online") is gate.find("tiles.online")
+    assert "✓ tiles.online" in repr(panel())

@@ -50,19 +50,15 @@ TINY = {  # name: cells after title and parameters
 }
 CLAIMS = """
 ["fine.two"]
-lab = "fine"
 statement = "Two."
 equals = 2
 ["missing.number"]
-lab = "missing"
 statement = "Nobody states it."
 at_least = 0
 ["bounds.small"]
-lab = "bounds"
 statement = "Small."
 at_most = 5
 ["nan.never"]
-lab = "nan"
 statement = "A number."
 at_least = 0
 """
@@ -75,7 +71,7 @@ WANTED = {  # name: (kind, words of the failure, index of the cell to blame)
     "missing": ("claim", "missing.number is in the claims file and was never stated", None),
     "unlisted": ("claim", "nobody.knows is stated here and not in the claims file", 2),
     "bounds": ("claim", "7.5, expected ≤ 5 (margin -2.5)", 2),
-    "misplaced": ("claim", "listed for fine", 2),
+    "misplaced": ("claim", "belongs to fine", 2),
     "nan": ("claim", "nan.never is nan", 2),
     "warning": ("warning", "DeprecationWarning: old habit", 2),
     "large": ("size", "allowed are 50", 2),

@@ -8,10 +8,11 @@ from statistics import fmean
 import pytest
 import torch
 
-from seqlab import data, sigmoid_figures, training
-from seqlab.sigmoid import Batch, make, modalities, tasks
+from seqlab import data
+from seqlab.sigmoid import Batch, figures, make, modalities, tasks
 from seqlab.sigmoid.microscope import follow, rate
 from seqlab.sigmoid.modalities import by_variant, lags, matches, overlaps
+from seqlab.train.fit import fit
 
 SHIPPED = modalities.results()
 TASKS = modalities.modalities()
@@ -71,7 +72,7 @@ def test_follow_is_the_loop_of_training_fit():
     """The same rate, the same clipping: the same losses, but for a warm-up that counts from 1 instead of 0."""
     task = modalities.speech()
     models = [make(task.config, 0) for _ in range(2)]
-    history = training.fit(models[0], task.train(0), steps=12, lr=1e-3, weight_decay=0.01, warmup=0.0)
+    history = fit(models[0], task.train(0), steps=12, lr=1e-3, weight_decay=0.01, warmup=0.0)
     for run in follow(models[1], task.train(0), steps=12, lr=1e-3, probe=next(task.train(1)), warmup=0.0):
         pass
     assert run.loss[:2] == pytest.approx(history.loss[:2], rel=1e-4) and run.loss == pytest.approx(
@@ -158,20 +159,20 @@ def test_what_the_lab_says_holds():
 
 def test_figures_say_what_they_show():
     language = SHIPPED["language"]["cells"]
-    bars = sigmoid_figures.variant_scores(language, "nats", "Language")
+    bars = figures.variant_scores(language, "nats", "Language")
     assert (
         "b = -log n 2.290 (2.278 to 2.309)" in bars.layout.meta["alt"] and "lower is better" in bars.layout.meta["alt"]
     )
-    curves = sigmoid_figures.training_curves(language, ("softmax", "sigmoid"), "Language")
+    curves = figures.training_curves(language, ("softmax", "sigmoid"), "Language")
     assert [trace.name for trace in curves.data] == ["softmax", "sigmoid"]
     assert len({trace.line.dash for trace in curves.data}) == 2
     alibi = [cell for cell in SHIPPED["lengths"]["cells"] if cell["positions"] == "alibi"]
-    picture = sigmoid_figures.length_curves(alibi, modalities.LENGTHS)
+    picture = figures.length_curves(alibi, modalities.LENGTHS)
     assert len(picture.data) == 5 and "b of this length" in picture.layout.meta["alt"]
     assert picture.layout.title.text.endswith("ALiBi")
-    heads = sigmoid_figures.fresh_heads([64, 128], {"softmax": [1.0, 1.0], "b = 0": [32.0, 64.0]}, "row sum")
+    heads = figures.fresh_heads([64, 128], {"softmax": [1.0, 1.0], "b = 0": [32.0, 64.0]}, "row sum")
     assert "b = 0: from 32 to 64" in heads.layout.meta["alt"]
-    table = sigmoid_figures.search_table(SHIPPED["search"]["cells"]).data
+    table = figures.search_table(SHIPPED["search"]["cells"]).data
     assert table.count("<tr>") == 1 + len(modalities.SEARCH) and "–" not in table
 
 

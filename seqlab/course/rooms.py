@@ -1,0 +1,81 @@
+"""The house, read off its folders: rooms of `seqlab/`, notebooks of `labs/`. Nothing lists them; adding one is enough.
+
+A folder of `seqlab/` that holds claims or exercises is a room. A notebook `NN_word….ipynb` is a lab; its room is the one
+whose name its own begins with, and what else there is to know stands in the notebook's metadata under "seqlab":
+
+    minutes, difficulty    of reading and playing
+    needs                  what its machine must offer beside a CPU
+    rooms                  where it uses more than one
+    paper                  short, title, pattern, normalizer, depth, sentence: its place on the map of lab 00
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+SIGNS = ("claims.toml", "exercises.py", "exercises/__init__.py")
+NAME = re.compile(r"\d\d_\w+")
+GATE = re.compile(r"^@exercise\(\s*[\"']([\w.]+)[\"']", re.M)
+ALIASES = {"kernels": "tiles"}  # rooms that had another name when somebody's progress was written
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One notebook of `labs/`, as it describes itself."""
+
+    slug: str
+    title: str
+    exercises: tuple[str, ...]
+    rooms: tuple[str, ...]
+    minutes: int = 0
+    difficulty: str = ""
+    needs: tuple[str, ...] = ()
+    paper: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def number(self) -> str:
+        return self.slug[:2]
+
+
+def rooms() -> list[str]:
+    """The names of all rooms."""
+    return sorted(path.name for path in PACKAGE.iterdir() if any((path / sign).exists() for sign in SIGNS))
+
+
+def current(id: str) -> str:
+    """The id that an exercise has today; ids of before a room was renamed are still understood."""
+    room, _, name = id.partition(".")
+    return f"{ALIASES.get(room, room)}.{name}" if name else id
+
+
+def rooms_of(slug: str, metadata: Mapping) -> tuple[str, ...]:
+    """The rooms that a notebook uses; for one that belongs to no room, its own name without the number."""
+    word = re.sub(r"^\d\d_", "", slug)
+    begins = [room for room in rooms() if f"{word}_".startswith(f"{room}_")]
+    return tuple(metadata.get("seqlab", {}).get("rooms") or [max(begins, key=len, default=word)])
+
+
+def lab_files(folder: Path) -> list[Path]:
+    """The labs in a folder, in order; a learner's copies and other notebooks are none."""
+    return sorted(path for path in folder.glob("*.ipynb") if NAME.fullmatch(path.stem))
+
+
+def labs(folder: Path | None = None) -> list[Lab]:
+    """The labs of `folder`; without one, those beside the notebook that runs, or else those of the repository."""
+    files = lab_files(folder or Path.cwd()) or lab_files(PACKAGE.parent / "labs")
+    return [describe(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in files]
+
+
+def describe(slug: str, notebook: Mapping) -> Lab:
+    """What a notebook (nbformat dict) says of itself."""
+    sources = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+    said = {key: value for key, value in notebook["metadata"].get("seqlab", {}).items() if key != "rooms"}
+    title = next((text.split("\n")[0].lstrip("# ") for kind, text in sources if kind == "markdown"), slug)
+    asked = tuple(id for kind, text in sources if kind == "code" for id in GATE.findall(text))
+    said["needs"] = tuple(said.get("needs", ()))
+    return Lab(slug, title, asked, rooms_of(slug, notebook["metadata"]), **said)

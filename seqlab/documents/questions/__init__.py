@@ -1,0 +1,45 @@
+"""Long-document question answering: find the section that answers, in up to 25,000 tokens, by sparse attention over all.
+
+| paper (Zaheer et al. 2020)                | here                                                                |
+| ----------------------------------------- | ------------------------------------------------------------------- |
+| ETC, g global tokens appended             | the question is the global tokens: it hears all and is heard by all |
+| window w, random r, block b               | `layout`: 3 blocks, 1 block, 32 tokens                              |
+| a model that cuts at 512 tokens           | "first 512": dense, the question and the first 512 tokens           |
+| (argument) a path from question to answer | `reachable`, `ceiling`                                              |
+"""
+
+from seqlab.documents.questions.asking import Answer, Found, ask
+from seqlab.documents.questions.experiment import ceilings, chance, pooled, quick, results, summary, train
+from seqlab.documents.questions.hearing import ARMS, ceiling, layout, listens, reachable
+from seqlab.documents.questions.lexical import bm25
+from seqlab.documents.questions.model import Config, Reader, load, save
+from seqlab.documents.questions.text import TEST, Document, document, documents, paragraphs, tokens
+
+__all__ = [
+    "ARMS",
+    "Answer",
+    "Config",
+    "Document",
+    "Found",
+    "Reader",
+    "TEST",
+    "ask",
+    "bm25",
+    "ceiling",
+    "ceilings",
+    "chance",
+    "document",
+    "documents",
+    "layout",
+    "listens",
+    "load",
+    "paragraphs",
+    "pooled",
+    "quick",
+    "reachable",
+    "results",
+    "save",
+    "summary",
+    "tokens",
+    "train",
+]

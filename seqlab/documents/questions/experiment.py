@@ -1,0 +1,239 @@
+"""Train readers that hear in different ways, judge them on real questions to documents that none of them has seen.
+
+Judged: 266 questions to `text.TEST`, each asked of its whole document (18,000 to 25,000 tokens). Trained: practice of 1,504
+tokens made of the other 15 documents. Every arm has the same data, steps and initial weights, seed by seed.
+
+The readers start as matchers of words, and are already good at it ("untrained" in the result): so few questions teach them
+little more. What the arms differ in is who can be matched at all.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import random
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from filelock import FileLock
+from tqdm.auto import tqdm
+
+from seqlab.documents.questions.hearing import ceiling
+from seqlab.documents.questions.lexical import bm25
+from seqlab.documents.questions.model import READER, Config, Reader, load, save
+from seqlab.documents.questions.text import (
+    PRACTICE,
+    TEST,
+    Document,
+    documents,
+    practice,
+    section_counts,
+    tokens,
+    training_documents,
+)
+from seqlab.train.fit import Watcher, fit
+
+STEPS, BATCH, RATE, SEEDS = 150, 8, 3e-3, (0, 1, 2)
+TRAINED = ("big bird", "window", "first 512")
+FILE = Path(__file__).with_name("results.json")
+
+
+def fresh(arm: str, seed: int = 0) -> Reader:
+    """A reader before training: it matches words. The global generator is untouched."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Reader(Config(arm=arm, plan=seed), section_counts(training_documents())).eval()
+
+
+def train(arm: str, *, seed: int = 0, steps: int = STEPS, watch: Watcher | None = None) -> Reader:
+    """A reader of one arm. Same arguments, same result."""
+    model, batches = fresh(arm, seed), practice(training_documents(), batch=BATCH, seed=seed)
+    history = fit(model, batches, steps=steps, lr=RATE, weight_decay=0.01, watch=watch)
+    if history.interrupted:
+        raise KeyboardInterrupt
+    return model.eval()
+
+
+def untrained(seed: int = 0) -> dict[str, float]:
+    """The `summary` of a big bird reader before training."""
+    model, parts = fresh("big bird", seed), [documents()[name] for name in TEST]
+    return summary([row[at] for part in parts for at, row in enumerate(ranks(model, part))])
+
+
+@torch.no_grad()
+def ranks(
+    model: Reader, document: Document, asked: Iterable[int] | None = None, *, cut: bool = False
+) -> list[list[float]]:
+    """For every question of `asked` (all): the rank of every section, 1 is best; equal scores share their mean rank."""
+    chosen = range(len(document.questions)) if asked is None else asked
+    scores = [model([tokens(document.questions[at])], [document.sections], cut=cut)[0] for at in chosen]
+    return [ranked(row.tolist()) for row in scores]
+
+
+def ranked(scores: Sequence[float]) -> list[float]:
+    """Ranks of scores, 1 for the largest; equal ones share the mean of their ranks."""
+    table = torch.tensor(scores)
+    above = (table[None] > table[:, None]).sum(1)
+    same = (table[None] == table[:, None]).sum(1)
+    return (above + (same + 1) / 2).tolist()
+
+
+def summary(places: Sequence[float]) -> dict[str, float]:
+    """Shares of questions whose answer is first, and among the first five, and the mean of 1/rank."""
+    return {
+        "@1": fmean(place <= 1 for place in places),
+        "@5": fmean(place <= 5 for place in places),
+        "mrr": fmean(1 / place for place in places),
+    }
+
+
+def shuffled(count: int, seed: int = 0) -> list[int]:
+    """Each question gets the answer of another one: a permutation without fixed points."""
+    order = list(range(count))
+    random.Random(seed).shuffle(order)
+    wrong = [0] * count
+    for at, place in enumerate(order):
+        wrong[place] = order[(at + 1) % count]
+    return wrong
+
+
+def judge(model: Reader) -> dict[str, dict[str, list[float]]]:
+    """document → {"right": rank of each question's answer, "shuffled": of another question's, and for big bird "cut"}.
+
+    With the question cut off, no score depends on it: one pass gives all ranks, and a second question checks that.
+    """
+    told = {}
+    for name in TEST:
+        document = documents()[name]
+        count = len(document.questions)
+        rows = ranks(model, document)
+        told[name] = {
+            "right": [rows[at][at] for at in range(count)],
+            "shuffled": [rows[at][other] for at, other in enumerate(shuffled(count))],
+        }
+        if model.config.arm == "big bird":
+            first, last = ranks(model, document, (0, count - 1), cut=True)
+            if first != last:
+                raise AssertionError("cut: the ranks depend on a question that nobody hears")
+            told[name]["cut"] = first
+    return told
+
+
+def lexical(names: Sequence[str] = TEST) -> dict[str, dict[str, list[float]]]:
+    """The same for BM25."""
+    told = {}
+    for name in names:
+        document = documents()[name]
+        rows = [ranked(bm25(document, tokens(question))) for question in document.questions]
+        wrong = shuffled(len(rows))
+        told[name] = {
+            "right": [row[at] for at, row in enumerate(rows)],
+            "shuffled": [row[other] for row, other in zip(rows, wrong)],
+        }
+    return told
+
+
+def chance(names: Sequence[str] = TEST) -> dict[str, float]:
+    """A random order of the sections."""
+    counts = [len(documents()[name].sections) for name in names]
+    total = sum(counts)
+    return {
+        "@1": len(counts) / total,
+        "@5": sum(min(count, 5) for count in counts) / total,
+        "mrr": sum(1 / rank for count in counts for rank in range(1, count + 1)) / total,
+    }
+
+
+def ceilings(arm: str, seed: int = 0, layers: int = Config.layers, names: Sequence[str] = TEST) -> dict[str, float]:
+    """`hearing.ceiling` over all questions to the documents."""
+    parts = [documents()[name] for name in names]
+    each = [ceiling(arm, part, layers, seed) for part in parts]
+    total = sum(len(part.sections) for part in parts)
+    return {key: sum(c[key] * len(p.sections) for c, p in zip(each, parts)) / total for key in each[0]}
+
+
+def results(path: Path = FILE) -> dict:
+    """What `python -m seqlab.documents.questions` measured: "setting", "minutes", "versions", "bm25" and "cells", one for
+    each trained reader, with the ranks of every question ("ranks", as `judge` gives them)."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def pooled(told: dict[str, dict[str, list[float]]], kind: str = "right") -> list[float]:
+    """The ranks of all documents in one list."""
+    return [place for part in told.values() for place in part[kind]]
+
+
+def quick(count: int = 8, name: str = "py-programming", model: Reader | None = None) -> dict[str, dict[str, float]]:
+    """Live, a few seconds: `count` questions spread over one document, by the reader that comes with seqlab.
+
+    Gives {the reader's arm, "shuffled", "cut" (of a "big bird" alone), "bm25"}, each with "@1", "@5" and "mrr". No
+    training, no randomness.
+    """
+    if name not in documents():
+        raise ValueError(f"name: got {name!r}, wanted one of {', '.join(documents())}")
+    document, model = documents()[name], model or load()
+    total = len(document.questions)
+    if not 1 <= count <= total:
+        raise ValueError(f"count: got {count}, wanted 1 to {total}, the questions of {name}")
+    asked = [at * total // count for at in range(count)]
+    rows, wrong = ranks(model, document, asked), shuffled(total)
+    told = {model.config.arm: rows, "bm25": [ranked(bm25(document, tokens(document.questions[at]))) for at in asked]}
+    if model.config.arm == "big bird":
+        told["cut"] = ranks(model, document, asked[:1], cut=True) * count  # who does not hear the question ranks alike
+    scores = {name: summary([row[at] for row, at in zip(told[name], asked)]) for name in told}
+    return scores | {"shuffled": summary([row[wrong[at]] for row, at in zip(rows, asked)])}
+
+
+def measure(arms: Sequence[str] = TRAINED, seeds: Sequence[int] = SEEDS, path: Path = FILE, steps: int = STEPS) -> None:
+    """Train and judge the cells (arm, seed) that `path` lacks; write after each, never half a file.
+
+    Several processes may measure different arms at once: each reads the file anew before it adds a cell.
+    """
+    setting = {
+        "steps": steps,
+        "batch": BATCH,
+        "rate": RATE,
+        "practice": PRACTICE,
+        "dim": Config.dim,
+        "layers": Config.layers,
+        "test": list(TEST),
+        "command": "python -m seqlab.documents.questions",
+    }
+    for seed, arm in tqdm([(seed, arm) for seed in seeds for arm in arms], desc="readers", unit="reader"):
+        if any((cell["arm"], cell["seed"]) == (arm, seed) for cell in _stored(path, setting)["cells"]):
+            continue
+        started = time.perf_counter()
+        model = train(arm, seed=seed, steps=steps)
+        trained = time.perf_counter() - started
+        told = judge(model)
+        cell = {"arm": arm, "seed": seed, "train_seconds": round(trained, 1)}
+        cell |= {"seconds": round(time.perf_counter() - started, 1), **_rounded(summary(pooled(told)))}
+        cell["ceiling"] = _rounded(ceilings(arm, seed))
+        if arm == "big bird":
+            cell["untrained"] = _rounded(untrained(seed))
+        if (arm, seed, path) == ("big bird", 0, FILE):
+            save(model, READER)
+        with FileLock(Path(tempfile.gettempdir()) / f"seqlab-{path.stem}.lock"):
+            stored = _stored(path, setting)
+            stored["cells"].append(cell | {"ranks": told})
+            stored["cells"].sort(key=lambda c: (TRAINED.index(c["arm"]), c["seed"]))
+            stored["minutes"] = round(sum(c["seconds"] for c in stored["cells"]) / 60, 2)
+            new = path.with_suffix(".new")
+            new.write_text(json.dumps(stored) + "\n", encoding="utf-8")
+            new.replace(path)
+
+
+def _stored(path: Path, setting: dict) -> dict:
+    stored = results(path) if path.exists() else {}
+    if stored.get("setting") == setting:
+        return stored
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "threads": torch.get_num_threads()}
+    return {"setting": setting, "versions": versions, "minutes": 0.0, "bm25": lexical(), "cells": []}
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}

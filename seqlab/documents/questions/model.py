@@ -1,0 +1,153 @@
+"""A small reader: one question, one document, a score for every section. What its tokens see is an argument.
+
+    x = [word + first letters | tag]      per token; the tag says how common the word is, and on which side it stands
+    x ← x + attention(x), x ← x + feed-forward(x)      pre-norm (RMS), a few layers, block-sparse
+    score(section) = f(Σ over its tokens of W (x − x at the start) / (size / 100)^γ),  f a line and an MLP, γ learned
+
+There are no positions, and a section is scored by what the layers wrote into its tokens, not by the words themselves.
+The reader starts as a matcher of words: a token attends to its equals and reads their tags, those of rare words weigh
+more. Training is free to change all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from kernels import BlockLayout, attention
+from seqlab.documents.questions.hearing import TRUNCATED, layout
+from seqlab.documents.questions.text import BUCKETS, CLASSES, COUNTED, QUESTION, Practice, features
+from seqlab.train import checkpoint
+
+READER = Path(__file__).with_name("reader.pt")
+TAGS = 16  # of the width; the rest is the word
+MATCH = 1.4  # a token looks at its equals with a score of about 12
+
+
+@dataclass(frozen=True)
+class Config:
+    """`arm`: one of hearing.ARMS. `plan`: the seed of its random blocks."""
+
+    arm: str = "big bird"
+    plan: int = 0
+    dim: int = 64
+    layers: int = 2
+
+
+class Block(nn.Module):
+    """Pre-norm attention over a layout, and a feed-forward part of twice the width; starts by matching words."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.norm_1, self.norm_2 = nn.RMSNorm(dim), nn.RMSNorm(dim)
+        self.qkv, self.mix = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.feed_forward = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+        with torch.no_grad():
+            words = torch.arange(dim) < dim - TAGS
+            match, tell = MATCH * torch.diag(words.float()), torch.diag((~words).float())
+            self.qkv.weight.copy_(torch.cat([match, match, tell]))
+            self.mix.weight.copy_(tell)
+            for part in (self.qkv.bias, self.mix.bias, self.feed_forward[2].weight, self.feed_forward[2].bias):
+                part.zero_()
+
+    def forward(
+        self, x: Float[Tensor, "batch token dim"], seen: BlockLayout, real: Bool[Tensor, "batch token"]
+    ) -> Float[Tensor, "batch token dim"]:
+        q, k, v = rearrange(self.qkv(self.norm_1(x)), "b n (three d) -> three b 1 n d", three=3)
+        x = x + self.mix(attention(q, k, v, layout=seen, key_padding=real)[:, 0])
+        return x + self.feed_forward(self.norm_2(x))
+
+
+class Reader(nn.Module):
+    """Scores of sections. `counts`: how common words are in the training text (`text.section_counts`)."""
+
+    def __init__(self, config: Config, counts: Int[Tensor, counted] | None = None):
+        super().__init__()
+        self.config, dim = config, config.dim
+        self.register_buffer("counts", torch.zeros(COUNTED, dtype=torch.long) if counts is None else counts)
+        self.tables = nn.ModuleList(nn.Embedding(rows, dim - TAGS) for rows in (BUCKETS, BUCKETS))
+        self.tags = nn.Embedding(2 * CLASSES, TAGS)
+        self.blocks = nn.ModuleList(Block(dim) for _ in range(config.layers))
+        self.gather = nn.Linear(dim, dim, bias=False)
+        self.judge = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, 1))
+        self.line = nn.Linear(dim, 1, bias=False)
+        with torch.no_grad():
+            self.gather.weight[:, : dim - TAGS] = 0
+            self.gather.weight[:, dim - TAGS :] = torch.randn(dim, TAGS) / TAGS**0.5
+            self.gather.weight[0] = torch.eye(dim)[-1]
+            self.tags.weight[:CLASSES] = 0
+            self.tags.weight[CLASSES:, -1] = torch.arange(CLASSES, 0, -1) / 4
+            self.judge[2].weight.zero_()
+            self.line.weight.copy_(torch.eye(dim)[:1])
+        self.power, self.unread = nn.Parameter(torch.tensor(0.5)), nn.Parameter(torch.zeros(()))
+
+    def forward(
+        self, questions: Sequence[Sequence[str]], documents: Sequence[Sequence[Sequence[str]]], *, cut: bool = False
+    ) -> Float[Tensor, "batch section"]:
+        """Scores of the sections of each document for its question; −∞ where a document has fewer sections.
+
+        Only the first 32 tokens of a question are read. Under the arm "first 512" the sections that begin later share
+        one learned score. cut: nobody hears the question (the question still hears the document).
+        """
+        if len(questions) != len(documents) or not documents or not all(documents) or not all(questions):
+            raise ValueError(
+                f"questions, documents: got {len(questions)} and {len(documents)}; wanted equally many, at least one, "
+                "every question with a token and every document with a section"
+            )
+        arm = self.config.arm
+        if cut and arm != "big bird":
+            raise ValueError(f"cut: this reader's arm is {arm!r}; only 'big bird' has global tokens to cut off")
+        ids, section, real = self._batch(questions, documents)
+        words = sum(table(ids[..., at]) for at, table in enumerate(self.tables))
+        asked = (torch.arange(ids.shape[1]) < QUESTION).long()
+        x = torch.cat([words / 2**0.5, self.tags(ids[..., 2] + CLASSES * asked)], -1)
+        first = x
+        for layer, block in enumerate(self.blocks):
+            x = block(x, layout("cut" if cut else arm, ids.shape[1] - QUESTION, layer, self.config.plan), real)
+        most = max(map(len, documents))
+        token = self.gather((x - first)[:, QUESTION:])
+        sums = token.new_zeros(len(documents), most + 1, token.shape[2])
+        sums = sums.scatter_add(1, section[..., None].expand_as(token), token)[:, :most]
+        sizes = torch.zeros(len(documents), most + 1).scatter_add(1, section, torch.ones(section.shape))[:, :most]
+        found = sums / (sizes.clamp(min=1)[..., None] / 100) ** self.power
+        scores = (self.line(found) + self.judge(found)).squeeze(-1)
+        scores = torch.where(sizes > 0, scores, self.unread)
+        there = torch.arange(most) < torch.tensor([len(part) for part in documents])[:, None]
+        return scores.masked_fill(~there, -torch.inf)
+
+    def loss(self, batch: Practice) -> Float[Tensor, ""]:
+        """Mean nats of the right section among all sections of its document."""
+        return F.cross_entropy(self(batch.questions, batch.documents), torch.tensor(batch.answers))
+
+    def _batch(self, questions, documents) -> tuple[Tensor, Tensor, Tensor]:
+        """(features "batch token 3", section of each document token, what is not padding)."""
+        flat = [[word for section in part for word in section] for part in documents]
+        longest = max(map(len, flat))
+        longest = min(longest, TRUNCATED) if self.config.arm == "first 512" else longest
+        ids = torch.zeros(len(flat), QUESTION + longest, 3, dtype=torch.long)
+        real = torch.zeros(ids.shape[:2], dtype=torch.bool)
+        section = torch.full((len(flat), longest), max(map(len, documents)))
+        for row, (question, words, part) in enumerate(zip(questions, flat, documents)):
+            for first, those in ((0, question[:QUESTION]), (QUESTION, words[:longest])):
+                ids[row, first : first + len(those)] = features(those, self.counts)
+                real[row, first : first + len(those)] = True
+            of = torch.repeat_interleave(torch.arange(len(part)), torch.tensor([len(s) for s in part]))[:longest]
+            section[row, : len(of)] = of
+        return ids, section, real
+
+
+def save(model: Reader, path: Path | str) -> None:
+    """Write weights (half precision) and configuration, see `seqlab.train.checkpoint`."""
+    checkpoint.save(model, path)
+
+
+def load(path: Path | str = READER) -> Reader:
+    """Read a model written by `save`; FileNotFoundError or ValueError say what is wrong with the file."""
+    return checkpoint.load(path, lambda config: Reader(Config(**config)), "seqlab's reader")

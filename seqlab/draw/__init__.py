@@ -1,0 +1,1 @@
+"""Pictures in one style, each with its words."""

@@ -1,0 +1,150 @@
+"""The table of the third stage: contextual token ids, and a value for each of them.
+
+| paper symbol (Xu & Sato 2024, proof of Theorem 3.6)     | name here                                  |
+| ------------------------------------------------------- | ------------------------------------------ |
+| contextual token id k = (token id, sequence id)         | 2 δ^-Nd z + acc: `Table.id(z, acc)`        |
+| y_k                                                     | `Table.labels`                             |
+| K ≤ 2 δ^-(N+1)d                                         | `len(Table.labels)`, `StageLoops.values`   |
+| δ √d, δ √(Nd)                                           | `token_shift`, `context_shift`             |
+
+Between the contexts of one token and those of the next lie δ^-Nd ids that no input has (our reading of the factor 2).
+There, and at sequence ids that no set of tokens has, the labels run in a straight line from one used id to the next:
+so a large step between two used ids is cut into as many small ones as there are ids between them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from seqlab.layers import Tokens
+from seqlab.looped.budget import check_sizes
+from seqlab.looped.moduli import evaluate
+
+Function = Callable[[Tokens], Tensor]
+
+LARGEST = 5_000  # sets of tokens that a table lists
+
+
+@dataclass(frozen=True)
+class Table:
+    """Labels of all contextual ids up to the last used one. Made by `table`.
+
+    sets:    the sets of `length` different cells, as token ids in increasing order
+    values:  (set, token) → y: f at the centres of the cells of the set
+    f:       the function itself
+    """
+
+    levels: int
+    dim: int
+    length: int
+    sets: tuple[tuple[int, ...], ...]
+    values: dict[tuple[tuple[int, ...], int], tuple[Fraction, ...]]
+    f: Function
+    fill: str = "line"
+
+    @property
+    def columns(self) -> int:
+        """δ^-d: different tokens."""
+        return self.levels**self.dim
+
+    @property
+    def token_shift(self) -> float:
+        """δ √d: the largest distance within a cell of one token."""
+        return math.sqrt(self.dim) / self.levels
+
+    @property
+    def context_shift(self) -> float:
+        """δ √(Nd): the largest distance within a cell of a sequence."""
+        return math.sqrt(self.length * self.dim) / self.levels
+
+    def sequence_id(self, cells: tuple[int, ...]) -> int:
+        """uᵀz over the ids in decreasing order."""
+        total = 0
+        for z in sorted(cells, reverse=True):
+            total = total * self.columns + z
+        return total
+
+    def id(self, z: int, sequence: int) -> int:
+        """The contextual id of token z in a sequence."""
+        return 2 * self.columns**self.length * z + sequence
+
+    @cached_property
+    def used(self) -> dict[int, tuple[Fraction, ...]]:
+        """Contextual id → label, for the ids that some input has."""
+        found = {self.id(z, self.sequence_id(cells)): y for (cells, z), y in self.values.items()}
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def labels(self) -> tuple[tuple[Fraction, ...], ...]:
+        """y_0, …, y_{K-1}, the ids that no input has filled in."""
+        ids = list(self.used)
+        labels = [self.used[ids[0]]] * ids[0]
+        for a, b in itertools.pairwise(ids):
+            low, high = self.used[a], self.used[b]
+            share = [Fraction(k, b - a) if self.fill == "line" else 0 for k in range(b - a)]
+            labels += [tuple(u + s * (v - u) for u, v in zip(low, high)) for s in share]
+        return (*labels, self.used[ids[-1]])
+
+    @cached_property
+    def largest_step(self) -> float:
+        """max_k |y_k - y_{k-1}|, the bound of Lemma 4.1 for this table."""
+        pairs = itertools.pairwise(self.labels)
+        return float(max((abs(b - a) for x, y in pairs for a, b in zip(x, y)), default=Fraction(0)))
+
+    def at_centres(self, cells: Sequence[int]) -> list[tuple[float, ...]]:
+        """f at the centres of these cells, repeated or not."""
+        return [tuple(row) for row in self.f(self._centres([cells]))[0].tolist()]
+
+    def point(self, z: int, share: Fraction) -> list[Fraction]:
+        """The point of cell z at this share of its width, in every coordinate."""
+        return [(z // self.levels**i % self.levels + share) / self.levels for i in range(self.dim)]
+
+    def _centres(self, many: Sequence[Sequence[int]]) -> Tokens:
+        points = [[[float(v) for v in self.point(z, Fraction(1, 2))] for z in cells] for cells in many]
+        return torch.tensor(points, dtype=torch.float64)
+
+
+def table(
+    f: Function, levels: int, dim: int = 1, length: int = 2, *, shuffle: int | None = None, fill: str = "line"
+) -> Table:
+    """f at the centre of every set of different cells.
+
+    shuffle: a seed; the labels are dealt out anew, so that neighbouring ids no longer have neighbouring labels
+    fill:    "line", or "hold": ids that no input has repeat the label before them
+    Raises ValueError on bad sizes, on more than 5,000 sets, and where f returns another shape, numbers that are not
+    finite, or something else for the same tokens in another order.
+    """
+    check_sizes(levels, dim, length)
+    if fill not in ("line", "hold"):
+        raise ValueError(f"fill: got {fill!r}, wanted 'line' or 'hold'")
+    columns = levels**dim
+    if length > columns:
+        raise ValueError(f"length: {length} different tokens wanted, the grid has {columns}; raise levels or dim")
+    if math.comb(columns, length) > LARGEST:
+        raise ValueError(
+            f"levels, dim, length: {math.comb(columns, length):,} sets of tokens, wanted at most {LARGEST:,}"
+        )
+    sets = tuple(itertools.combinations(range(columns), length))
+    x = Table(levels, dim, length, sets, {}, f)._centres(sets)
+    y = evaluate(f, x)
+    for order in (range(length)[::-1], (*range(1, length), 0)):
+        off = (evaluate(f, x[:, list(order)]) - y[:, list(order)]).abs().amax((1, 2))
+        if off.max() > 1e-9 * (1 + y.abs().max()):
+            raise ValueError(
+                f"f: not permutation equivariant, the cells {sets[off.argmax()]} in the order {tuple(order)} get other "
+                "values; wanted a function in which a token's value goes with the token"
+            )
+    places = [(cells, z) for cells in sets for z in cells]
+    labels = [tuple(Fraction(v) for v in token) for row in y.tolist() for token in row]
+    if shuffle is not None:
+        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(shuffle)).tolist()
+        labels = [labels[k] for k in order]
+    return Table(levels, dim, length, sets, dict(zip(places, labels)), f, fill)

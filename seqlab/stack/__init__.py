@@ -1,0 +1,1 @@
+"""What written and trained models share: blocks and activations."""

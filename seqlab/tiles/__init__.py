@@ -1,0 +1,1 @@
+"""Lab 08: attention in tiles, and what becomes of it on a GPU."""

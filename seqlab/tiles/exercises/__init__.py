@@ -1,0 +1,5 @@
+"""The exercises of lab 08."""
+
+from seqlab.tiles.exercises import backward, forward
+
+EXERCISES = (*forward.EXERCISES, *backward.EXERCISES)

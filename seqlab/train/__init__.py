@@ -1,0 +1,1 @@
+"""One training loop, its loss as it falls, shipped measurements, checkpoints."""

@@ -1,0 +1,116 @@
+"""Small models that train on a laptop. So far one: a causal transformer over characters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from seqlab.layers import PreNormBlock
+from seqlab.train import checkpoint
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@dataclass(frozen=True)
+class CharConfig:
+    """`alphabet`: every character the model knows, in the order of their ids; `context`: the longest input."""
+
+    alphabet: str
+    dim: int = 96
+    heads: int = 4
+    layers: int = 4
+    context: int = 96
+
+
+@dataclass
+class Trace:
+    """Everything a forward pass went through. `hidden[0]` is the embedding, `hidden[l]` the output of layer l."""
+
+    logits: Float[Tensor, "batch token alphabet"]
+    hidden: Float[Tensor, "state batch token dim"]
+    weights: Float[Tensor, "layer batch head query key"]
+
+
+class CharModel(nn.Module):
+    """Next-character transformer: embedding + learned position, pre-norm blocks, tied output."""
+
+    def __init__(self, config: CharConfig):
+        super().__init__()
+        self.config = config
+        self.embed = nn.Embedding(len(config.alphabet), config.dim)
+        self.position = nn.Embedding(config.context, config.dim)
+        self.blocks = nn.ModuleList(
+            PreNormBlock(config.dim, config.heads, 4 * config.dim, causal=True) for _ in range(config.layers)
+        )
+        self.norm = nn.LayerNorm(config.dim)
+        for embedding in (self.embed, self.position):
+            nn.init.normal_(embedding.weight, std=0.02)
+
+    def encode(self, text: str) -> Int[Tensor, token]:
+        """Ids of the characters of `text`; ValueError names the first one that the alphabet lacks."""
+        ids = {character: at for at, character in enumerate(self.config.alphabet)}
+        unknown = next((character for character in text if character not in ids), None)
+        if unknown is not None:
+            raise ValueError(f"text: the character {unknown!r} is not in the model's alphabet {self.config.alphabet!r}")
+        return torch.tensor([ids[character] for character in text], dtype=torch.long)
+
+    def decode(self, ids: Int[Tensor, token]) -> str:
+        """The characters of `ids`."""
+        return "".join(self.config.alphabet[i] for i in ids.tolist())
+
+    def forward(self, ids: Int[Tensor, "batch token"]) -> Float[Tensor, "batch token alphabet"]:
+        x = self._embedded(ids)
+        for block in self.blocks:
+            x = block(x)
+        return self._logits(x)
+
+    def trace(self, ids: Int[Tensor, "batch token"]) -> Trace:
+        """The forward pass with all hidden states and attention weights kept."""
+        hidden, weights = [self._embedded(ids)], []
+        for block in self.blocks:
+            x, w = block.with_weights(hidden[-1])
+            hidden.append(x)
+            weights.append(w)
+        return Trace(self._logits(hidden[-1]), torch.stack(hidden), torch.stack(weights))
+
+    def loss(self, ids: Int[Tensor, "batch token"]) -> Float[Tensor, ""]:
+        """Mean negative log-likelihood per character, in nats, of ids[:, 1:] given what came before."""
+        logits = self(ids[:, :-1])
+        return nn.functional.cross_entropy(
+            rearrange(logits, "batch token alphabet -> (batch token) alphabet"),
+            rearrange(ids[:, 1:], "batch token -> (batch token)"),
+        )
+
+    @torch.no_grad()
+    def write(
+        self, start: str, length: int, *, temperature: float = 0.8, generator: torch.Generator | None = None
+    ) -> str:
+        """Continue `start` by `length` sampled characters."""
+        ids = self.encode(start)[None]
+        for _ in range(length):
+            logits = self(ids[:, -self.config.context :])[:, -1] / temperature
+            ids = torch.cat([ids, torch.multinomial(logits.softmax(-1), 1, generator=generator)], dim=1)
+        return self.decode(ids[0])
+
+    def _embedded(self, ids: Tensor) -> Tensor:
+        if ids.shape[-1] > self.config.context:
+            raise ValueError(f"ids: got {ids.shape[-1]} tokens, this model reads at most {self.config.context}")
+        return self.embed(ids) + self.position.weight[: ids.shape[-1]]
+
+    def _logits(self, x: Tensor) -> Tensor:
+        return self.norm(x) @ self.embed.weight.T
+
+
+def save(model: CharModel, path: Path | str) -> None:
+    """Write weights (half precision) and configuration, see `seqlab.train.checkpoint`."""
+    checkpoint.save(model, path)
+
+
+def load(path: Path | str = DATA / "austen.pt") -> CharModel:
+    """Read a model written by `save`; FileNotFoundError or ValueError say what is wrong with the file."""
+    return checkpoint.load(path, lambda config: CharModel(CharConfig(**config)), "seqlab's character model")

@@ -1,0 +1,279 @@
+"""The decoder of appendix B: δ, the head, the switch, the look-up, the choice of a symbol; one row after the other.
+
+A row's input is the last row's output plus its positional code. A compute row (the last of its block) turns q^(j),
+s^(j), c^(j) into q^(j+1), c^(j+1) and leaves v^(j) as a candidate for later look-ups. The other rows carry the state
+and the best candidate, and look at one more compute row each; the output of the last one holds s^(j).
+
+Where this departs from the paper: the paper's cross-attention fetches the input by step and asks for a machine that
+reads its input first; here it fetches by the head's cell, so that any machine runs as it stands, standing still
+included, and "never visited" is read from the winner's cell (u3) instead of from ℓ(j) = j-1. Two operations are
+products, not piecewise linear: the ratio c/(g+1), and the switch on u3, which is unbounded; no finite ReLU network does
+either for all g. The other switches are written as choices too, but act on numbers in [-1, 1] (the head's could act on
+the move), where ReLUs do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from seqlab.turing.graph import Layout, block, computes, edges, position, rows_for
+from seqlab.turing.lookup import attend, key, query
+from seqlab.turing.machine import Machine, Step, _steps
+from seqlab.turing.rounded import rounding
+
+ZERO, ONE = Fraction(0), Fraction(1)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One decoder row, readable.
+
+    index, step, computes:  row number from 1, the machine step of its block, whether it applies δ
+    state, symbol, head:    what its input holds; in a compute row this is the machine at that step
+    wrote, move:            what δ says to them (it counts in compute rows only)
+    edges, scores:          the rows it sees, and its look-up score with each
+    attends:                those of `edges` that won; more than one where scores tie
+    kept:                   the step whose write is the best candidate so far; None where a tie mixed several
+    vector:                 all of Q^d behind the last layer
+    """
+
+    index: int
+    step: int
+    computes: bool
+    state: str | None
+    symbol: str | None
+    head: int
+    wrote: str | None
+    move: int
+    edges: tuple[int, ...]
+    scores: tuple[Fraction, ...]
+    attends: tuple[int, ...]
+    kept: int | None
+    vector: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """All rows of a run; `steps` reads the compute rows, `tape(j)` what stands on the tape before step j."""
+
+    machine: Machine
+    word: tuple[str, ...]
+    rows: tuple[Row, ...]
+    printed_sign: bool = False
+    no_random: bool = False
+    no_local: bool = False
+    arithmetic: str = "exact"
+
+    @property
+    def steps(self) -> list[Step]:
+        """The machine's run as the decoder has it, to be compared with `Machine.simulate`."""
+        return [Step(r.step, r.state, r.head, r.symbol, r.wrote, r.move) for r in self.rows if r.computes]
+
+    def tape(self, step: int) -> dict[int, str | None]:
+        """Cell → symbol before machine step `step`: the input, and what the compute rows before it wrote."""
+        tape: dict[int, str | None] = dict(enumerate(self.word))
+        tape.update((s.head, s.wrote) for s in self.steps[:step])
+        return tape
+
+    def block(self, step: int) -> tuple[Row, ...]:
+        """The rows of one machine step: `step` look-ups, then the compute row."""
+        return self.rows[rows_for(step) : rows_for(step + 1)]
+
+
+def decode(
+    machine: Machine,
+    word: str | Sequence[str],
+    steps: int,
+    *,
+    printed_sign: bool = False,
+    no_random: bool = False,
+    no_local: bool = False,
+    arithmetic: str = "exact",
+) -> Run:
+    """Run the decoder for T(T+1)/2 rows, that is `steps` = T machine steps (Theorem 3). The options break the look-up:
+
+    printed_sign:  take K_4 as the paper prints it
+    no_random:     drop each row's edge to a past compute row;  no_local: drop the one to its best candidate so far.
+                   With neither, a row keeps what it carries
+    arithmetic:    "float64" or "float32" rounds queries, keys and scores; all else stays exact
+
+    Raises ValueError for steps below 1, a symbol of the input that the machine does not know, another arithmetic; TypeError
+    where `machine` is none.
+    """
+    if not isinstance(machine, Machine):
+        raise TypeError(
+            f"machine: got {type(machine).__name__}, wanted a Machine: Machine.parse(text), or shipped(name)"
+        )
+    _steps(steps)
+    letters = machine.read(word)
+    network = _Decoder(machine, letters, printed_sign, no_random, no_local, rounding(arithmetic))
+    y, rows = network.first(), []
+    for index in range(1, rows_for(steps) + 1):
+        row = network.row(index, y)
+        rows.append(row)
+        y = network.output(row.vector)
+    return Run(machine, letters, tuple(rows), printed_sign, no_random, no_local, arithmetic)
+
+
+class _Decoder:
+    """The layers; a vector is a list of Fractions, changed in place from layer to layer."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        letters: tuple[str, ...],
+        printed_sign: bool,
+        no_random: bool,
+        no_local: bool,
+        rounded: Callable | None,
+    ) -> None:
+        self.machine, self.printed_sign, self.rounded = machine, printed_sign, rounded
+        self.no_random, self.no_local = no_random, no_local
+        self.layout = Layout(machine.states, machine.symbols)
+        self.at = self.layout.slots
+        self.number = {name: at.start for name, at in self.at.items() if name[0] == "x"}
+        self.best = slice(self.number["x13"], self.number["x16"] + 1)  # u1 … u4
+        word = letters or (machine.blank,)
+        self.keys = [(ONE, -Fraction(p)) for p in range(len(word))]
+        self.values = [(*_one_hot(machine.symbols, letter), Fraction(p)) for p, letter in enumerate(word)]
+        self.blank = _one_hot(machine.symbols, machine.blank)
+        self.fetched: dict[Fraction, list[Fraction]] = {}  # cross-attention depends on the head alone
+        self.compute_rows: dict[int, list[Fraction]] = {}  # the only rows that are seen from other rows
+        q, s = machine.states, machine.symbols
+        self.delta = {}
+        for a, state in enumerate(q):
+            for b, symbol in enumerate(s):
+                target, write, move = machine.delta(state, symbol)
+                self.delta[a, b] = q.index(target), s.index(write), move
+
+    def first(self) -> list[Fraction]:
+        """y_0: the start state, the symbol in cell 0, head 0."""
+        y = [ZERO] * self.layout.width
+        y[self.at["q1"]] = _one_hot(self.machine.states, self.machine.start)
+        y[self.at["s1"]] = self.values[0][:-1]
+        return y
+
+    def row(self, index: int, y: list[Fraction]) -> Row:
+        x, number = [*y], self.number
+        x[number["x8"] : number["x12"] + 1] = position(index)[:5]
+        state, symbol, head = self._name(x, "q1"), self._name(x, "s1"), x[number["x1"]]
+        self._transition(x)
+        wrote, move = self._name(x, "s2"), x[number["x2"]]
+        self._head(x)
+        self._switch(x)
+        if computes(index):
+            self.compute_rows[index] = x
+        seen = self._edges(index)
+        sources = [x if row == index else self.compute_rows[row] for row in seen]
+        best, winners, scores = self._look_up(x, sources)
+        x = [*x]
+        x[self.at["s4"]], x[self.best] = best[:-4], best[-4:]
+        self._choose(x)
+        u1, u2 = best[-4:-2]
+        return Row(
+            index=index,
+            step=block(index),
+            computes=computes(index),
+            state=state,
+            symbol=symbol,
+            head=int(head),
+            wrote=wrote,
+            move=int(move),
+            edges=seen,
+            scores=scores,
+            attends=tuple(seen[n] for n in winners),
+            kept=int(1 / u1) - 1 if u2 == u1 * u1 else None,  # a mean of different steps has a larger mean of squares
+            vector=tuple(x),
+        )
+
+    def _edges(self, index: int) -> tuple[int, ...]:
+        """The first edge is the random one, the last the local one; a compute row sees itself alone."""
+        seen = edges(index)
+        if self.no_random and self.no_local:
+            return (index,)
+        return seen[-1:] if self.no_random else seen[:1] if self.no_local else seen
+
+    def output(self, x: Sequence[Fraction]) -> list[Fraction]:
+        """y: state, symbol, head, and the best candidate; all other slots are cleared."""
+        y = [ZERO] * self.layout.width
+        for at in (*(self.at[name] for name in ("q1", "s1", "x1", "s4")), self.best):
+            y[at] = x[at]
+        return y
+
+    def _transition(self, x: list[Fraction]) -> None:
+        """Layer 1: α, β by cross-attention on |c - p|; δ by one ReLU(q + s - 1) per pair of state and symbol."""
+        head = x[self.number["x1"]]
+        if head not in self.fetched:
+            self.fetched[head] = attend((head, ONE), self.keys, self.values)[0]
+        *x[self.at["s3"]], x[self.number["x7"]] = self.fetched[head]
+        q, s = x[self.at["q1"]], x[self.at["s1"]]
+        target, write, move = [ZERO] * len(q), [ZERO] * len(s), ZERO
+        for (a, b), (to, writes, moves) in self.delta.items():
+            if q[a] and s[b]:  # at most 1 each, so the ReLU is 0 elsewhere
+                fires = max(q[a] + s[b] - 1, ZERO)
+                target[to] += fires
+                write[writes] += fires
+                move += moves * fires
+        x[self.at["q2"]], x[self.at["s2"]], x[self.number["x2"]] = target, write, move
+
+    def _head(self, x: list[Fraction]) -> None:
+        """Layer 2: c^(j+1) = c^(j) + m^(j), and both over g+1."""
+        n = self.number
+        x[n["x3"]] = x[n["x1"]] + x[n["x2"]]
+        x[n["x4"]] = x[n["x3"]] * x[n["x10"]]
+        x[n["x5"]] = x[n["x1"]] * x[n["x10"]]
+
+    def _switch(self, x: list[Fraction]) -> None:
+        """Layer 3: where h = 1 the new state, head and candidate; where h = 0 the old ones."""
+        n = self.number
+        if x[n["x12"]] == 1:
+            x[self.at["q1"]], x[self.at["s4"]] = x[self.at["q2"]], x[self.at["s2"]]
+            x[self.best] = x[n["x10"]], x[n["x11"]], x[n["x1"]], x[n["x5"]]
+            x[n["x1"]] = x[n["x3"]]
+        else:
+            x[n["x4"]] = x[n["x5"]]
+
+    def _look_up(
+        self, x: list[Fraction], sources: list[list[Fraction]]
+    ) -> tuple[list[Fraction], list[int], tuple[Fraction, ...]]:
+        """Layer 4: of the candidates (w, u) in the rows that are seen, the one with the smallest absolute score."""
+        n = self.number
+        keys = [key(row[n["x13"]], row[n["x14"]], row[n["x16"]], printed_sign=self.printed_sign) for row in sources]
+        values = [row[self.at["s4"]] + row[self.best] for row in sources]
+        asks = query(x[n["x4"]], x[n["x10"]], x[n["x11"]])
+        if self.rounded is None:
+            return attend(asks, keys, values)
+        asks, keys = tuple(map(self.rounded, asks)), [tuple(map(self.rounded, k)) for k in keys]
+        best, winners, scores = attend(asks, keys, values)
+        return best, winners, tuple(Fraction(float(number)) for number in scores)
+
+    def _choose(self, x: list[Fraction]) -> None:
+        """The last layer: the written symbol if the winner's cell is the head's, else the input's, else the blank."""
+        n = self.number
+        hit, inside = _same(x[n["x15"]] - x[n["x1"]]), _same(x[n["x7"]] - x[n["x1"]])
+        x[n["x6"]] = hit
+        fresh = _mix(inside, x[self.at["s3"]], self.blank)
+        x[self.at["s1"]] = _mix(hit, x[self.at["s4"]], fresh)
+
+    def _name(self, x: list[Fraction], slot: str) -> str | None:
+        """The name of a one-hot block; None where it is a mixture."""
+        names = self.machine.states if slot[0] == "q" else self.machine.symbols
+        return dict(zip(x[self.at[slot]], names)).get(ONE)
+
+
+def _same(z: Fraction) -> Fraction:
+    """1 at 0 and 0 at all other whole numbers: σ(z+1) - 2σ(z) + σ(z-1)."""
+    return max(z + 1, ZERO) - 2 * max(z, ZERO) + max(z - 1, ZERO)
+
+
+def _mix(t: Fraction, a: Sequence[Fraction], b: Sequence[Fraction]) -> list[Fraction]:
+    """t a + (1 - t) b; t is neither 0 nor 1 only where a look-up went wrong."""
+    if t in (0, 1):
+        return list(a if t else b)
+    return [t * x + (1 - t) * y for x, y in zip(a, b)]
+
+
+def _one_hot(names: Sequence[str], name: str) -> list[Fraction]:
+    return [Fraction(int(other == name)) for other in names]

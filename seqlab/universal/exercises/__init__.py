@@ -1,0 +1,5 @@
+"""The exercises of lab 02."""
+
+from seqlab.universal.exercises import blocks, names
+
+EXERCISES = (*blocks.EXERCISES, *names.EXERCISES)

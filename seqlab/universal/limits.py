@@ -1,0 +1,134 @@
+"""From the modified class to the real one, and δ → 0: error curves, the threshold of softmax, volumes of bad sets.
+
+| paper symbol (Yun et al. 2019)                         | name                                |
+| ------------------------------------------------------ | ----------------------------------- |
+| σ_S[λA] → σ_H[A] (Lemma 9)                             | softmax_errors, softmax_threshold   |
+| φ by four ReLUs, ε → 0 (Lemma 9)                       | relu_errors, strip_volume           |
+| O(δ^(d/p)) of Proposition 4: repeated tokens           | duplicate_volume                    |
+| d_p(f, g) as δ → 0                                     | error_curve, loglog_slope           |
+| attention removed                                      | tokenwise_floor                     |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+
+from seqlab.attention import softmax
+from seqlab.stack.activations import Piecewise
+from seqlab.universal.lemmas import block_names
+from seqlab.universal.mapping import ContextualMapping
+from seqlab.universal.values import Function, distance, piecewise
+
+
+def softmax_errors(mapping: ContextualMapping, betas: Iterable[float]) -> list[float]:
+    """For each scale λ the largest error of a name over all sequences, in units of δ, softmax in every head."""
+    sequences = mapping.sequences()
+    exact = torch.tensor(mapping.names(sequences).astype(float))
+    return [
+        (block_names(mapping, sequences, softmax(beta)) - exact).abs().nan_to_num(math.inf).max().item()
+        for beta in betas
+    ]
+
+
+def softmax_threshold(mapping: ContextualMapping, *, tolerance: float = 0.5, precision: float = 0.01) -> float:
+    """The scale λ from which on every name is within `tolerance` units of δ of the exact one; see `threshold`."""
+    return threshold(lambda betas: softmax_errors(mapping, betas), tolerance=tolerance, precision=precision)
+
+
+def threshold(errors: Callable[[list[float]], list[float]], *, tolerance: float, precision: float = 0.01) -> float:
+    """The scale λ from which on errors(scales) are at most `tolerance`.
+
+    Found by doubling and halving to a relative `precision`; that it holds from there on is checked at 20 larger scales,
+    up to 30 times as large. Raises ValueError where no scale up to 2^20 will do.
+    """
+    good = lambda scale: errors([scale])[0] <= tolerance
+    high = 1.0
+    while not good(high):
+        high *= 2
+        if high > 2**20:
+            raise ValueError("mapping: no scale up to 2^20 brings the names within the tolerance; take a smaller case")
+    low = high / 2
+    while high / low > 1 + precision:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if good(middle) else (middle, high)
+    larger = [high * 30 ** (k / 20) for k in range(1, 21)]
+    late = [scale for scale, error in zip(larger, errors(larger)) if error > tolerance]
+    if late:
+        raise ValueError(f"mapping: within the tolerance at λ = {high:.4g}, but not at {late[-1]:.4g}: no threshold")
+    return high
+
+
+def relu_errors(phi: Piecewise, epsilons: Iterable[float]) -> list[tuple[float, float]]:
+    """For each ε the (supremum, integral) of |φ - φ_ε|: the first stays at the height of the jump, the second → 0.
+
+    Both live on the two ramps of width ε below the breaks, and are computed there.
+    """
+    errors = []
+    for epsilon in epsilons:
+        replacement = phi.relu(epsilon)
+        sup, area = 0.0, 0.0
+        for edge in phi.breaks:
+            t = edge - epsilon * (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
+            last = torch.tensor([edge - 1e-9 * epsilon], dtype=torch.float64)
+            area += epsilon * (phi(t) - replacement(t)).abs().mean().item()
+            sup = max(sup, (phi(last) - replacement(last)).abs().item())
+        errors.append((sup, area))
+    return errors
+
+
+def strip_volume(levels: int, dim: int, length: int, epsilon: float) -> float:
+    """1 - (1 - ε/δ)^nd: the share of inputs with a coordinate within ε below an edge of a cell."""
+    if not 0 <= epsilon * levels <= 1:
+        raise ValueError(f"epsilon: got {epsilon}, wanted 0 to {1 / levels:g}, the width of a cell")
+    return 1 - (1 - epsilon * levels) ** (length * dim)
+
+
+def duplicate_volume(levels: int, dim: int, length: int) -> float:
+    """1 - Π_{k<n} (1 - k δ^d) ≈ n(n-1)/2 δ^d: the share of inputs with two tokens in one cell."""
+    return 1 - math.prod(max(1 - k / levels**dim, 0.0) for k in range(length))
+
+
+def error_curve(
+    f: Function,
+    levels: Sequence[int],
+    dim: int = 1,
+    length: int = 2,
+    *,
+    positions: bool,
+    p: float = 2,
+    samples: int = 2**18,
+    seed: int = 0,
+) -> list[float]:
+    """d_p(f, g) for each number of levels, g by its cells (the blocks give the same where they fit)."""
+    return [
+        distance(f, lambda x: piecewise(f, x, n, positions=positions), dim, length, p=p, samples=samples, seed=seed)
+        for n in levels
+    ]
+
+
+def tokenwise_floor(f: Function, dim: int = 1, length: int = 2, *, samples: int = 2**17, seed: int = 0) -> float:
+    """The smallest d_2(f, g)² that any token-wise g can reach: Σ_j E Var(f(X)_j | x_j), X uniform.
+
+    No attention, no context: the variance that the other tokens cause stays. Estimated as half the squared difference
+    of f(X)_j over two independent contexts of the same token x_j.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    x, other = torch.rand(2, samples, length, dim, generator=draw, dtype=torch.float64)
+    floor = 0.0
+    for j in range(length):
+        again = other.clone()
+        again[:, j] = x[:, j]
+        floor += ((f(x) - f(again))[:, j] ** 2).sum(dim=-1).mean().item() / 2
+    return floor
+
+
+def loglog_slope(levels: Sequence[int], errors: Sequence[float]) -> float:
+    """The slope of log error against log δ, by least squares."""
+    if len(levels) != len(errors) or len(levels) < 2:
+        raise ValueError(f"errors: got {len(errors)} for {len(levels)} levels, wanted one each and at least two")
+    x, y = [-math.log(n) for n in levels], [math.log(e) for e in errors]
+    x_mean, y_mean = sum(x) / len(x), sum(y) / len(y)
+    return sum((a - x_mean) * (b - y_mean) for a, b in zip(x, y)) / sum((a - x_mean) ** 2 for a in x)

@@ -1,0 +1,130 @@
+"""Rounding down without a floor: d + d/δ residual feed-forward layers of width one.
+
+| paper symbol (Yun et al. 2019, proof of Lemma 5)  | name                   |
+| ------------------------------------------------- | ---------------------- |
+| δ^-1 (an integer)                                 | levels                 |
+| -J, given to every entry outside [0, 1)           | -marker, J = δ^-nd     |
+| X + e^(i) φ(e^(i)ᵀ X)                             | one layer of `.layers` |
+| G_δ^+ = {-J, 0, δ, …, 1 - δ}                      | where the result lies  |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+
+from seqlab.layers import Tokens
+from seqlab.stack.activations import marker_activation, rounding_activation
+from seqlab.stack.blocks import PiecewiseFeedForward, Residual, Stack
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+
+TOLERANCE = 1e-9  # in units of δ: rounding of float64 where 1/δ is no power of two
+
+STATEMENT = Statement(
+    "quantiser",
+    "Yun et al. 2019, Lemma 5",
+    "d + d/δ feed-forward layers of width 1 send [kδ, (k+1)δ) to kδ, and everything outside [0, 1) to -J.",
+    (
+        Hypothesis("marked", "one layer per coordinate marks what is out of range"),
+        Hypothesis("every_level", "one layer per coordinate and level rounds down"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Quantiser:
+    """The quantiser of d coordinates on 1/δ = `levels` levels.
+
+    marked=False leaves the marking layers out, `skip` names levels whose rounding layers are left out: two switches.
+    """
+
+    levels: int
+    dim: int
+    marker: float
+    marked: bool = True
+    skip: tuple[int, ...] = ()
+
+    @property
+    def formula(self) -> int:
+        """d + d/δ."""
+        return self.dim + self.dim * self.levels
+
+    def layers(self, dtype: torch.dtype = torch.float64) -> list[Residual]:
+        """The marking layers, then for each coordinate the rounding layers from level 0 up."""
+        delta = 1 / self.levels
+        unit = torch.eye(self.dim, dtype=dtype)
+        mark, down = marker_activation(self.marker), rounding_activation(delta)
+        layers = []
+        if self.marked:
+            for i in range(self.dim):
+                label = f"coordinate {i}: out of [0, 1) becomes {-self.marker:g}"
+                layers.append(Residual(PiecewiseFeedForward(unit[i], 0.0, unit[i], mark), "quantise", label))
+        for i in range(self.dim):
+            for k in range(self.levels):
+                if k not in self.skip:
+                    label = f"coordinate {i}: [{k}, {k + 1}) / {self.levels} becomes {k}/{self.levels}"
+                    inner = PiecewiseFeedForward(unit[i], -k / self.levels, unit[i], down)
+                    layers.append(Residual(inner, "quantise", label))
+        return layers
+
+    def stack(self, dtype: torch.dtype = torch.float64) -> Stack:
+        """The layers as one network."""
+        return Stack(self.layers(dtype))
+
+    def reference(self, x: Tokens) -> Tokens:
+        """The definition: floor(x/δ) δ inside [0, 1), -J outside. For comparison only: no layer can do this."""
+        inside = (x >= 0) & (x < 1)
+        return torch.where(inside, torch.floor(x * self.levels) / self.levels, -self.marker)
+
+    def check(self, samples: int = 2000, seed: int = 0) -> Verdict:
+        """Compare with the definition on random inputs in [-1, 2)^d and, where 1/δ is a power of two, on all edges.
+
+        The margin is a rounding tolerance less the largest error, both in units of δ. The witness carries
+        (input, output, wanted) of the worst coordinate.
+        """
+        x = _inputs(self.levels, self.dim, samples, seed)
+        stack = self.stack()
+        got, want = stack(x), self.reference(x)
+        error = (got - want).abs() * self.levels
+        worst = error.max().item()
+        statement = STATEMENT.under(marked=self.marked, every_level=not self.skip)
+        notes = [f"{len(stack)} layers, the formula says {self.formula}"]
+        options = dict(statement=statement, checked=x.numel(), unit="units of delta", notes=notes)
+        if worst <= TOLERANCE and len(stack) == self.formula:
+            return Verdict(True, TOLERANCE - worst, **options)
+        at = tuple((error == worst).nonzero()[0].tolist())
+        objects = tuple(round(float(t[at]), 12) for t in (x, got, want))
+        text = "{:.6g} becomes {:.6g}, wanted {:.6g}".format(*objects)
+        return Verdict(False, TOLERANCE - worst, Witness(text, objects), **options)
+
+
+def quantiser(
+    levels: int, dim: int = 1, length: int = 1, *, marked: bool = True, skip: tuple[int, ...] = ()
+) -> Quantiser:
+    """The quantiser with the paper's marker J = δ^-nd.
+
+    Raises ValueError unless levels ≥ 2, dim ≥ 1, length ≥ 1, and 0 ≤ each skipped level < levels.
+    """
+    sizes(levels, dim, length, shortest=1)
+    if bad := [k for k in skip if not 0 <= k < levels]:
+        raise ValueError(f"skip: got level {bad[0]}, wanted levels 0 to {levels - 1}")
+    return Quantiser(levels, dim, float(levels ** (length * dim)), marked, tuple(skip))
+
+
+def sizes(levels: int, dim: int, length: int, *, shortest: int = 2) -> None:
+    """Raise ValueError unless 1/δ ≥ 2, d ≥ 1 and n ≥ shortest."""
+    for name, got, least in (("levels", levels, 2), ("dim", dim, 1), ("length", length, shortest)):
+        if got < least:
+            why = " (levels is 1/delta)" if name == "levels" else ""
+            raise ValueError(f"{name}: got {got}, wanted at least {least}{why}")
+
+
+def _inputs(levels: int, dim: int, samples: int, seed: int) -> Tokens:
+    draw = torch.Generator().manual_seed(seed)
+    x = 3 * torch.rand(samples, dim, generator=draw, dtype=torch.float64) - 1
+    if levels & (levels - 1) == 0:  # k/levels is a float64, so an edge is an edge
+        edges = torch.arange(-levels, 2 * levels + 1, dtype=torch.float64) / levels
+        x = torch.cat([x, edges[:, None].expand(-1, dim)])
+    return rearrange(x, "token dim -> 1 token dim")

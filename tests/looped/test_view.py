@@ -1,0 +1,66 @@
+"""The cold open of the looped lab: the picture is one block applied again and again, in exact fractions."""
+
+from fractions import Fraction
+
+import pytest
+
+from seqlab.looped.view import BARE, CARRIED, CLOCK, MODES, LoopView, block, run, tables
+from seqlab.widgets.contract import sweep
+
+TABLES = tables(0) | {f"seed {seed}": tables(seed)["random numbers"] for seed in range(1, 6)}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
+def test_the_clock_is_exact_and_the_carried_number_is_off_by_less_than_the_largest_step(table):
+    assert run(table, CLOCK)[-1] == table
+    largest = max(abs(b - a) for a, b in zip(table, table[1:]))
+    off = [abs(a - b) for a, b in zip(run(table, CARRIED)[-1], table)]
+    assert max(off) < largest and off[0] == 0
+    steps = {b[-1] - a[-1] for a, b in zip(run(table, CARRIED), run(table, CARRIED)[1:])}
+    assert steps <= {-largest, 0, largest}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_all_waiting_tokens_move_together_and_the_others_rest(mode):
+    seen = run(TABLES["random numbers"], mode)
+    for t in range(1, len(seen)):
+        moves = [b - a for a, b in zip(seen[t - 1], seen[t])]
+        assert moves[:t] == [0] * t and len(set(moves[t:])) == 1
+    if mode == BARE:
+        assert len({b[-1] - a[-1] for a, b in zip(seen, seen[1:])}) == 1
+
+
+def test_errors_are_seen():
+    smooth, shuffled = TABLES["a wave"], TABLES["the wave, shuffled"]
+    worst = lambda table, mode: max(abs(a - b) for a, b in zip(run(table, mode)[-1], table))
+    assert worst(smooth, CARRIED) < worst(shuffled, CARRIED) and worst(smooth, BARE) > worst(smooth, CARRIED)
+    with pytest.raises(ValueError, match="mode: got 'fast'"):
+        run(smooth, "fast")
+    with pytest.raises(ValueError, match="at least 2"):
+        run([Fraction(1)], CLOCK)
+
+
+def test_every_control_changes_the_picture_and_nothing_raises():
+    view = LoopView()
+    seen = [view.picture.value]
+    for control, values in (
+        (view.loop, (0, 13, 7)),
+        (view.mode, (CARRIED, BARE, CLOCK)),
+        (view.table, list(view.tables)[1:]),
+    ):
+        for value in values:
+            control.value = value
+            assert view.picture.value != seen[-1] and "nan" not in view.picture.value
+            seen.append(view.picture.value)
+    assert len(sweep()) >= 3
+    assert view._repr_mimebundle_()["text/html"] == view.picture.value
+
+
+def test_the_sentence_says_what_happened():
+    view = LoopView(loop=0)
+    assert "Before the first loop" in view.picture.value
+    view.loop.value = 13
+    assert "Loop 13 of 13: the 1 tokens" not in view.picture.value and "the largest error is 0.00" in view.picture.value
+    view.mode.value = CARRIED
+    assert "below the largest step" in view.picture.value
+    assert block.__doc__ and run(view.tables["one jump"], CARRIED)[-1] == view.tables["one jump"]

@@ -1,0 +1,110 @@
+"""The experiments: cells, what they store, resuming, and what the shipped file says."""
+
+import pytest
+import torch
+
+from seqlab.looped_training import experiments as E
+from seqlab.looped_training.model import LoopedTransformer, parameters
+
+TINY = E.Plan((E.Cell("1 hops", "none", 2),), steps=3, batch=4, judged=20, config=E.Config(dim=8, heads=2, hidden=8))
+SHIPPED = E.results()
+
+
+def test_a_cell_repeats_and_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    a, b = (E.train(TINY.cells[0], TINY) for _ in range(2))
+    assert a.losses == b.losses and a.by_loops == b.by_loops and torch.equal(before, torch.get_rng_state())
+    assert len(a.by_loops) == E.MOST + 1 and a.accuracy == a.by_loops[2] and a.passes == 2
+    assert E.train(TINY.cells[0], TINY, 1).losses != a.losses
+
+
+def test_training_learns_one_hop():
+    plan = E.Plan((), steps=150, config=E.Config(dim=16, heads=2, hidden=32), judged=500, lr=5e-3)
+    assert E.train(E.Cell("1 hops", "none", 1), plan).accuracy > 0.9
+
+
+@pytest.mark.parametrize("arm", [*E.ARMS, *(arm + E.VARIED for arm in ("none", "modulated, stopped"))])
+def test_each_arm_changes_what_it_says(arm):
+    config = E.config_for(E.Cell("2 hops", arm, 3), E.Config())
+    plain = arm.removesuffix(E.VARIED)
+    assert config.published == (plain == "published") and config.layers == (3 if plain == "stack" else 1)
+    assert config.clock == ("none" if plain in ("none", "none, wider", "published", "stack") else plain.split(",")[0])
+    assert config.stopped == plain.endswith("stopped")
+    assert (config.gate == 0) == plain.endswith("from 0") and (config.hidden > 192) == (plain == "none, wider")
+    result = E.train(E.Cell("2 hops", arm, 3), TINY)
+    assert result.passes == 3 and len(result.losses) == 3
+
+
+def test_varied_loops_stay_in_their_range():
+    batches = E._batches(E.TASKS["1 hops"], 2, 0, (3, 8))
+    assert {next(batches)[2] for _ in range(80)} == set(range(3, 9))
+    assert next(E._batches(E.TASKS["1 hops"], 2, 0, None))[2] is None
+
+
+def test_measuring_resumes_and_starts_anew_when_the_setting_changes(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    E.measure("tiny", TINY, path, seeds=(0, 1))
+    E.measure("tiny", TINY, path, seeds=(0, 1, 2))
+    stored = E.results(path)
+    assert [cell["seed"] for cell in stored["tiny"]["cells"]] == [0, 1, 2] and "losses" not in stored["tiny"]["cells"][
+        0
+    ]
+    assert stored["versions"]["torch"] == torch.__version__ and stored["tiny"]["setting"]["steps"] == 3
+    monkeypatch.setattr(E, "TABLES", (("smooth", True, 2),))
+    monkeypatch.setattr(E, "TABLE_STEPS", 2)
+    E.measure_tables(path, seeds=(0,))
+    E.measure_tables(path, seeds=(0, 1))
+    assert len(E.results(path)["memoriser"]["cells"]) == 2 and len(E.results(path)["tiny"]["cells"]) == 3
+    E.measure("tiny", E.replace(TINY, steps=4), path, seeds=(0,))
+    assert [cell["seed"] for cell in E.results(path)["tiny"]["cells"]] == [0]
+    assert [file.name for file in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_beats_wants_more_than_the_spread():
+    assert E.beats([0.9, 0.95], [0.8, 0.88]) and not E.beats([0.9, 0.8], [0.85, 0.7])
+    assert not E.beats([0.9, 0.95], [0.8, 0.895]) and E.beats([0.9, 0.95], [0.8, 0.895], margin=0)
+    assert not E.beats([1.0, 1.0], [1.0, 1.0], margin=0)
+    with pytest.raises(ValueError, match="at least 2"):
+        E.beats([1.0], [0.0, 0.0])
+
+
+def test_bad_cells():
+    with pytest.raises(ValueError, match="arm: got 'faster'"):
+        E.config_for(E.Cell("1 hops", "faster", 1), E.Config())
+
+
+def test_full_mode_has_the_sizes_of_the_paper():
+    plan = E.FULL["strings, full"]
+    assert {(c.task, c.arm, c.loops) for c in plan.cells} >= {("edit 60", "modulated", 100), ("lcs 100", "stack", 12)}
+    assert plan.config.dim == 256 and E.TASKS["lcs 100"].length == 202 and E.TASKS["edit 60"].border == 2
+    with torch.device("meta"):
+        assert parameters(LoopedTransformer(12, 122, 181, plan.config)) > 700_000
+
+
+def test_the_shipped_file_is_complete_and_of_these_settings():
+    for part, plan in E.PARTS.items():
+        stored = SHIPPED[part]
+        found = [(cell["task"], cell["arm"], cell["loops"], cell["seed"]) for cell in stored["cells"]]
+        assert len(found) == len(set(found))
+        assert set(found) == {(*vars(cell).values(), seed) for cell in plan.cells for seed in E.SEEDS}
+        kept = {name: value for name, value in stored["setting"].items() if name != "baselines"}
+        fresh = {name: getattr(plan, name, getattr(plan.config, name, None)) for name in kept}
+        assert kept == fresh and stored["minutes"] > 0
+    assert len(SHIPPED["memoriser"]["cells"]) == len(E.TABLES) * len(E.SEEDS)
+
+
+def test_more_loops_at_equal_parameters():
+    """What the lab claims: each task needs loops, and has them; equal parameters."""
+    found = E.by_cell(SHIPPED["pointer"]["cells"])
+    for hops, enough in ((2, 2), (3, 2), (4, 3), (5, 3)):
+        assert E.beats(found[f"{hops} hops", "none", enough], found[f"{hops} hops", "none", enough - 1])
+        assert min(found[f"{hops} hops", "none", enough]) > 0.99
+    assert len({cell["parameters"] for cell in SHIPPED["pointer"]["cells"]}) == 1
+
+
+def test_where_a_clock_helps():
+    """With loops drawn anew for each batch, scales and gates from a clock are worth more than their parameters."""
+    found = E.by_cell(SHIPPED["more loops"]["cells"])
+    ticking = found["4 hops", "modulated" + E.VARIED, 4]
+    for arm in ("none", "none, wider", "additive", "modulated, stopped"):
+        assert E.beats(ticking, found["4 hops", arm + E.VARIED, 4])

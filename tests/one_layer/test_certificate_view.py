@@ -1,0 +1,166 @@
+"""The certificate's view: what it shows is the library's, every control changes something, and nothing typed or uploaded breaks it."""
+
+from datetime import datetime
+
+import ipywidgets
+import pytest
+
+from seqlab.one_layer import certificate, mapping
+from seqlab.one_layer.certificate_view import EXAMPLES, SCALES, CertificateView, along_v, at_scale
+from seqlab.widgets.contract import sweep
+
+
+@pytest.fixture(autouse=True)
+def alone():
+    ipywidgets.Widget.close_all()
+    yield
+    ipywidgets.Widget.close_all()
+
+
+def file(words: str | bytes, name: str = "mine.csv", size: int | None = None) -> tuple[dict]:
+    content = words.encode() if isinstance(words, str) else words
+    size = len(content) if size is None else size
+    return (
+        {
+            "name": name,
+            "type": "text/csv",
+            "size": size,
+            "content": memoryview(content),
+            "last_modified": datetime.now(),
+        },
+    )
+
+
+def test_the_contract():
+    view = CertificateView()
+    assert len(sweep()) == 4  # menu, toggle, two sliders
+    assert not view.error.value and "memorised" in view.picture.value
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_control_changes_the_picture(example):
+    view, seen = CertificateView(EXAMPLES[example]), set()
+    for scale in SCALES:
+        view.scale.value = scale
+        seen.add(view.picture.value)
+    assert len(seen) == len(SCALES) and not view.error.value
+    view.scale.value = "best"
+    for dim in range(1, 9):
+        view.dim.value = dim
+        seen.add(view.picture.value)
+    assert len(seen) >= len(SCALES) + 7 and not view.error.value
+    assert "nan" not in view.picture.value
+
+
+def test_it_is_the_librarys_certificate():
+    view = CertificateView()
+    found = certificate(EXAMPLES["fish and cans"])
+    assert found._repr_html_() in view.picture.value and "✓" in found._repr_html_()
+    for name, weight in found.weights.items():
+        assert f"<b>{name}</b>" in view.picture.value and f"{weight.flatten()[0]:.4g}" in view.picture.value
+    words = [word for row in found.text.tokens for word in row]
+    assert all(word in view.picture.value for word in words) and "✗" not in view.picture.value
+
+
+def test_names_come_in_order_and_the_smallest_distance_is_the_certificates():
+    found = certificate(EXAMPLES["20 sets, labels at random (CSV)"])
+    names = along_v(found)
+    assert len(names) == 60
+    assert min(name.gap for name in names) == pytest.approx(found.separation, abs=1e-9)
+    ids = found.memoriser.head.ids()
+    along = sorted(float(row @ found.memoriser.head.direction) for rows in ids for row in rows)
+    gaps = [b - a for a, b in zip(along, along[1:])]
+    assert [10**name.gap for name in names[:-1]] == pytest.approx(gaps, rel=1e-6)
+
+
+def test_a_large_scale_leaves_float64():
+    found = certificate(EXAMPLES["20 sets, labels at random (CSV)"])
+    hot = at_scale(found, 100.0)
+    assert hot.kappa == pytest.approx(100 * found.kappa) and hot.holds and hot.float_separation == 0
+    assert hot.memoriser.arithmetic == "exact" and found.memoriser.arithmetic == "float64"
+    assert hot.separation == pytest.approx(mapping.closest(hot.memoriser.head).log10)
+    view = CertificateView(EXAMPLES["20 sets, labels at random (CSV)"])
+    assert ">✗<" not in view.picture.value
+    view.scale.value = "× 100"
+    assert ">✗<" in view.picture.value and "in exact arithmetic" in view.picture.value
+
+
+def test_the_pair_that_collides_is_shown():
+    view = CertificateView()
+    view.example.value = "who bites whom"
+    assert "cannot be memorised" in view.picture.value and "The pair that collides" in view.picture.value
+    assert view.picture.value.count("✗ man") == 2 and "✗ dog" not in view.picture.value
+    assert "the same token in the same set" in view.picture.value and "sees" not in view.picture.value
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "got nothing"),
+        ("the dog", "wanted the header"),
+        ("the/DET dog", "wanted token/label"),
+        ("sequence,token,label\n1,the", "wanted three entries"),
+        ("<b>", "&lt;b&gt;"),
+    ],
+)
+def test_what_cannot_be_read_is_told_and_nothing_is_lost(text, why):
+    view = CertificateView()
+    before = view.picture.value
+    view.text.value = text
+    assert "role='alert'" in view.error.value and why in view.error.value
+    assert view.text.value == text and view.picture.value == before
+    view.scale.value = "× 3"
+    assert why in view.error.value and view.picture.value != before
+    view.text.value = "a/X b/Y"
+    assert not view.error.value and "1 sequences, 2 tokens" in view.picture.value
+
+
+def test_a_text_that_was_never_good_shows_no_certificate():
+    view = CertificateView("nothing here")
+    view.scale.value, view.dim.value = "× 3", 2
+    assert "role='alert'" in view.error.value and not view.picture.value and "last one" not in view.error.value
+
+
+@pytest.mark.parametrize("text", ["a/X", "a/X a/X", "a/X\na/X\nb/Y", "//a a/b/c"])
+def test_the_smallest_data(text):
+    view = CertificateView(text)
+    for scale in SCALES:
+        view.scale.value = scale
+    assert "memorised" in view.picture.value and not view.error.value
+
+
+def test_a_file_is_read_and_a_bad_one_told():
+    view = CertificateView()
+    view.upload.value = file("sequence,token,label\r\n1,sun,S\r\n1,moon,M\r\n")
+    assert "1 sequences, 2 tokens" in view.picture.value and view.text.value.startswith("sequence")
+    before = view.text.value, view.picture.value
+    for bad, why in ((file(b"\xff\xfe\x00"), "not UTF-8"), (file("a/b", size=10**9), "wanted at most")):
+        view.upload.value = bad
+        assert "mine.csv" in view.error.value and why in view.error.value
+        assert (view.text.value, view.picture.value) == before
+    view.upload.value = file("who knows", "other.txt")
+    assert "wanted the header" in view.error.value and view.picture.value == before[1]
+    view.upload.value = file("sun/S moon/M", "good.txt")
+    assert not view.error.value
+
+
+def test_the_formats_and_the_button_unfold():
+    view = CertificateView()
+    assert not view.panel.children
+    view.unfold.value = True
+    assert view.upload in view.panel.children and "sequence,token,label" in view.panel.children[0].value
+
+
+def test_long_data_shows_the_names_around_the_closest_pair():
+    rows = [" ".join(f"w{k}/{(k * i) % 3}" for k in range(i, i + 6)) for i in range(30)]
+    view = CertificateView("\n".join(rows))
+    assert "180 names" in view.picture.value and "around the closest pair" in view.picture.value
+    assert "22 more sequences" in view.picture.value
+
+
+def test_the_static_twin():
+    view = CertificateView()
+    assert view._repr_mimebundle_()["text/html"] == view.picture.value
+    view.text.value = "?"
+    assert view._repr_mimebundle_()["text/html"] == view.error.value + view.picture.value
+    assert "aria-label='15 names" in view.picture.value

@@ -1,0 +1,292 @@
+"""The table, the memoriser, the approximator, the certificate, the switches."""
+
+import itertools
+import random
+
+import pytest
+import torch
+
+from seqlab import one_layer as ol
+from seqlab.one_layer.certificate import parse
+
+FIVE = list(itertools.combinations([1, 2, 3, 4, 5], 3))
+
+
+def labelled(seed, *, dim, length, words, count, classes="abc"):
+    draw, book = random.Random(seed), {}
+    vocabulary = [tuple(draw.gauss(0, 1) for _ in range(dim)) for _ in range(words)]
+    sequences = [draw.sample(vocabulary, length) for _ in range(count)]
+    return sequences, [[book.setdefault((t, frozenset(row)), draw.choice(classes)) for t in row] for row in sequences]
+
+
+def test_table_is_flat_around_ids_and_counts_two_hinges_per_change():
+    made = ol.table([3.0, 1.0, 2.0, 4.0], [7.0, 5.0, 5.0, -1.0])
+    assert made.hidden == 4
+    up, down = made.layers(torch.ones(1, dtype=torch.float64))
+    z = torch.tensor([[0.0], [1.0], [2.0], [2.2], [2.5], [3.0], [4.0], [9.0]], dtype=torch.float64)
+    out = down(torch.relu(up(z)))[:, 0].tolist()
+    assert out == pytest.approx([5, 5, 5, 5, 6, 7, -1, -1])
+    assert [made.look_up(x.item()).item() for x in z] == pytest.approx(out)
+    assert ol.table([1.0], [2.0]).hidden == 0
+    with pytest.raises(ValueError, match="occurs with the labels"):
+        ol.table([1.0, 1.0], [0.0, 1.0])
+    with pytest.raises(ValueError, match="one per id"):
+        ol.table([1.0, 2.0], [0.0])
+
+
+SHAPES = [
+    (1, 3, 5, 20),
+    (1, 3, 6, 40),
+    (2, 4, 8, 100),
+    (3, 5, 10, 200),
+    (3, 8, 12, 200),
+    (1, 4, 7, 60),
+    (4, 2, 9, 50),
+    (2, 3, 7, 80),
+    (1, 6, 9, 60),
+    (5, 4, 8, 90),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_memoriser_fits_everything(shape):
+    dim, length, words, count = shape
+    sequences, labels = labelled(sum(shape), dim=dim, length=length, words=words, count=count)
+    made = ol.memorise(sequences, labels)
+    assert made.fit == 1 and made.predict() == labels and made.check()
+    assert made.head.ranks == (1, 1, 1)
+    size = made.parameters
+    changes = size.changes
+    assert size.counted == size.formula == 4 * dim + 2 * changes * (dim + 2) + 1
+    assert size.hidden == 2 * changes <= 2 * (len(made.head.data.places) - 1)
+    assert size.corollary == 4 * (1 + dim) + dim * (2 * length * count + dim)
+
+
+def test_memoriser_sees_sets_not_orders():
+    sequences, labels = labelled(1, dim=2, length=4, words=6, count=30)
+    made = ol.memorise(sequences, labels)
+    turned = [row[::-1] for row in sequences]
+    assert made.predict(turned) == [row[::-1] for row in labels]
+
+
+def test_numbers_vectors_and_classes():
+    numbers = [[sum(row) * t / 7 for t in row] for row in FIVE]
+    made = ol.memorise(FIVE, numbers)
+    assert made.check() and made.predict()[3] == pytest.approx(numbers[3], abs=1e-6)
+    vectors = [[(float(t), float(sum(row))) for t in row] for row in FIVE]
+    assert ol.memorise(FIVE, vectors).check()
+    assert ol.memorise(FIVE, [[t % 2 == 0 for t in row] for row in FIVE]).predict()[0] == [False, True, False]
+    assert ol.memorise([(1,), (1,)], [["a"], ["a"]]).fit == 1
+
+
+def test_a_broken_network_is_noticed():
+    sequences, labels = labelled(5, dim=2, length=3, words=6, count=30)
+    made = ol.memorise(sequences, labels)
+    with torch.no_grad():
+        made.network.attention.out.weight.zero_()
+    verdict = made.check()
+    assert not verdict and made.fit < 1 and verdict.margin <= 0
+    i, k, _, want = verdict.witness.objects
+    assert labels[i][k] == want and made.predict()[i][k] != want
+
+
+def test_inconsistent_labels_are_refused_with_the_witness():
+    witness = ol.inconsistency([(1, 2), (3, 4), (2, 1)], [["a", "b"], ["c", "d"], ["a", "b"]])
+    (i, k), (j, l) = witness.objects
+    assert {(i, k), (j, l)} in ({(0, 0), (2, 1)}, {(0, 1), (2, 0)})
+    with pytest.raises(ValueError, match="same token in the same set"):
+        ol.memorise([(1, 2), (2, 1)], [["a", "b"], ["a", "b"]])
+    with pytest.raises(ValueError, match="repeats a token"):
+        ol.memorise([(1, 1, 2)], [["a", "a", "b"]])
+    with pytest.raises(ValueError, match="exactly the same id"):
+        ol.memorise([(0, 1, 4, 5), (0, 2, 3, 5)], [list("abcd"), list("bbcd")])
+    with pytest.raises(ValueError, match="one label per token"):
+        ol.memorise([(1, 2)], [["a"]])
+    with pytest.raises(ValueError, match="labels of 0 sequences"):
+        ol.memorise([(1, 2)], [])
+    for label, message in (
+        ({1}, "a class"),
+        (float("nan"), "missing"),
+        (float("inf"), "finite"),
+        ((1, 2, 3), "one length"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ol.memorise([(1, 2)], [[label, (1, 2)]])
+    with pytest.raises(ValueError, match="κ = 0 is the plain average"):
+        ol.memorise([(1, 2)], ["ab"], kappa=0.0)
+
+
+def test_labels_of_very_different_size_are_all_right():
+    for labels in ([[10**30, 1], [5, 0]], [[1e7, 3], [2, 1]], [[1e-9, 2e-9], [3e-9, 1e-9]]):
+        made = ol.memorise([(1, 2), (1, 3)], labels)
+        assert made.check()
+        assert [x for row in made.predict() for x in row] == pytest.approx([x for row in labels for x in row], rel=1e-5)
+    with torch.no_grad():
+        made.network.down.bias.add_(1e-8)  # ten times the largest label
+    assert made.fit == 0 and not made.check()
+
+
+def test_tensors_are_read_as_numbers():
+    x, y = torch.tensor([[1, 2, 3], [2, 3, 4]]), torch.tensor([[0, 1, 0], [1, 1, 0]])
+    assert ol.memorise(x, y).predict() == [[0, 1, 0], [1, 1, 0]] and ol.data(x.numpy()).vocabulary[0] == (1,)
+    assert ol.memorise(x.double()[..., None], torch.rand(2, 3, 2)).check()
+    for wrong, message in (([1, 2], r"sequences\[0\]: got 1"), (torch.tensor([1, 2]), "got 1"), (["ab"], "got 'a'")):
+        with pytest.raises(ValueError, match=message):
+            ol.data(wrong)
+
+
+def test_repeats_as_multisets():
+    sequences = [(1, 1, 2), (1, 2, 2), (3, 1, 1)]
+    labels = [["a", "a", "b"], ["b", "a", "a"], ["c", "c", "c"]]
+    hot = ol.memorise([(1, 1, 2), (1, 2, 2), (1, 2, 3)], ["aab", "cdd", "efg"], context="multiset", kappa=300.0)
+    assert hot.arithmetic == "exact" and hot.fit == 1  # digits enough to tell bags of one set apart
+    made = ol.memorise(sequences, labels, context="multiset")
+    assert made.predict() == labels and "multisets" in " ".join(made.check().notes)
+    with pytest.raises(ValueError, match="same multiset"):
+        ol.memorise([(1, 1, 2)], [["a", "b", "b"]], context="multiset")
+
+
+def test_exact_arithmetic_where_floats_collide():
+    labels = [["ab"[(t + sum(row)) % 2] for t in row] for row in FIVE]
+    labels[0][0] = "c"
+    hot = ol.memorise(FIVE, labels, kappa=20.0)
+    assert hot.arithmetic == "exact" and hot.predict() == labels and hot.check()
+    assert hot.parameters.counted == hot.parameters.formula
+    with pytest.raises(ValueError, match="closer than float64"):
+        hot.network  # noqa: B018
+    with pytest.raises(ValueError, match="leave it out"):
+        hot.predict(FIVE)
+    with pytest.raises(ValueError, match="same id in float64"):
+        draw = random.Random(0)
+        ol.memorise(FIVE, [[draw.random() for _ in row] for row in FIVE], kappa=20.0, arithmetic="float64")
+    close = list(itertools.combinations([1.0, 1.0 + 1e-9, 2.0, 3.0], 3))
+    many = [[f"{i}{k}" for k in range(3)] for i in range(len(close))]
+    assert ol.memorise(close, many).predict() == many
+
+
+def test_the_best_scale_is_moderate_and_best():
+    known = ol.data(FIVE)
+    v = torch.ones(1, dtype=torch.float64)
+    best = ol.best_scale(known, v)
+    gaps = [ol.float_separation(ol.rank_one_head(known, k, shift=1.0)) for k in (best, best / 3, best * 3, 5.197)]
+    assert gaps[0] == max(gaps) > 10 * gaps[3]
+
+
+def test_approximator_reproduces_its_table_and_converges():
+    f = lambda x: torch.sin(3 * x) * x.sum(1, keepdim=True)
+    made = ol.approximate(f, 6, 1, 3)
+    assert made.check_table() < 1e-9
+    curve = ol.error_curve(f, (4, 8, 16), 1, 2)
+    totals = [total for _, total, _, _ in curve]
+    assert totals[0] > 1.8 * totals[1] > 3 * totals[2]
+    assert [volume for *_, volume in curve] == pytest.approx([1 / 4, 1 / 8, 1 / 16], abs=0.01)
+    assert all(good <= total for _, total, good, _ in curve)
+    assert made.check(0.5) and not made.check(0.01)
+    plane = ol.approximate(f, 3, 2, 2)
+    assert plane.check_table() < 1e-9
+    lopsided = ol.approximate(lambda x: x * torch.tensor([[1.0], [0.0]], dtype=x.dtype), 8, 1, 2).check(0.1)
+    assert not lopsided and "broken" in str(lopsided)
+
+
+@pytest.mark.parametrize("arguments, message", [((1, 1, 2), "levels"), ((2, 1, 3), "cells"), ((30, 1, 4), "at most")])
+def test_approximator_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ol.approximate(lambda x: x, *arguments)
+    with pytest.raises(ValueError, match="the same shape"):
+        ol.approximate(lambda x: x.sum(), 4)
+
+
+def test_certificate_in_both_formats():
+    lines = ol.certificate("# comment\nthe/D dog/N runs/V\n\nrun/V the/D cat/N\nlight/N the/D a/b/D\n")
+    assert lines.holds and lines.fit == 1 and lines.margin > 0 and lines.text.tokens[2] == ["light", "the", "a/b"]
+    assert set(lines.weights) == {"W_Q", "W_K", "W_V", "W_O"}
+    assert 10**lines.separation == pytest.approx(lines.float_separation, rel=1e-6)
+    rows = ol.certificate('\ufeffSequence, token ,label\ns,"a,b",X\ns,c,Y\nt,c,Z\nt,d,X\n', dim=1)
+    assert rows.holds and rows.text.tokens == [["a,b", "c"], ["c", "d"]] and rows.constants.dim == 1
+    assert "memorised" in rows._repr_html_() and "holds" in str(rows)
+    assert ol.certificate([("s", 1, 2), ("s", 3, 4)]).holds
+    assert ol.certificate("a/X\na/X").holds
+
+
+@pytest.mark.parametrize(
+    "text, tokens",
+    [
+        ('"sequence";"token";"label"\n"1";"#";"X"\n"1";"b;c";"Y"\n', ["#", "b;c"]),
+        ("sequence\ttoken\tlabel\r\n1\t日本\t名詞\r\n\r\n1\ta,b\tY\r\n", ["日本", "a,b"]),
+        ('Sequence,TOKEN,label\n#1,"say ""a""",X\n#1,b,Y', ['say "a"', "b"]),
+        ("# a comment\n#/SYM dog/NOUN\n#\n", ["#", "dog"]),
+    ],
+)
+def test_certificate_reads_other_spreadsheets_and_loses_no_line(text, tokens):
+    assert parse(text).tokens == [tokens]
+
+
+def test_certificate_guarantees_only_what_the_theorem_does():
+    assert "guarantees" in str(ol.certificate("a/X b/Y\nb/X c/Y"))
+    assert "guarantees" not in str(ol.certificate("a/X b/Y c/Z\nb/X c/Y"))  # different lengths
+    assert "guarantees" not in str(ol.certificate("a/X a/X b/Y\na/Z b/Y b/Y"))  # a repeated token
+
+
+@pytest.mark.parametrize(
+    "rows", [["abc"], [(1, 2)], [(1, None, 3)], [(1, "a", float("nan"))], [5], b"a/X", [{"token": 2}]]
+)
+def test_certificate_refuses_rows_that_are_none(rows):
+    with pytest.raises(ValueError, match="row 1"):
+        ol.certificate(rows)
+
+
+def test_names_far_apart_are_subtracted_and_not_summed_term_by_term(monkeypatch):
+    """What keeps a certificate of long sequences to seconds."""
+    summed = []
+    add = ol.Names._sum
+    monkeypatch.setattr(ol.Names, "_sum", lambda self, *terms: summed.append(terms) or add(self, *terms))
+    draw = random.Random(0)
+    rows = [(i, token, draw.choice("ab")) for i in range(6) for token in draw.sample(range(40), 30)]
+    assert ol.certificate(rows).holds and not summed
+    assert ol.Names([1, 2, 3, 4, 5], 30.0).difference(2, (0, 1, 4), (0, 2, 4)) and summed  # closer than their digits
+
+
+def test_certificate_names_the_pair_that_collides():
+    failed = ol.certificate("a/X b/Y\nb/Y a/Z")
+    assert not failed.holds and failed.fit == 0 and failed.weights == {}
+    assert failed.collision.objects == ((0, 0), (1, 1)) and "'X'" in str(failed) and "'Z'" in str(failed)
+    assert "cannot be memorised" in failed._repr_html_()
+    assert "multisets" in str(ol.certificate("a/X a/X b/Y\na/Z b/Y b/Y"))
+    assert not ol.certificate("a/X a/Y b/Y").holds
+    assert "&lt;script&gt;" in ol.certificate("<script>/X\n<script>/Y")._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "got nothing"),
+        ("hello", "line 1"),
+        ("sequence,token,label\n1,a", "line 2"),
+        ("sequence,token,label\n\n1,a,X\n1,,X", "line 4"),
+        ('sequence,token,label\n1,"a,X', "line 2"),
+        ("sequence,token,label\n", "got none"),
+        ("a/X b", "line 1: got 'b'"),
+        ("a/X\n/X", "line 2"),
+        ("a/X " * 61, "60 tokens in sequence"),
+        ("a/X\n" * 401, "400 sequences"),
+        ("a" * 61 + "/X", "61 characters"),
+        ("a/X\n" * 60_000, "200,000"),
+    ],
+)
+def test_certificate_says_what_is_wrong_with_the_text(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse(text)
+
+
+def test_the_whole_holds_and_every_switch_breaks_its_own_hypothesis():
+    whole = ol.check()
+    assert whole and whole.margin > 5 and not whole._broken()
+    names = {"hardmax": "softmax", "repeated": "distinct", "zero": "nonzero", "hot": "moderate", "order": "consistent"}
+    assert set(names) == set(ol.SWITCHES)
+    for switch, hypothesis in names.items():
+        broken = ol.check(**{switch: True})
+        assert not broken and broken.margin <= 0 and broken.witness.objects
+        assert [h.name for h in broken._broken()] == [hypothesis]
+    for chosen in itertools.product((False, True), repeat=5):
+        verdict = ol.check(**dict(zip(names, chosen)))
+        assert bool(verdict) == (not any(chosen)) and verdict._repr_html_()

@@ -1,0 +1,157 @@
+"""Tiles without row statistics, what state disappears, and the prediction with the unit that binds; pictures of the theory."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+import kernels
+from kernels import tiled
+from kernels.flash import launch
+from kernels.instruments.ledger import ledger
+from kernels.spec import Spec
+from seqlab.attention import attention, sigmoid, softmax
+from seqlab.sigmoid import kernel, regularity, theory_figures, universal
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"causal": True}, {"n": 37, "dim": 5, "block": 7}, {"n": 3, "dim": 1, "block": 16}]
+)
+def test_sigmoid_tiles_are_autograd_without_the_output(options):
+    verdict = kernel.check_tiles(**options)
+    assert verdict and verdict.margin > 9e-13
+
+
+def test_softmax_needs_its_output():
+    verdict = kernel.check_tiles(softmax_weights=True)
+    assert not verdict and verdict.witness.objects[0] in ("dQ", "dK") and verdict.witness.objects[1] > 0.1
+    assert kernel.check_tiles(softmax_weights=True, delete_output=False, causal=True)
+
+
+def test_sigmoid_keeps_nothing():
+    q, k, v = torch.randn(3, 5, 2, generator=torch.Generator().manual_seed(0))
+    assert kernel.tiled_forward(q, k, v)[1] is None
+    lse = kernel.tiled_forward(q, k, v, kind="softmax", block=2)[1]
+    torch.testing.assert_close(lse[:, 0], (q @ k.T / math.sqrt(2)).logsumexp(1))
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "softmax"])
+def test_tiles_of_fewer_queries_than_keys(kind):
+    draw = torch.Generator().manual_seed(4)
+    q, k, v, grad = (
+        torch.randn(n, dim, generator=draw, dtype=torch.float64) for n, dim in ((5, 3), (9, 3), (9, 2), (5, 2))
+    )
+    inputs = [x.clone().requires_grad_() for x in (q, k, v)]
+    want = attention(*inputs, normalizer=sigmoid(-1.0) if kind == "sigmoid" else softmax(), causal=True)
+    options = dict(kind=kind, bias=-1.0 if kind == "sigmoid" else 0.0, block=4, causal=True)
+    out, lse = kernel.tiled_forward(q, k, v, **options)
+    torch.testing.assert_close(out, want)
+    wanted = torch.autograd.grad(want, inputs, grad)
+    for got, slope in zip(kernel.tiled_backward(grad, q, k, v, out, lse, **options), wanted):
+        torch.testing.assert_close(got, slope)
+
+
+def test_the_projects_own_backward_needs_no_output_either():
+    draw = torch.Generator().manual_seed(2)
+    q, k, v, grad = torch.randn(4, 1, 2, 50, 8, generator=draw, dtype=torch.float64)
+    inputs = [x.clone().requires_grad_() for x in (q, k, v)]
+    out = torch.sigmoid(inputs[0] @ inputs[1].mT / math.sqrt(8) - math.log(50)) @ inputs[2]
+    want = torch.autograd.grad(out, inputs, grad)
+    spec = Spec("sigmoid", 1 / math.sqrt(8), -math.log(50))
+    for got, wanted in zip(tiled.backward(grad, q, k, v, None, None, spec, False), want):
+        torch.testing.assert_close(got, wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_state_is_what_the_ledger_counts():
+    found = kernel.state(64, 64)
+    assert all(counts["sigmoid"] == 0 for name, counts in found.items() if "bytes" in name)
+    assert (
+        found["maxima and sums a tile"] == {"softmax": 2, "sigmoid": 0}
+        and found["shuffles in the loop"]["sigmoid"] == 0
+    )
+    assert found["registers of a thread"]["softmax"] > found["registers of a thread"]["sigmoid"]
+    assert found["kernels in the backward pass"] == {"softmax": 3, "sigmoid": 2}
+    q, k, v = torch.randn(3, 1, 1, 64, 64, generator=torch.Generator().manual_seed(0)).half()
+    stored = {}
+    for kind in ("softmax", "sigmoid"):
+        with launch.tiles(32, 32), ledger() as book:
+            kernels.attention(q, k, v, normalizer=kind, impl="interpret")
+        stored[kind] = book.stored
+    assert stored["softmax"] - stored["sigmoid"] == found["bytes stored forward beside the output"]["softmax"]
+
+
+def test_the_prediction_for_the_forward_pass():
+    full = kernel.predict("H100", 64)
+    assert full.binds == {"softmax_forward": "special functions", "sigmoid_forward": "matrix units"}
+    assert 0 < full.gain < full.gain_without_overlap < full.published < full.gains["issue slots"]
+    assert full.short_of_published == pytest.approx(0.1739 - full.gain)
+    assert set(full.gains) == {"matrix units", "special functions", "issue slots", "memory"}
+    special, matrix = (full.sigmoid[0].limits[unit] for unit in ("special functions", "matrix units"))
+    assert special == pytest.approx(matrix, rel=2e-3)  # which of the two binds is rounding
+    limits = full.softmax[0].limits
+    assert full.gain == pytest.approx(1 - full.sigmoid[0].limits["matrix units"] / limits["special functions"])
+    assert "H100" in str(full) and "17.39" in str(full)
+
+
+@pytest.mark.parametrize("device, dim, causal", [("H100", 128, False), ("A100", 64, False), ("A100", 128, True)])
+def test_where_matrix_units_bind_nothing_is_gained(device, dim, causal):
+    found = kernel.predict(device, dim, causal=causal)
+    assert set(found.binds.values()) == {"matrix units"} and found.gain == 0 < found.gain_without_overlap
+    assert found.published == (0.1876 if causal else 0.1739)
+
+
+def test_the_prediction_for_the_backward_pass():
+    found = kernel.predict("H100", 64, step="backward")
+    assert [line.kernel for line in found.softmax] == ["softmax_delta", "softmax_dq", "softmax_dkdv"]
+    assert found.binds["softmax_delta"] == "memory" and 0 < found.gain < 0.027 == found.published
+    delta = found.softmax[0].seconds / sum(line.seconds for line in found.softmax)
+    assert found.gain == pytest.approx(delta, abs=1e-6)  # all that disappears is that kernel
+
+
+def test_at_vit_length_memory_binds_and_sigmoid_saves_the_statistic_alone():
+    found = kernel.predict("H100", 64, n=196, batch=256, heads=12)
+    assert set(found.binds.values()) == {"memory"}
+    assert found.gain == pytest.approx(4 / (4 * 64 * 2 + 4))  # one float32 a row beside four rows of 16-bit numbers
+    assert kernel.memory_bound_lengths(lengths=(128, 196, 4096)) == [128, 196]
+
+
+def test_tables_and_bad_inputs():
+    found = kernel.table(("A100",), (64,))
+    assert [(p.device, p.dim, p.causal) for p in found] == [("A100", 64, False), ("A100", 64, True)]
+    with pytest.raises((TypeError, ValueError), match="step"):
+        kernel.predict(step="sideways")
+    with pytest.raises(ValueError, match="device"):
+        kernel.predict("V100")
+    with pytest.raises(ValueError, match="n: got 0"):
+        kernel.predict(n=0)
+    with pytest.raises(ValueError, match="block: got -1"):
+        kernel.check_tiles(block=-1)
+    with pytest.raises(ValueError, match="lse"):
+        kernel.tiled_backward(*torch.randn(4, 3, 2), kind="softmax")
+
+
+def test_pictures_say_what_they_show():
+    heads = theory_figures.four_heads((3, 1, 6, 4), 2.5, 3.5)
+    assert "id 3 gets 10" in heads.layout.meta["alt"] and list(heads.data[-1].y) == [10, 0, 0, 0]
+    for k in range(4):
+        assert sum(bar.y[k] for bar in heads.data[:4]) == heads.data[-1].y[k]
+    mapping = universal.contextual_mapping(4, 1, 2)
+    steep = theory_figures.steep_curves(
+        [10, 1000], {"small": universal.steep_errors(mapping, [10, 1000])}, {"small": 42.0}
+    )
+    assert "λ = 42" in steep.data[0].name and steep.data[0].y[1] == 1e-12
+    sphere = [regularity.on_sphere(r, draws=2) for r in (1, 2)]
+    theory_figures.two_norms((1, 2), {k: [s[k] for s in sphere] for k in sphere[0]}, title="Sphere", axis="radius")
+    assert "1 norms lie above" in theory_figures.norms_and_bounds({"a": [(1.0, 2.0), (1.0, 0.5)]}).layout.meta["alt"]
+    with pytest.raises(ValueError, match="groups"):
+        theory_figures.norms_and_bounds({"a": []})
+    assert "never above" in theory_figures.ascent([0.2, 0.9]).layout.meta["alt"]
+    assert "reaches 1.2" in theory_figures.ascent([0.2, 1.2]).layout.meta["alt"]
+    one = kernel.predict("H100", 64)
+    picture = theory_figures.gains([one, replace(one, device="A100")])
+    assert picture.data[0].y[0] == pytest.approx(100 * one.gain) and list(picture.data[-1].y) == [
+        pytest.approx(17.39),
+        None,
+    ]
+    assert "17.39 %" in picture.layout.meta["alt"]

@@ -1,0 +1,72 @@
+"""The views of the universal construction: what they show is what the library computes, at every position of their controls."""
+
+import itertools
+
+import pytest
+import torch
+
+from seqlab import universal
+from seqlab.universal.stepper import StepperView
+from seqlab.universal.view import BudgetView, SweepView, spoken
+
+
+def test_sweep_shows_the_exact_ids():
+    view = SweepView()
+    mapping = universal.contextual_mapping(6, 1, 3)
+    view.step.value = view.step.max
+    for name in mapping.names(view.sequences).flatten().tolist():
+        assert f">{name:,}</text>" in view.picture.value
+    assert "✓ All 12 names differ" in view.picture.value
+
+
+@pytest.mark.parametrize("gain, shared", [(6, 0), (2, 10), (1, 12)])
+def test_sweep_rings_shared_names(gain, shared):
+    view = SweepView()
+    view.step.value, view.gain.value = view.step.max, gain
+    assert view.picture.value.count("r='12'") == shared
+
+
+def test_every_position_of_the_sweep_shows_something_else():
+    view, seen = SweepView(), set()
+    for gain, step in itertools.product((6, 2, 1), range(view.step.max + 1)):
+        view.gain.value, view.step.value = gain, step
+        if step > 1:
+            seen.add(view.picture.value)
+    assert len(seen) == 3 * (view.step.max - 1)
+
+
+def test_sweep_twin():
+    assert SweepView()._repr_mimebundle_()["text/html"].startswith("<svg role='img' aria-label=")
+
+
+def test_budget_view_agrees_with_the_library_and_survives_extremes():
+    view = BudgetView()
+    assert spoken(view.budget().values) in view.table.value
+    for control in view.controls[:2]:
+        control.value = control.max
+    view.epsilon.value, view.lipschitz.value = 0.001, 10.0
+    assert "10^" in view.table.value and "✗ too many layers" in view.table.value
+    view.positions.value = False
+    assert view._repr_mimebundle_()["text/html"] == view.table.value
+
+
+def test_stepper_ends_at_the_table():
+    view = StepperView()
+    made = universal.approximate(lambda x: x.amax(1, keepdim=True) - x, 4, 1, 3)
+    x = torch.tensor([[[token.value] for token in view.tokens]], dtype=torch.float64)
+    torch.testing.assert_close(view.frames()[-1].tokens, made.reference(x))
+    view.layer.value = view.layer.max
+    assert "look values up" in view.picture.value and "✗" not in view.picture.value
+
+
+def test_stepper_survives_everything():
+    view = StepperView()
+    for levels, positions in itertools.product((3, 4), (False, True)):
+        view.levels.value, view.positions.value = levels, positions
+        for value in (-0.25, 0.5, 1.0, 1.25):
+            for token in view.tokens:
+                token.value = value
+            view.layer.value = view.layer.max
+            assert "nan" not in view.picture.value
+            view.layer.value = 0
+    assert view.picture.value in view._repr_mimebundle_()["text/html"]

@@ -2,6 +2,8 @@
 
 import time
 
+BUSY = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'busy'"
+
 
 class Control:
     """One control in an output: how to move it, and a digest of the pictures and words of its cell without itself."""
@@ -89,9 +91,12 @@ class Control:
                 yield
 
     def _changed(self, before: str, timeout: float) -> bool:
+        """Whether something changes within `timeout` seconds of an idle kernel; a busy one may still be drawing."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if not self.handle.evaluate("(node) => node.isConnected") or self.surroundings() != before:
                 return True
+            if self.page.evaluate(BUSY):
+                deadline = time.monotonic() + timeout
             self.page.wait_for_timeout(50)
         return False

@@ -203,8 +203,17 @@ class Notebook:
             polling=50,
         )
         seconds = time.monotonic() - start
-        self.page.wait_for_timeout(500)  # widgets draw a moment after their cell is done
+        self.settle()
         return seconds
+
+    def settle(self) -> None:
+        """Wait until what was done has been answered: the kernel is through with it, and the page has painted."""
+        self.page.wait_for_timeout(300)
+        self.page.evaluate("""async () => {
+            const kernel = jupyterapp.shell.currentWidget.sessionContext.session?.kernel;
+            if (kernel?.connectionStatus === 'connected') await kernel.requestExecute({ code: '', silent: true }).done;
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        }""")
 
     def close(self) -> None:
         """Shut the kernel down, so that its memory is free for the next notebook, and close the page."""

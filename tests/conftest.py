@@ -1,23 +1,45 @@
-"""Shapes and types of public functions are enforced while tests run; one torch thread; equal random numbers in every run."""
+"""Shapes and types of public functions are enforced while tests run; one torch thread; equal random numbers in every run.
+
+`make test` runs what is not marked slow, `make test-all` everything; both on all cores, file by file, the longest first.
+"""
 
 import os
+import re
+import shutil
+import tempfile
 import time
-from collections import defaultdict
+from collections import Counter
+from datetime import date
 
 import pytest
 from jaxtyping import install_import_hook
 
-import tests.typecheck  # noqa: E402, F401  (the hook looks it up by name)
+import tests.typecheck  # noqa: F401  (the hook looks it up by name)
+from ci.jupyter_browser import INSTALL, chromium
+from tests.places import ROOT
 
-install_import_hook(["seqlab"], "tests.typecheck.checked")
+LONGEST = ("tests/browser", "tests/labs/test_labs.py", "tests/labs", "tests/kernels", "tests/test_bench_gpu.py")
+
+_seconds: Counter[str] = Counter()
+_started = time.perf_counter()
+
+
+def is_exact(module: str) -> bool:
+    """Whether a module counts in fractions and knows no shapes: checks of its small functions would outlast the test."""
+    place = ROOT.joinpath(*module.split("."))
+    sources = [file.read_text() for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()]
+    imported = {name for source in sources for name in re.findall(r"^(?:from|import) (\w+)", source, re.M)}
+    return "fractions" in imported and "jaxtyping" not in imported
+
+
+hook = install_import_hook("seqlab", "tests.typecheck.checked").hook
+of_seqlab = hook.should_instrument
+hook.should_instrument = lambda module: of_seqlab(module) and not is_exact(module)
 
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
-
-_seconds: dict[str, float] = defaultdict(float)
-_started = time.perf_counter()
 
 
 @pytest.fixture(autouse=True)
@@ -32,13 +54,37 @@ def own_progress(tmp_path, monkeypatch):
     monkeypatch.setenv("SEQLAB_PROGRESS", str(tmp_path / "progress.json"))
 
 
+def pytest_configure(config):
+    """Workers inherit what a session agrees on: the day, which chooses a lab, and where compiled kernels are kept."""
+    os.environ.setdefault("SEQLAB_DAY", str(date.today().toordinal()))
+    if "SEQLAB_XRAY_CACHE" not in os.environ:
+        folder = os.environ["SEQLAB_XRAY_CACHE"] = tempfile.mkdtemp(prefix="seqlab-xray-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items):
+    """One worker runs all of a file, one all of the browser's; what takes longest begins first."""
+    places = {item: item.nodeid.split("::")[0] for item in items}
+    for item, place in places.items():
+        group = "tests/browser" if place.startswith("tests/browser") else place
+        item.add_marker(pytest.mark.xdist_group(group))
+    ranks = {item: [not place.startswith(long) for long in LONGEST] for item, place in places.items()}
+    items.sort(key=ranks.get)
+
+
 def pytest_runtest_logreport(report):
     _seconds["/".join(report.nodeid.split("::")[0].split("/")[:2])] += report.duration
+    _seconds[getattr(report, "worker_id", "")] += report.duration
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say where the time goes."""
+    """Say where the time went, and what did not run."""
+    if chromium() is None:
+        terminalreporter.section("BROWSER TESTS DID NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.write_line(INSTALL)
     terminalreporter.section("where the time goes")
-    for place, seconds in sorted(_seconds.items(), key=lambda item: -item[1])[:12]:
+    workers = {name: _seconds.pop(name) for name in sorted(_seconds) if name.startswith("gw") or not name}
+    for place, seconds in _seconds.most_common(16):
         terminalreporter.write_line(f"{seconds:7.1f} s  {place}")
-    terminalreporter.write_line(f"{time.perf_counter() - _started:7.1f} s  in all")
+    busy = ", ".join(f"{seconds:.0f} s" for seconds in workers.values())
+    terminalreporter.write_line(f"{time.perf_counter() - _started:7.1f} s  in all; busy: {busy}")

@@ -47,6 +47,11 @@ class Result:
         return f"{self.lab}, {self.edition}, {self.mode}"
 
     @property
+    def good(self) -> int:
+        """How many of its claims hold."""
+        return sum(claim["ok"] for claim in self.claims)
+
+    @property
     def page(self) -> str:
         """Where its page lies in the report."""
         return f"{self.edition}-{self.mode}/{self.lab}.html"

@@ -9,7 +9,7 @@ BENCH_ARGS ?=
 TEST_ARGS ?=
 WORKERS ?= logical
 PY := .venv/bin/python
-PYTEST := $(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+PYTEST := $(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test test-all types labs bench bench-gpu doctor lint clean

@@ -18,7 +18,14 @@ import tests.typecheck  # noqa: F401  (the hook looks it up by name)
 from ci.jupyter_browser import INSTALL, chromium
 from tests.places import ROOT
 
-LONGEST = ("tests/browser", "tests/labs/test_labs.py", "tests/labs", "tests/kernels", "tests/test_bench_gpu.py")
+LONGEST = (
+    "tests/browser/test_labs",
+    "tests/labs/test_labs",
+    "tests/browser",
+    "tests/labs",
+    "tests/kernels",
+    "tests/test_bench_gpu",
+)
 
 _seconds: Counter[str] = Counter()
 _started = time.perf_counter()
@@ -63,13 +70,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """One worker runs all of a file, one all of the browser's; what takes longest begins first."""
-    places = {item: item.nodeid.split("::")[0] for item in items}
-    for item, place in places.items():
-        group = "tests/browser" if place.startswith("tests/browser") else place
-        item.add_marker(pytest.mark.xdist_group(group))
-    ranks = {item: [not place.startswith(long) for long in LONGEST] for item, place in places.items()}
-    items.sort(key=ranks.get)
+    """What takes longest begins first; one worker runs all of a file."""
+    items.sort(key=lambda item: [not item.nodeid.startswith(long) for long in LONGEST])
 
 
 def pytest_runtest_logreport(report):

@@ -1,7 +1,7 @@
 """What `make lint` and `make test` ask of the code and the notebooks: `python -m ci.lint [NOTEBOOK…]`
 
-Without arguments: ruff, the import contracts, and every notebook, on disk and in git. `lint` checks what a lab in git must
-look like, beyond what ruff sees.
+Without arguments: ruff, the import contracts, and every notebook, on disk and in git. `lint` checks what a lab in git
+must look like, beyond what ruff sees.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ ELSEWHERE = {  # what the same requirements pull on other systems
 BY_HAND = ("huggingface",)  # extras that no lab, test or CI step needs
 HEADER = """\
 # Every package that seqlab's labs, tests and CI use, direct and transitive. Written by `python -m ci.lock`.
-# torch comes as its CPU build where the index offers one; on a CUDA machine torch's own metadata pins the CUDA libraries.
+# torch comes as its CPU build where the index offers one; on a CUDA machine torch's metadata pins the CUDA libraries.
 """
 
 

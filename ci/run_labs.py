@@ -79,9 +79,8 @@ def find(name: str) -> Path:
         return Path(name).resolve()
     hits = [path for path in known if path.stem == name or path.stem.split("_")[0] == name.zfill(2)]
     if not hits:
-        raise ValueError(
-            f"LAB: there is no lab {name!r}; choose from {', '.join(path.stem for path in known)}, or give the path of a notebook"
-        )
+        names = ", ".join(path.stem for path in known)
+        raise ValueError(f"LAB: there is no lab {name!r}; choose from {names}, or give the path of a notebook")
     return hits[0]
 
 
@@ -282,9 +281,8 @@ def main(argv: list[str] | None = None) -> int:
         runner.run(jobs)
     except KeyboardInterrupt:
         code = 130
-        print(
-            f"\nInterrupted: {len(runner.results)} of {len(jobs)} had finished and are kept; --resume continues from there."
-        )
+        finished = f"{len(runner.results)} of {len(jobs)} had finished and are kept"
+        print(f"\nInterrupted: {finished}; --resume continues from there.")
     results = list(runner.results)
     stale = lint.stale()
     page = report.build(chosen.build)

@@ -1,6 +1,6 @@
-"""Shapes and types of public functions are enforced while tests run; one torch thread; equal random numbers in every run.
+"""Shapes and types of functions are enforced while tests run; one torch thread; equal random numbers in every run.
 
-`make test` runs what is not marked slow, `make test-all` everything; both on all cores, file by file, the longest first.
+`make test` runs what is not marked slow, `make test-all` everything; both on all cores, the longest files first.
 """
 
 import os
@@ -32,7 +32,7 @@ _started = time.perf_counter()
 
 
 def is_exact(module: str) -> bool:
-    """Whether a module counts in fractions and knows no shapes: checks of its small functions would outlast the test."""
+    """Whether a module counts in fractions and knows no shapes: checks of its small functions would outlast a test."""
     place = ROOT.joinpath(*module.split("."))
     sources = [file.read_text() for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()]
     imported = {name for source in sources for name in re.findall(r"^(?:from|import) (\w+)", source, re.M)}

@@ -54,7 +54,7 @@ def reach(what: str, kind: str, found: dict, dense: int, how: str = "") -> Row:
 
 
 def sdpa(bytes_: int) -> dict:
-    """Dense attention that stores no scores: its memory grows like n, so the slope tells; the time is what grows like n²."""
+    """Dense attention that stores no scores: its memory grows like n, so the slope tells; its time grows like n²."""
     short, long = 4096, 8192
     low, high = budget.peaks("sdpa", (short, long))
     tokens = round(long + (bytes_ - high) * (long - short) / max(high - low, 1))

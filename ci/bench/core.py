@@ -1,4 +1,4 @@
-"""The readable core: what importing it costs, attention against PyTorch's own, the tester against looking at every pair."""
+"""The readable core: what importing it costs, attention against PyTorch's own, the tester against every pair."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def transformers_bigbird(n: int, repeats: int) -> Row:
 
 
 def growth(lengths: tuple[int, ...]) -> Row:
-    """Exponents of time and memory of BigBird sigmoid attention over the length, each length in a process of its own."""
+    """Exponents of time and memory of BigBird sigmoid attention over the length, each length in its own process."""
     what = f"BigBird sigmoid from {lengths[0]} to {lengths[-1]} tokens"
     if sys.platform != "linux":
         return left_out(what, "itself", "the peak of memory is read from /proc")

@@ -32,11 +32,13 @@ TINY = {  # name: cells after title and parameters
     "raising": ["x = 1", "1 / 0", "never = True"],
     "callback": ["import ipywidgets\nipywidgets.interact(lambda n: 1 / n, n=ipywidgets.IntSlider(value=0, max=0))"],
     "sweep": [
-        "import ipywidgets\ns = ipywidgets.IntSlider(min=0, max=9, description='touchy')\ns.observe(lambda c: 1 / (c['new'] - 9), 'value')\ns"
+        "import ipywidgets\ns = ipywidgets.IntSlider(min=0, max=9, description='touchy')\n"
+        "s.observe(lambda c: 1 / (c['new'] - 9), 'value')\ns"
     ],
     "dead": ["import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"],
     "endless": [
-        "import subprocess, time\nsubprocess.Popen(['sleep', '4242'], start_new_session=True)\nwhile True: time.sleep(0.1)"
+        "import subprocess, time\nsubprocess.Popen(['sleep', '4242'], start_new_session=True)\n"
+        "while True: time.sleep(0.1)"
     ],
     "missing": ["x = 1"],
     "unlisted": [claim("nobody.knows", 1)],

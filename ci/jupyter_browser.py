@@ -31,7 +31,7 @@ HARMLESS = {  # text in a console error: why it says nothing about a lab
     "/api/me?": "the identity request of a page that is just closing",
     "favicon": "the browser asks for an icon that a bare server does not have",
 }
-EXTENT = """(node) => {  // the page scrolls past its end: stop at the last cell, whose place is a guess until it is seen
+EXTENT = """(node) => {  // the page scrolls past its end: stop at the last cell. Its place is a guess until it is seen
     const cells = [...node.querySelectorAll('.jp-Cell')].map((cell) => cell.getBoundingClientRect().bottom);
     return [node.clientHeight, node.scrollTop + Math.max(...cells) - node.getBoundingClientRect().top];
 }"""

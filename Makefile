@@ -11,6 +11,10 @@ WORKERS ?= logical
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
+# Another Python's modules and start-up code have no place here, and pip installs into .venv, whatever a user has set.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONUSERBASE PIP_TARGET PIP_PREFIX PIP_ROOT
+export PIP_USER := 0
+
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test test-all types labs bench bench-gpu doctor lint clean
 

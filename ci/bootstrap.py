@@ -67,6 +67,17 @@ def check_disk():
         )
 
 
+def check_pip():
+    """pip.conf may send packages elsewhere, which no option takes back: name the line."""
+    listed = subprocess.run([PYTHON, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, universal_newlines=True)
+    for line in listed.stdout.splitlines():
+        if line.split("=")[0].split(".")[-1] in ("target", "prefix", "root"):
+            stop(
+                "Your pip.conf says %s, so pip would install there and not into .venv: remove that line "
+                "(pip config debug names the file), or run PIP_CONFIG_FILE=/dev/null make setup." % line
+            )
+
+
 def run(step, command, log, expected=None):
     """Run `command` with its output in `log`; show the step, its progress and its seconds."""
     started, seen, shown = time.time(), 0, 0.0
@@ -130,18 +141,7 @@ def install():
         ),
         (
             "[4/4] Registering the notebook kernel",
-            [
-                PYTHON,
-                "-m",
-                "ipykernel",
-                "install",
-                "--prefix",
-                VENV,
-                "--name",
-                "python3",
-                "--display-name",
-                "Python 3 (seqlab)",
-            ],
+            [PYTHON, "-m", "ci.kernel"],
             None,
         ),
     ]
@@ -152,6 +152,8 @@ def install():
     os.makedirs(os.path.dirname(log_path), exist_ok=True)
     with open(log_path, "w") as log:
         for step, command, expected in steps:
+            if "pip" in command:
+                check_pip()
             if run(step, command, log, expected) != 0:
                 stop(explain(log_path))
     with open(STAMP, "w") as file:

@@ -55,6 +55,10 @@ def main() -> None:
     parser.add_argument("extra", nargs="*", help="passed on to JupyterLab")
     arguments = parser.parse_args()
     port = check_port(arguments.port)
+    try:
+        import seqlab  # noqa: F401
+    except ImportError as error:
+        sys.exit(str(error))
     print(
         f"Starting JupyterLab on 127.0.0.1:{port}; the address with its token follows. Ctrl-C twice stops it.",
         flush=True,

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -19,14 +20,19 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+import kernels
 from seqlab.attention import Normalizer, allowed_keys, attention, softmax
 
 Tokens = Float[Tensor, "batch token dim"]
 Weights = Float[Tensor, "batch head query key"]
+Row, Matrix = Float[Tensor, "dim"], Float[Tensor, "out dim"]
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention without residual: `Σ_h W_O^h (weights_h W_V^h x)`."""
+    """Multi-head self-attention without residual: `Σ_h W_O^h (weights_h W_V^h x)`.
+
+    impl: None is `seqlab.attention`, the oracle; otherwise one of `kernels.attention`, for softmax and sigmoid
+    """
 
     def __init__(
         self,
@@ -39,6 +45,7 @@ class SelfAttention(nn.Module):
         causal: bool = False,
         scale: float | None = None,
         bias: bool = False,
+        impl: str | None = None,
     ):
         super().__init__()
         if head_dim is None:
@@ -46,21 +53,37 @@ class SelfAttention(nn.Module):
                 raise ValueError(f"heads: {heads} heads do not divide dim {dim}; choose a divisor, or give head_dim")
             head_dim = dim // heads
         self.dim, self.heads, self.head_dim = dim, heads, head_dim
-        self.normalizer, self.pattern, self.causal, self.scale = normalizer, pattern, causal, scale
+        self.normalizer, self.pattern, self.causal, self.scale, self.impl = normalizer, pattern, causal, scale, impl
         self.query, self.key, self.value = (nn.Linear(dim, heads * head_dim, bias=bias) for _ in range(3))
         self.out = nn.Linear(heads * head_dim, dim, bias=bias)
 
     def forward(self, x: Tokens) -> Tokens:
-        return self.with_weights(x)[0]
+        if self.impl is None:
+            return self.with_weights(x)[0]
+        q, k, v = self._heads(x)
+        name, gain, shift = self.normalizer.kernel(q.shape[-2])
+        bias = torch.tensor(shift, dtype=q.dtype, device=q.device)
+        if self.pattern is not None:
+            allowed = allowed_keys(torch.empty(q.shape[0], self.heads, *[q.shape[-2]] * 2), pattern=self.pattern)
+            bias = bias.masked_fill(~allowed.to(q.device), -torch.inf)
+        scale = gain * (self.head_dim**-0.5 if self.scale is None else self.scale)
+        options = dict(normalizer=name, bias=bias, causal=self.causal, scale=scale, impl=self.impl)
+        return self.out(
+            rearrange(kernels.attention(q, k, v, **options), "batch head token dim -> batch token (head dim)")
+        )
+
+    def _heads(self, x: Tokens) -> list[Tensor]:
+        """Queries, keys and values, "batch head token dim" each."""
+        if x.shape[-1] != self.dim:
+            raise ValueError(f"x: got dim {x.shape[-1]}, this layer was made for dim {self.dim}")
+        return [
+            rearrange(part(x), "batch token (head dim) -> batch head token dim", head=self.heads)
+            for part in (self.query, self.key, self.value)
+        ]
 
     def with_weights(self, x: Tokens) -> tuple[Tokens, Weights]:
         """The output and the attention weights "batch head query key"."""
-        if x.shape[-1] != self.dim:
-            raise ValueError(f"x: got dim {x.shape[-1]}, this layer was made for dim {self.dim}")
-        q, k, v = (
-            rearrange(part(x), "batch token (head dim) -> batch head token dim", head=self.heads)
-            for part in (self.query, self.key, self.value)
-        )
+        q, k, v = self._heads(x)
         options = dict(normalizer=self.normalizer, pattern=self.pattern, causal=self.causal, scale=self.scale)
         mixed, weights = attention(q, k, v, return_weights=True, **options)
         return self.out(rearrange(mixed, "batch head token dim -> batch token (head dim)")), weights
@@ -73,15 +96,50 @@ class SelfAttention(nn.Module):
 class FeedForward(nn.Module):
     """Token-wise `W_2 φ(W_1 x + b_1) + b_2`, without residual."""
 
-    def __init__(self, dim: int, hidden: int, activation: Literal["relu", "gelu"] = "relu"):
+    def __init__(
+        self, dim: int, hidden: int, activation: Literal["relu", "gelu"] | Callable[[Tensor], Tensor] = "relu"
+    ):
         super().__init__()
-        if activation not in ("relu", "gelu"):
-            raise ValueError(f"activation: got {activation!r}, wanted 'relu' or 'gelu'")
-        self.hidden, self.activation = hidden, {"relu": F.relu, "gelu": F.gelu}[activation]
+        if not callable(activation) and activation not in ("relu", "gelu"):
+            raise ValueError(f"activation: got {activation!r}, wanted 'relu', 'gelu' or a function")
+        self.hidden = hidden
+        self.activation = activation if callable(activation) else {"relu": F.relu, "gelu": F.gelu}[activation]
         self.up, self.down = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
 
     def forward(self, x: Tokens) -> Tokens:
         return self.down(self.activation(self.up(x)))
+
+
+class UnitWise:
+    """Activations, one for each hidden unit."""
+
+    def __init__(self, each: Sequence[Callable[[Tensor], Tensor]]):
+        self.each = tuple(each)
+
+    def __call__(self, t: Tensor) -> Tensor:
+        return torch.stack([activation(t[..., k]) for k, activation in enumerate(self.each)], dim=-1)
+
+
+class Block(nn.Module):
+    """`x + Attn(x)`, then `x + η ⊙ FF(x)`; None leaves a part out. η: a factor a coordinate (Xu & Sato 2024)."""
+
+    def __init__(self, attention: SelfAttention | None, feed_forward: FeedForward | None, label: str = ""):
+        super().__init__()
+        self.attention, self.feed_forward, self.label = attention, feed_forward, label
+
+    def forward(self, x: Tokens, eta: Row | None = None) -> Tokens:
+        x = x if self.attention is None else x + self.attention(x)
+        added = torch.zeros_like(x) if self.feed_forward is None else self.feed_forward(x)
+        return x + (added if eta is None else eta * added)
+
+
+def linear(weight: Matrix, bias: Tensor | None = None) -> nn.Linear:
+    """A linear map with these weights."""
+    made = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    made.weight = nn.Parameter(weight.detach().clone())
+    if bias is not None:
+        made.bias = nn.Parameter(bias.detach().clone())
+    return made
 
 
 class YunBlock(nn.Module):

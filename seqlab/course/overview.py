@@ -34,11 +34,12 @@ class Panel:
                 f"<td style='text-align:left'>{_bar(self._right(lab.exercises), len(lab.exercises))}</td>"
                 f"<td style='text-align:left'>{''.join(cells)}</td></tr>"
             )
+        notice = f"<p role='status'>{html.escape(progress.notice())}</p>" if progress.notice() else ""
         head = "".join(f"<th style='text-align:left'>{name}</th>" for name in ("Lab", "Done", "Exercises"))
-        return f"<table aria-label='Progress in all labs'><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        return f"{notice}<table aria-label='Progress in all labs'><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
     def __repr__(self) -> str:
-        lines = []
+        lines = [progress.notice()] if progress.notice() else []
         for lab in labs():
             lines.append(f"{lab.number} {lab.title}: {self._right(lab.exercises)} of {len(lab.exercises)}")
             for id in lab.exercises:

@@ -2,7 +2,7 @@
 
 | symbol (Kajitsuka & Sato 2023, Proposition 1)          | name                                                     |
 | ------------------------------------------------------ | -------------------------------------------------------- |
-| F_1^FF                                                 | the quantiser of `constructions.universal`, then + δ/2   |
+| F_1^FF                                                 | the quantiser of `universal`, then + δ/2                 |
 | F^SA, F_2^FF                                           | Memoriser.network on all sequences of different cells    |
 | d_p(f, g)                                              | error(p)                                                 |
 

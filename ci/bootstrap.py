@@ -111,7 +111,10 @@ def explain(log_path):
     if "No space left on device" in text:
         return "The disk filled up during the installation: free some space and run the command again."
     if "ensurepip is not available" in text:
-        return "This Python cannot create environments (ensurepip is missing): on Debian or Ubuntu, apt-get install python3-venv."
+        return (
+            "This Python cannot create environments (ensurepip is missing): "
+            "on Debian or Ubuntu, apt-get install python3-venv."
+        )
     errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
     return "The installation stopped: %s (the whole log is in %s; running the command again continues)." % (
         " ".join(errors[-1:]) or "no output",

@@ -26,9 +26,8 @@ def check_port(text: str) -> int:
         except PermissionError:
             sys.exit(f"Port {port} needs administrator rights: choose one above 1023, such as make lab PORT=8889.")
         except OSError:
-            sys.exit(
-                f"Port {port} is taken, perhaps by another JupyterLab: stop that, or choose another with make lab PORT={port + 1}."
-            )
+            cure = f"stop that, or choose another with make lab PORT={port + 1}"
+            sys.exit(f"Port {port} is taken, perhaps by another JupyterLab: {cure}.")
     return port
 
 

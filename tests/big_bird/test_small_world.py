@@ -204,11 +204,11 @@ def test_samples_stay_within_their_error():
 
 
 def test_100_000_tokens():
-    start = time.perf_counter()
+    start = time.process_time()
     bird = statistics(bigbird(100_000, 64))
     long = statistics(ring(100_000), sources=4)
     hub = clustering(union(ring(100_000), hubs(100_000, 2)))
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
     assert bird.exact and bird.diameter == 2 and 1.9 < bird.mean_path < 2 and bird.gap > 0.3
     assert not long.exact and long.diameter == 16_667 and long.error == 0
     assert long.mean_path == pytest.approx(8333.8, abs=1) and long.gap == pytest.approx(9.21e-9, rel=0.01)

@@ -100,7 +100,7 @@ def test_a_changed_list_gets_a_cure_for_lists():
     ],
 )
 def test_every_way_to_fail_gets_its_own_message(function, violated, words, monkeypatch):
-    monkeypatch.setattr("seqlab.course.sandbox.SECONDS", 0.3)
+    monkeypatch.setattr("seqlab.course.sandbox.SECONDS", 0.3 if violated == "comes to an end" else 60)
     judgement = judge(HARDMAX, function)
     assert not judgement.right
     assert judgement.diagnosis.violated == violated

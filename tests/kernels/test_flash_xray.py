@@ -13,10 +13,8 @@ TILE = {"dtype": "fp16", "dim": 64, "block_q": 128, "block_k": 128, "num_warps":
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEQLAB_XRAY_CACHE", str(tmp_path_factory.mktemp("xray")))
-        yield
+def worker():
+    yield
     compiling.WORKER.stop()
 
 

@@ -18,12 +18,11 @@ pytest.importorskip("triton")
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory):
+def reports():
     """(kernel, architecture) -> report."""
     signature = {"p_q": "*fp16", "p_k": "*fp16", "p_v": "*fp16", "p_out": "*fp16", "n": "i32", "scale": "fp32"}
     made = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEQLAB_XRAY_CACHE", str(tmp_path_factory.mktemp("xray")))
         patch.setenv("TRITON_INTERPRET", "1")
         for arch in ("sm_90", "gfx942"):
             for name in ("softmax_tile", "sigmoid_tile"):

@@ -1,11 +1,11 @@
 """`make bench-gpu`: the Triton kernels on a GPU. First they must be right, then they are timed against their peers.
 
-    python -m ci.bench_gpu [--quick] [--dry-run]
+    python -m ci.bench.gpu [--quick] [--dry-run]
 
-The question: FlashSigmoid's forward pass is reported 17.4 % (causal 18.8 %) faster than a softmax flash kernel on an H100
-(Ramapuram et al. 2024). Is that gain here? Times are CUDA events around single calls, each after a flush of the L2 cache;
-the median and the quartiles of many. Writes ci/results/gpu-<device>.json, and plots to build/report/. --dry-run goes the
-same way on the CPU, in Triton's interpreter at tiny sizes, and writes to build/report/ alone.
+The question: FlashSigmoid's forward pass is reported 17.4 % (causal 18.8 %) faster than a softmax flash kernel on an
+H100 (Ramapuram et al. 2024). Is that gain here? Times are CUDA events around single calls, each after a flush of the L2
+cache; the median and the quartiles of many. Writes ci/results/gpu-<device>.json, and plots to build/report/. --dry-run
+goes the same way on the CPU, in Triton's interpreter at tiny sizes, and writes to build/report/ alone.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import kernels
+from ci.result import write_text
 from kernels.compare import TANH_ERROR, check
 from kernels.flash import versions
 from kernels.layout import BlockLayout
@@ -273,7 +274,7 @@ def plots(rows: list[dict], path: Path) -> None:
             drawn = figure(title, "tokens", "milliseconds", f"Median time, {title}.", *traces)
             drawn.update_xaxes(type="log").update_yaxes(type="log")
             parts.append(drawn.to_html(full_html=False, include_plotlyjs=not parts))
-    path.write_text("<!doctype html><meta charset='utf-8'><title>GPU kernels</title>" + "".join(parts))
+    write_text(path, "<!doctype html><meta charset='utf-8'><title>GPU kernels</title>" + "".join(parts))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -289,9 +290,8 @@ def main(arguments: list[str] | None = None) -> int:
     if device == "cuda":
         trouble = versions.trouble(torch.device("cuda")) if torch.cuda.is_available() else "no GPU is here"
         if trouble is not None:
-            print(
-                f"The kernels cannot run on a GPU: {trouble}. `make bench-gpu BENCH_ARGS=--dry-run` goes the same way on the CPU."
-            )
+            cure = "`make bench-gpu BENCH_ARGS=--dry-run` goes the same way on the CPU"
+            print(f"The kernels cannot run on a GPU: {trouble}. {cure}.")
             return 2
     failures = verify(device, impl, tiny=options.dry_run)
     if failures:
@@ -304,11 +304,7 @@ def main(arguments: list[str] | None = None) -> int:
     name = "dry-run" if options.dry_run else result["about"]["device"].replace(" ", "-").lower()
     report = Path("build/report")
     folder = report if options.dry_run else Path("ci/results")
-    for place in (report, folder):
-        place.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"gpu-{name}.json.new"
-    fresh.write_text(json.dumps(result, indent=1) + "\n")
-    fresh.replace(folder / f"gpu-{name}.json")
+    write_text(folder / f"gpu-{name}.json", json.dumps(result, indent=1) + "\n")
     plots(rows, report / f"gpu-{name}.html")
     print(f"Written to {folder}/gpu-{name}.json, plots to {report}/gpu-{name}.html")
     return 0

@@ -7,14 +7,13 @@ frame       for every token: does it lie in no gene, or in a gene on the forward
             hundreds of tokens long and keeps its strand and phase.
 bases       masked tokens (15 %), bits per base; two bits know nothing.
 
-Training sees the first three quarters of the genome, all numbers are from the last. `python -m seqlab.documents.genome` measures
-everything with three seeds, resumable; the result comes with seqlab: `results()`.
+Training sees the first three quarters of the genome, all numbers are from the last. `python -m seqlab.documents.genome`
+measures everything with three seeds, resumable; the result comes with seqlab: `results()`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,14 +23,27 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqlab import data
-from seqlab.documents import model
-from seqlab.documents.model import ARMS, GAP, SCORED, SEEDS, STEPS, TOKENS, WIDEST, Pair, Result, Task, middle, scored
-from seqlab.train import measured
-from seqlab.train.fit import Watcher
+from seqlab.documents.model import (
+    ARMS,
+    BUDGET,
+    GAP,
+    RATE,
+    SCORED,
+    TOKENS,
+    WIDEST,
+    Pair,
+    Task,
+    bits,
+    masked,
+    masking,
+    middle,
+    part,
+    scored,
+)
+from seqlab.train.experiment import Experiment, Part
 
-FILE = Path(__file__).with_name("genome.json")
 CLASSES = ("no gene", "+0", "+1", "+2", "-0", "-1", "-2")
-LONGER, MASK, RATE = 600, 0, 0.15
+LONGER = 600  # steps
 LONGEST_ORDER = 11  # of a Markov chain
 PLACES = 400  # stretches of the test part; the middle SCORED tokens of each can be targets
 CELLS = [(arm, 256) for arm in ARMS] + [(arm, context) for context in (64, 512, 128) for arm in ("window", "BigBird")]
@@ -68,47 +80,31 @@ def stretches(
     return 1 + bases[at] @ torch.tensor([16, 4, 1]), classes[at[..., 1]]
 
 
-def frame_task(shuffled: bool = False, places: int = PLACES) -> Task:
-    """Strand and phase of every token, judged at `places` of the test part.
+def drawn(context: int, seed: int) -> Iterator[Pair]:
+    """Endless `stretches` from random places of the training part."""
+    generator = torch.Generator().manual_seed(seed)
+    while True:
+        yield stretches(torch.randint(0, cut() - 3 * context, (TOKENS // context,), generator=generator), context)
 
-    shuffled: the control; in training, each stretch gets the classes of another.
-    """
 
-    def batches(context: int, seed: int) -> Iterator[Pair]:
-        for starts in _starts(context, seed):
-            tokens, classes = stretches(starts, context)
-            yield tokens, classes.roll(1, 0) if shuffled else classes
+def frame_task(places: int = PLACES) -> Task:
+    """Strand and phase of every token, judged at `places` of the test part."""
 
-    def test(context: int) -> Pair:
+    def held_out() -> Pair:
         tokens, classes = stretches(_places(places), WIDEST)
-        return middle(tokens, context), middle(scored(classes), context)
+        return tokens, scored(classes)
 
-    def scores(nats: Tensor, right: Tensor) -> dict[str, float]:
-        return {"loss": nats.mean().item() / math.log(2), "accuracy": right.float().mean().item()}
-
-    return Task("frame, shuffled" if shuffled else "frame", 65, len(CLASSES), batches, test, scores)
+    return Task("frame", 65, len(CLASSES), drawn, held_out, bits())
 
 
 def bases_task() -> Task:
     """Masked tokens of three bases, in bits per base."""
 
-    def masked(tokens: Tensor, generator: torch.Generator) -> Pair:
-        mask = torch.rand(tokens.shape, generator=generator) < RATE
-        return torch.where(mask, MASK, tokens), torch.where(mask, tokens, GAP)
-
-    def batches(context: int, seed: int) -> Iterator[Pair]:
-        generator = torch.Generator().manual_seed(seed)
-        for starts in _starts(context, seed):
-            yield masked(stretches(starts, context)[0], generator)
-
-    def test(context: int) -> Pair:
+    def held_out() -> Pair:
         ids, targets = masked(stretches(_places(), WIDEST)[0], torch.Generator().manual_seed(0))
-        return middle(ids, context), middle(scored(targets), context)
+        return ids, scored(targets)
 
-    def scores(nats: Tensor, right: Tensor) -> dict[str, float]:
-        return {"loss": nats.mean().item() / (3 * math.log(2)), "accuracy": right.float().mean().item()}
-
-    return Task("bases", 65, None, batches, test, scores)
+    return Task("bases", 65, None, masking(drawn), held_out, bits(3))
 
 
 @lru_cache
@@ -116,10 +112,10 @@ def frame_baselines() -> dict[str, float]:
     """Share of the test targets right: the most frequent class, and logistic regression on 3-mer counts of 28 tokens around."""
     known = lambda classes: classes != GAP
     starts = torch.randint(0, cut() - 3 * WIDEST, (12_000,), generator=torch.Generator().manual_seed(0))
-    learn, wanted = stretches(starts, model.BUDGET)
-    wanted = wanted[:, model.BUDGET // 2]
+    learn, wanted = stretches(starts, BUDGET)
+    wanted = wanted[:, BUDGET // 2]
     tokens, classes = stretches(_places(), WIDEST)
-    around = middle(tokens, SCORED + model.BUDGET).unfold(1, model.BUDGET, 1)[:, :SCORED]
+    around = middle(tokens, SCORED + BUDGET).unfold(1, BUDGET, 1)[:, :SCORED]
     answers = middle(classes, SCORED)
     keep = known(answers)
     weights = _logistic(_counts(learn)[known(wanted)], wanted[known(wanted)], 1e-4)
@@ -165,30 +161,6 @@ def splice() -> dict[str, float]:
     return out | {"shuffled": ((_with_one(x[test]) @ weights).argmax(-1) == kinds[test]).float().mean().item()}
 
 
-def quick(
-    cells: Iterable[tuple[str, int]] = (("window", 128), ("BigBird", 128)),
-    *,
-    steps: int = 70,
-    seed: int = 0,
-    watch: Watcher | None = None,
-) -> list[Result]:
-    """A few (arm, context) of the frame task, live, judged at 80 places: the defaults take about 8 seconds on one core."""
-    task = frame_task(places=80)
-    return [model.train(task, arm, context, steps=steps, seed=seed, watch=watch) for arm, context in cells]
-
-
-def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.documents.genome` measured: "frame", "frame, longer" (LONGER steps), "frame, shuffled",
-    "bases", each with "setting", "minutes", "cells"."""
-    return measured.load(path)
-
-
-def _starts(context: int, seed: int) -> Iterator[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        yield torch.randint(0, cut() - 3 * context, (TOKENS // context,), generator=generator)
-
-
 def _places(count: int = PLACES) -> Int[Tensor, place]:
     return torch.linspace(cut(), len(genome()[0]) - 3 * WIDEST, count).long()
 
@@ -216,20 +188,19 @@ def _logistic(x: Float[Tensor, "row feature"], y: Int[Tensor, row], ridge: float
     return weights.detach()
 
 
-def main(path: Path = FILE) -> None:
-    """Measure what `path` lacks; an empty path measures everything anew."""
-    torch.set_num_threads(1)
-    for part, task, cells, steps in (
-        ("frame", frame_task(), CELLS, STEPS),
-        ("frame, shuffled", frame_task(shuffled=True), [("BigBird", 256)], STEPS),
-        ("bases", bases_task(), CELLS_BASES, STEPS),
-        ("frame, longer", frame_task(), CELLS_LONGER, LONGER),
-    ):
-        todo = [(arm, context, seed) for seed in SEEDS for arm, context in cells]
-        run = lambda arm, context, seed: model.train(task, arm, context, steps=steps, seed=seed)
-        same = dict(places=PLACES, rate=RATE, script="python -m seqlab.documents.genome")
-        model.measure(part, model.setting(task=task.name, steps=steps, **same), todo, run, path)
+def parts() -> dict[str, Part]:
+    """The two tasks, one of them longer, and its control."""
+    same = dict(places=PLACES, rate=RATE, script="python -m seqlab.documents.genome")
+    return {
+        "frame": part(frame_task(), CELLS, **same),
+        "frame, shuffled": part(frame_task().shuffled(), [("BigBird", 256)], **same),
+        "bases": part(bases_task(), CELLS_BASES, **same),
+        "frame, longer": part(frame_task(), CELLS_LONGER, LONGER, **same),
+    }
 
+
+EXPERIMENT = Experiment(Path(__file__).with_name("genome.json"), parts)
+results = EXPERIMENT.results
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

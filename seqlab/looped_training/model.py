@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -21,10 +21,8 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqlab.attention import attention
-from seqlab.layers import FeedForward
+from seqlab.layers import FeedForward, SelfAttention, Tokens, parameters
 
-Tokens = Float[Tensor, "batch token dim"]
 CLOCKS = ("none", "additive", "modulated")
 
 
@@ -100,26 +98,14 @@ class Block(nn.Module):
 
     def __init__(self, dim: int, heads: int, hidden: int, published: bool = False):
         super().__init__()
-        self.heads, self.published = heads, published
-        self.query, self.key, self.value, self.out = (nn.Linear(dim, dim) for _ in range(4))
-        self.feed_forward = FeedForward(dim, hidden, "gelu")
+        self.published = published
+        self.attention, self.feed_forward = SelfAttention(dim, heads, bias=True), FeedForward(dim, hidden, "gelu")
 
     def forward(self, x: Tokens, modulation: Float[Tensor, "4 dim"] | None = None) -> Tokens:
         gate_1, gate_2, scale_1, scale_2 = (1.0, 1.0, 0.0, 0.0) if modulation is None else modulation
-        x = x + gate_1 * self._attend(x, 1 + scale_1)
+        values = (1 + scale_1) * x if self.published else None
+        x = x + gate_1 * self.attention((1 + scale_1) * rms(x), values=values)
         return x + gate_2 * self.feed_forward((1 + scale_2) * (x if self.published else rms(x)))
-
-    def _attend(self, x: Tokens, scale: Float[Tensor, dim] | float) -> Tokens:
-        seen = scale * rms(x)
-        q, k, v = (
-            rearrange(part(source), "batch token (head dim) -> batch head token dim", head=self.heads)
-            for part, source in (
-                (self.query, seen),
-                (self.key, seen),
-                (self.value, scale * x if self.published else seen),
-            )
-        )
-        return self.out(rearrange(attention(q, k, v), "batch head token dim -> batch token (head dim)"))
 
 
 class LoopedTransformer(nn.Module):
@@ -161,7 +147,8 @@ class LoopedTransformer(nn.Module):
             raise ValueError(f"loops: got {loops}, wanted 0 or more")
         if ids.ndim != 2 or ids.shape[1] != self.length:
             raise ValueError(
-                f"ids: got {ids.shape[-1]} tokens in shape {tuple(ids.shape)}, wanted (batch, {self.length}), as this model was made"
+                f"ids: got {ids.shape[-1]} tokens in shape {tuple(ids.shape)}, wanted (batch, {self.length}), as this "
+                "model was made"
             )
         x = self.embed(ids) + self.position
         yield x
@@ -192,11 +179,6 @@ class LoopedTransformer(nn.Module):
         return [n / len(ids) for n in right]
 
 
-def parameters(model: nn.Module) -> int:
-    """How many numbers the model has learned; a block that is looped counts once."""
-    return sum(p.numel() for p in model.parameters())
-
-
 def passes(config: Config, loops: int | None = None) -> int:
     """How many times a token goes through a block: the measure of compute. Equal parameters are not equal passes."""
     return config.layers * (config.loops if loops is None else loops)
@@ -204,8 +186,6 @@ def passes(config: Config, loops: int | None = None) -> int:
 
 def wider(config: Config, target: int, vocabulary: int, length: int, classes: int) -> Config:
     """`config` without a clock and with `hidden` so large that the model has at least `target` parameters."""
-    from dataclasses import replace
-
     plain = replace(config, clock="none")
     missing = target - parameters(LoopedTransformer(vocabulary, length, classes, plain))
     return replace(plain, hidden=plain.hidden + max(0, -(-missing // ((2 * plain.dim + 1) * plain.layers))))

@@ -5,7 +5,6 @@ The model comes with the optional package rxnmapper; without it `ReactionModel()
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -80,9 +79,3 @@ def head_scores(trace: ReactionTrace, known: dict[int, set[int]] = KNOWN_MAP) ->
     """[pass][head]: product atoms that this head traces to a right reactant atom."""
     passes, heads = trace.weights.shape[:2]
     return [[atoms_right(atom_map(trace, p, h), known) for h in range(heads)] for p in range(passes)]
-
-
-def settled(readings: Sequence[AfterLoops]) -> int | None:
-    """The number of loops after which no first guess changes any more; None if the last pass still changes one."""
-    last = max((reading.loops for reading in readings if reading.changed), default=0)
-    return None if last == readings[-1].loops else last

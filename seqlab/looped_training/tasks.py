@@ -62,8 +62,8 @@ class Pointers:
             at = ids[:, :-1].gather(1, at[:, None])[:, 0]
         return at
 
-    def shorter(self, count: int = 20_000) -> float:
-        """The baseline: how often an answer of fewer hops happens to be right, at best over their number."""
+    def baseline(self, count: int = 20_000) -> float:
+        """How often an answer of fewer hops happens to be right, at best over their number."""
         ids, wanted = self.draw(count, torch.Generator().manual_seed(0), test=True)
         return (
             max((self.chase(ids, h) == wanted).double().mean().item() for h in range(self.hops)) if self.hops else 0.0
@@ -114,8 +114,8 @@ class Strings:
         ids = torch.cat([a, mark(self.letters), b, mark(self.letters + 1)], 1)
         return ids, lcs(a, b) if self.kind == "lcs" else edit_distance(a, b, border=self.border)
 
-    def majority(self, count: int = 20_000) -> float:
-        """The baseline: the share of the most frequent answer."""
+    def baseline(self, count: int = 20_000) -> float:
+        """The share of the most frequent answer."""
         _, wanted = self.draw(count, torch.Generator().manual_seed(0), test=True)
         return wanted.bincount().max().item() / count
 

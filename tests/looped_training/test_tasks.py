@@ -103,9 +103,9 @@ def test_layout_and_classes():
 
 
 def test_baselines():
-    assert Pointers(1).shorter(4000) == pytest.approx(1 / 6, abs=0.03)
-    assert Pointers(0).shorter() == 0
-    assert 0.4 < Strings("lcs", 6).majority(4000) < 0.6
+    assert Pointers(1).baseline(4000) == pytest.approx(1 / 6, abs=0.03)
+    assert Pointers(0).baseline() == 0
+    assert 0.4 < Strings("lcs", 6).baseline(4000) < 0.6
 
 
 def test_bad_tasks():

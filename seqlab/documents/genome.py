@@ -13,13 +13,13 @@ measures everything with three seeds, resumable; the result comes with seqlab: `
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seqlab import data
@@ -109,26 +109,23 @@ def bases_task() -> Task:
 
 @lru_cache
 def frame_baselines() -> dict[str, float]:
-    """Share of the test targets right: the most frequent class, and logistic regression on 3-mer counts of 28 tokens around."""
-    known = lambda classes: classes != GAP
+    """Share of the test targets right: the most frequent class, and logistic regression on counts of 28 tokens."""
     starts = torch.randint(0, cut() - 3 * WIDEST, (12_000,), generator=torch.Generator().manual_seed(0))
     learn, wanted = stretches(starts, BUDGET)
-    wanted = wanted[:, BUDGET // 2]
+    known = wanted[:, BUDGET // 2] != GAP
+    learn, wanted = learn[known], wanted[known, BUDGET // 2]
     tokens, classes = stretches(_places(), WIDEST)
-    around = middle(tokens, SCORED + BUDGET).unfold(1, BUDGET, 1)[:, :SCORED]
-    answers = middle(classes, SCORED)
-    keep = known(answers)
-    weights = _logistic(_counts(learn)[known(wanted)], wanted[known(wanted)], 1e-4)
-    guess = (_counts(around[keep]) @ weights).argmax(-1)
-    majority = wanted[known(wanted)].mode().values
+    around, answers = middle(tokens, SCORED + BUDGET).unfold(1, BUDGET, 1)[:, :SCORED], middle(classes, SCORED)
+    around, answers = around[answers != GAP], answers[answers != GAP]
+    counts = lambda tokens: F.one_hot(tokens, 65).float().mean(1) * 8
     return {
-        "majority": (answers[keep] == majority).float().mean().item(),
-        "logistic regression": (guess == answers[keep]).float().mean().item(),
+        "majority": _share(answers == wanted.mode().values),
+        "logistic regression": _share(answers == _logistic(counts(learn), wanted, 1e-4)(counts(around))),
     }
 
 
 def markov(order: int) -> float:
-    """Bits per base of the test part under an order-k Markov chain of the training part, add-one counts, left to right."""
+    """Bits per base of the test part under an order-k Markov chain of the training part, add-one counts."""
     if not 0 <= order <= LONGEST_ORDER:
         raise ValueError(f"order: got {order}, wanted 0 to {LONGEST_ORDER}: a table has 4^(order + 1) counts")
     bases, _ = genome()
@@ -140,7 +137,7 @@ def markov(order: int) -> float:
 
 
 def splice() -> dict[str, float]:
-    """Splice junctions (EI, IE, none) from w of their 60 bases, duplicates removed: logistic regression by w, and majority.
+    """Splice junctions (EI, IE, none) from w of their 60 bases, duplicates removed: logistic regression by w, majority.
 
     The same 2,000 training and other test sequences as w grows; "shuffled": all 60 bases, training labels permuted.
     """
@@ -150,42 +147,37 @@ def splice() -> dict[str, float]:
     letters = torch.tensor([["ACGT".find(letter) for letter in sequence] for _, sequence in rows])
     one_hot = F.one_hot(letters.clamp(0), 4).float() * (letters >= 0)[..., None]
     kinds = torch.tensor([("n", "ei", "ie").index(kind) for kind, _ in rows])
-    learn, test = slice(0, 2000), slice(2000, None)
-    out = {"majority": (kinds[test] == kinds[learn].mode().values).float().mean().item()}
-    for width in (4, 10, 20, 40, 60):
-        x = one_hot[:, 30 - width // 2 : 30 + width // 2].flatten(1)
-        weights = _logistic(_with_one(x[learn]), kinds[learn], 1e-3)
-        out[f"{width} bases"] = ((_with_one(x[test]) @ weights).argmax(-1) == kinds[test]).float().mean().item()
-    mixed = kinds[learn][torch.randperm(2000, generator=torch.Generator().manual_seed(1))]
-    weights = _logistic(_with_one(x[learn]), mixed, 1e-3)
-    return out | {"shuffled": ((_with_one(x[test]) @ weights).argmax(-1) == kinds[test]).float().mean().item()}
+    learn, wanted, test = one_hot[:2000], kinds[:2000], one_hot[2000:]
+    out = {"majority": _share(kinds[2000:] == wanted.mode().values)}
+    mixed = wanted[torch.randperm(2000, generator=torch.Generator().manual_seed(1))]
+    for name, width, told in [(f"{w} bases", w, wanted) for w in (4, 10, 20, 40, 60)] + [("shuffled", 60, mixed)]:
+        seen = lambda rows: rows[:, 30 - width // 2 : 30 + width // 2].flatten(1)
+        out[name] = _share(kinds[2000:] == _logistic(seen(learn), told, 1e-3)(seen(test)))
+    return out
 
 
 def _places(count: int = PLACES) -> Int[Tensor, place]:
     return torch.linspace(cut(), len(genome()[0]) - 3 * WIDEST, count).long()
 
 
-def _counts(tokens: Int[Tensor, "row token"]) -> Float[Tensor, "row feature"]:
-    return _with_one(F.one_hot(tokens, 65).float().mean(1) * 8)
+def _share(right: Bool[Tensor, target]) -> float:
+    return right.float().mean().item()
 
 
-def _with_one(x: Float[Tensor, "row feature"]) -> Float[Tensor, "row feature_1"]:
-    return F.pad(x, (0, 1), value=1.0)
-
-
-def _logistic(x: Float[Tensor, "row feature"], y: Int[Tensor, row], ridge: float) -> Float[Tensor, "feature answer"]:
-    """Weights of multinomial logistic regression by L-BFGS."""
-    weights = torch.zeros(x.shape[1], int(y.max()) + 1, requires_grad=True)
+def _logistic(x: Float[Tensor, "row feature"], y: Int[Tensor, row], ridge: float) -> Callable[[Tensor], Tensor]:
+    """Rows of features → answers, by multinomial logistic regression with a constant, fitted to (x, y) by L-BFGS."""
+    with_one = lambda rows: F.pad(rows, (0, 1), value=1.0)
+    weights = torch.zeros(x.shape[1] + 1, int(y.max()) + 1, requires_grad=True)
     solver = torch.optim.LBFGS([weights], max_iter=60, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         solver.zero_grad()
-        loss = F.cross_entropy(x @ weights, y) + ridge * weights.square().sum()
+        loss = F.cross_entropy(with_one(x) @ weights, y) + ridge * weights.square().sum()
         loss.backward()
         return loss
 
     solver.step(closure)
-    return weights.detach()
+    return lambda rows: (with_one(rows) @ weights.detach()).argmax(-1)
 
 
 def parts() -> dict[str, Part]:

@@ -1,15 +1,15 @@
-"""Longer context at equal compute: a small transformer, six ways to spend 28 connections a token, and how they are compared.
+"""Longer context at equal compute: a small transformer, six ways to spend 28 connections a token, one comparison.
 
-| paper (Zaheer et al. 2020)        | here                                                                              |
-| --------------------------------- | --------------------------------------------------------------------------------- |
-| block b                           | `BLOCK` = 4 tokens                                                                |
-| window w, random r, global g      | `ARMS`: 7 blocks of keys a token, except for "dense"                              |
-| ETC: global tokens in front       | `Arm.extra` = 4 learned tokens; their rows and columns count as connections too   |
-| truncated input                   | "truncated": the sequence is cut into pieces of 28 tokens, each dense             |
+| paper (Zaheer et al. 2020)        | here                                                                             |
+| --------------------------------- | -------------------------------------------------------------------------------- |
+| block b                           | `BLOCK` = 4 tokens                                                               |
+| window w, random r, global g      | `ARMS`: 7 blocks of keys a token, except for "dense"                             |
+| ETC: global tokens in front       | `Arm.extra` = 4 learned tokens; their rows and columns count as connections too  |
+| truncated input                   | "truncated": the sequence is cut into pieces of 28 tokens, each dense            |
 
-Every arm of an experiment has the same steps, batches, seeds and parameters (but for the extra tokens), and is judged on
-the same targets, in the middle of the sequence, at every context. What an arm owes to distant tokens is then measured
-by exchanging them: `foreign` replaces all that a window cannot reach anyway.
+Every arm of an experiment has the same steps, batches, seeds and parameters (but for the extra tokens), and is judged
+on the same targets, in the middle of the sequence, at every context. What an arm owes to distant tokens is then
+measured by exchanging them: `foreign` replaces all that a window cannot reach anyway.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def scored(targets: Int[Tensor, "batch whole"]) -> Int[Tensor, "batch whole"]:
 
 
 def foreign(ids: Ids) -> Ids:
-    """All that lies further than REACH from every target comes from the sequence half the set away: other places, real ones.
+    """All that lies further than REACH from every target comes from the sequence half the set away: real, elsewhere.
 
     A window of 7 blocks cannot notice; up to a context of SCORED + 2 REACH tokens nothing changes.
     """
@@ -214,8 +214,8 @@ def foreign(ids: Ids) -> Ids:
     return swapped
 
 
-# A cell has "arm", "context", "seed"; "scores": named means over the same held-out targets, "…, foreign" with the distant
-# context exchanged; "connections": per token, layer and head; "parameters", "seconds" and the loss in training.
+# A cell has "arm", "context", "seed"; "scores": named means over the same held-out targets, "…, foreign" with the
+# distant context exchanged; "connections": per token, layer and head; "parameters", "seconds", the loss in training.
 Result = dict
 
 

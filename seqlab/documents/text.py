@@ -1,4 +1,4 @@
-"""Does context help with text? Words masked in *Pride and Prejudice*, and "which play is this word from?" in Shakespeare.
+"""Does context help with text? Masked words of *Pride and Prejudice*, and "which play is this from?" in Shakespeare.
 
 A token is a word, a punctuation mark or an end of line; the words that training sees fewer than `RARE` times are one
 token. Two tasks:
@@ -7,8 +7,8 @@ words       masked words (15 %) of the novel, nats per word. Also by kind: "dist
             most frequent that stand somewhere in the widest context, but not within reach of a window.
 play        for every token: which of the eight plays does it come from? One word says little, a cast list says all.
 
-Training sees the first 85 % of the novel, and of each play; all numbers are from the rest.
-`python -m seqlab.documents.text [task …]` measures everything with three seeds, resumable; the result comes with seqlab:
+Training sees the first 85 % of the novel, and of each play; all numbers are from the rest. `python -m
+seqlab.documents.text [task …]` measures everything with three seeds, resumable; the result comes with seqlab:
 `results()`.
 """
 

@@ -1,8 +1,8 @@
-"""What loops and clocks are worth in small trained models: pointer chasing, clocks, more loops than trained, strings, tables.
+"""What loops and clocks are worth in small trained models: pointers, clocks, more loops than trained, strings, tables.
 
-`python -m seqlab.looped_training.experiments [part …]` trains all cells of `PARTS` with three seeds, resumable, about 80
-minutes on a core that is shared; `--full --device cuda` trains the paper's sizes (`FULL`), which takes days. The result
-comes with seqlab: `results()`.
+`python -m seqlab.looped_training.experiments [part …]` trains all cells of `PARTS` with three seeds, resumable, about
+80 minutes on a core that is shared; `--full --device cuda` trains the paper's sizes (`FULL`), which takes days. The
+result comes with seqlab: `results()`.
 """
 
 from __future__ import annotations
@@ -112,8 +112,7 @@ def config_for(cell: Cell, base: Config) -> Config:
     arm = cell.arm.removesuffix(VARIED)
     if arm not in ARMS:
         raise ValueError(f"arm: got {cell.arm!r}, wanted one of {ARMS}, perhaps with {VARIED!r} behind it")
-    task, chosen = TASKS[cell.task], replace(base, loops=cell.loops)
-    shape = (task.vocabulary, task.length, task.classes)
+    shape, chosen = TASKS[cell.task].shape, replace(base, loops=cell.loops)
     if arm == "none, wider":
         return wider(chosen, parameters(LoopedTransformer(*shape, replace(chosen, clock="modulated"))), *shape)
     if arm == "stack":
@@ -128,11 +127,11 @@ def config_for(cell: Cell, base: Config) -> Config:
 def fit(
     cell: Cell, plan: Plan, seed: int = 0, *, steps: int | None = None, device: str = "cpu", **options: object
 ) -> tuple[LoopedTransformer, dict]:
-    """The trained model of a cell, and its "losses", "parameters" and "seconds". Options as in `seqlab.train.fit.fit`."""
+    """The trained model of a cell, and its "losses", "parameters", "seconds"; options as in `seqlab.train.fit.fit`."""
     task = TASKS[cell.task]
     varied = (cell.loops - 1, 2 * cell.loops) if cell.arm.endswith(VARIED) else None
     return experiment.train(
-        lambda: LoopedTransformer(task.vocabulary, task.length, task.classes, config_for(cell, plan.config)).to(device),
+        lambda: LoopedTransformer(*task.shape, config_for(cell, plan.config)).to(device),
         ((ids.to(device), wanted.to(device), r) for ids, wanted, r in _batches(task, plan.batch, seed, varied)),
         seed=seed,
         steps=steps or plan.steps,

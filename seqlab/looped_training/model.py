@@ -32,8 +32,8 @@ class Config:
 
     loops:      r in training, and in calls that do not say
     clock:      "none"; "additive": c(t) is added to the stream before loop t; "modulated": scales and gates of loop t
-    gate:       where the gates of "modulated" start. 0, the paper's, makes every loop the identity at first; 1 makes the
-                untrained model the same function as the one without a clock, which suits short training
+    gate:       where the gates of "modulated" start. 0, the paper's, makes every loop the identity at first; 1 makes
+                the untrained model the same function as the one without a clock, which suits short training
     layers:     distinct blocks; a loop goes through all of them. 1 is the looped transformer
     stopped:    the clock says 1 at every loop: all of its parameters, no time. What a clock gains beyond this is time's
     published:  the normalization of the published baseline: values and feed-forward read the stream as it is
@@ -171,7 +171,7 @@ class LoopedTransformer(nn.Module):
 
     @torch.no_grad()
     def accuracies(self, ids: Int[Tensor, "batch token"], wanted: Int[Tensor, batch], most: int) -> list[float]:
-        """Share of right answers if the model stops after 0, 1, …, `most` loops. Holds one loop of 1,024 questions at a time."""
+        """Share of right answers if the model stops after 0, 1, …, `most` loops; 1,024 questions at a time are held."""
         right = [0] * (most + 1)
         for some, answers in zip(ids.split(1024), wanted.split(1024)):
             for t, state in enumerate(self._stream(some, most)):

@@ -1,4 +1,4 @@
-"""Memorisation by one attention layer: labels that belong to (token, set), labels that belong to an order, and real text.
+"""Memorisation by one attention layer: labels that belong to (token, set), that belong to an order, and real text.
 
 | paper symbol (Kajitsuka & Sato 2023)          | here                                                                |
 | --------------------------------------------- | ------------------------------------------------------------------- |
@@ -58,8 +58,8 @@ def ceiling(ids: Int[Tensor, "sequence token"], labels: Int[Tensor, "sequence to
     """The exact best accuracy on these places of any weights of `arm`: a majority for all that it cannot tell apart.
 
     Without attention that is the token; with it the token and the multiset of its sequence; with positions also the
-    place, and then the order. Hardmax without positions: the token and the winner of its query, under the best order of the
-    keys for each query (exactly tied scores, which training does not meet, are left out).
+    place, and then the order. Hardmax without positions: the token and the winner of its query, under the best order of
+    the keys for each query (exactly tied scores, which training does not meet, are left out).
     """
     if arm.attention == "hardmax" and not arm.positions:
         return _hardmax_ceiling(ids, labels)

@@ -1,7 +1,7 @@
 """Training, one step at a time: loss and gradient of each step, and now and then every norm of every layer.
 
-Whoever drives it decides when the next step comes, so that a Stop button gets its turn, and sees the length of the gradient
-before it is clipped, where trouble shows first.
+Whoever drives it decides when the next step comes, so that a Stop button gets its turn, and sees the length of the
+gradient before it is clipped, where trouble shows first.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ def start(
 
 
 def train(task: Modality | str, variant: str, seed: int = 0, *, steps: int | None = None) -> dict:
-    """Train one variant and judge it on the test part: mean nats and accuracy, 30 points of the smoothed loss, the probes.
+    """Train one variant and judge it on the test part. Same arguments, same result on one machine.
 
-    Same arguments, same result on one machine.
+    A cell has mean nats and accuracy, 30 points of the smoothed loss, and the probes (measure → step → layer).
     """
     task = modalities()[task] if isinstance(task, str) else task
     model, training = start(task, variant, seed, steps=steps)

@@ -1,8 +1,9 @@
-"""The tasks: text, images, speech, copying; and the variants of attention that are compared on them, one change at a time.
+"""The tasks: text, images, speech, copying; and the variants of attention that are compared, one change at a time.
 
-Language: characters of *Pride and Prejudice*, causal. Vision: Fashion-MNIST, 4 × 4 patches, mean-pooled. Speech: Japanese
-Vowels, 7 to 29 frames, padded. Copying: `0 s 0 s`, causal. Each variant of `VARIANTS` differs from plain sigmoid (b = 0) or
-softmax in one thing; "best practice" puts together what the paper uses in such a setting, "softmax, same extras" is its control.
+Language: characters of *Pride and Prejudice*, causal. Vision: Fashion-MNIST, 4 × 4 patches, mean-pooled. Speech:
+Japanese Vowels, 7 to 29 frames, padded. Copying: `0 s 0 s`, causal. Each variant of `VARIANTS` differs from plain
+sigmoid (b = 0) or softmax in one thing; "best practice" puts together what the paper uses in such a setting, "softmax,
+same extras" is its control.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@
 | hybrid-norm: x + norm(attn(x))              | `hybrid_norm`                                                    |
 | n^-α in front of the weights                | `power`, which is α                                              |
 
-`model(inputs, real, record=f)` calls `f(layer, name, tensor)` with every intermediate, layer 0 being the embedding; without
-`record` the same lines run and nothing is told. `seqlab.sigmoid.telemetry` turns what is told into norms.
+`model(inputs, real, record=f)` calls `f(layer, name, tensor)` with every intermediate, layer 0 being the embedding;
+without `record` the same lines run and nothing is told. `seqlab.sigmoid.telemetry` turns what is told into norms.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The copying task of Yun et al. 2020: `0 s 0 s`, say the second s. Small causal transformers whose layers see a pattern.
+"""The copying task of Yun et al. 2020: `0 s 0 s`, say the second s. Causal transformers whose layers see a pattern.
 
 | paper symbol (Yun et al. 2020, section 5)  | here                                                                  |
 | ------------------------------------------ | --------------------------------------------------------------------- |

@@ -1,4 +1,4 @@
-"""A small transformer that sees what a pattern shows, and text at one sparsity: *Pride and Prejudice*, pattern by pattern.
+"""A small transformer that sees what a pattern shows, and text at one sparsity: *Pride and Prejudice* by pattern.
 
 All patterns but dense have about 700 of the 2,080 causal connections of 64 tokens, per layer and head (within 3 %), so
 that only *which* keys are seen differs. Every model is judged on the same 128 stretches of the held-out tenth.
@@ -95,7 +95,7 @@ def cost(model: SparseModel) -> tuple[int, float]:
 
 
 def train(pattern: Pattern | str, depth: int = DEPTH, seed: int = 0, *, steps: int = STEPS, **options: object) -> dict:
-    """Next character, all 63 positions count: the cell of a pattern, or of one of `PATTERNS`; "nats" on held-out text."""
+    """Next character, all 63 positions count: the cell of a pattern, or of one of `PATTERNS`; held-out "nats"."""
     alphabet, learn, test = novel()
     pattern, which = chosen(PATTERNS, pattern, depth, seed)
     make = lambda: SparseModel(pattern, depth, tokens=len(alphabet), n=N, scored=slice(0, N - 1))

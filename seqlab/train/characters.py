@@ -29,7 +29,7 @@ def encode(text: str, alphabet: str) -> Int[Tensor, token]:
 
 @lru_cache
 def novel() -> tuple[str, Int[Tensor, token], Int[Tensor, token]]:
-    """*Pride and Prejudice*: (its alphabet, ids of the first nine tenths, ids of the last, which no model learns from)."""
+    """*Pride and Prejudice*: (its alphabet, ids of the first nine tenths, ids of the last, which is for testing)."""
     text = data.austen()
     alphabet = "".join(sorted(set(text)))
     learn, test = (encode(part, alphabet) for part in data.split(text))

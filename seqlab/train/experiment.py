@@ -1,11 +1,12 @@
 """One experiment of a lab: which models are trained, and the file of what they gave, which comes with seqlab.
 
-A cell is one trained model, as a dict: what makes it the one it is (its pattern, its arm, its seed …) and what was found.
-It looks the same whether it was trained just now or read from the file. A part is a list of cells that are trained alike.
+A cell is one trained model, as a dict: what makes it the one it is (its pattern, its arm, its seed …) and what was
+found. It looks the same whether it was trained just now or read from the file. A part is a list of cells that are
+trained alike.
 
     experiment = Experiment(FILE, parts)        parts() → name → Part
     experiment.results()["copying"]["cells"]    what was measured once
-    experiment.main()                           `python -m …`: train what the file lacks, cell by cell, and never half a file
+    experiment.main()                           `python -m …`: train what the file lacks; never half a file
     by("pattern", "depth")(cells, "accuracy")   (pattern, depth) → one value per seed
     beats(values, others)                       better for every seed
 """
@@ -37,8 +38,8 @@ def train(
 ) -> tuple[Model, dict[str, object]]:
     """A fresh model, trained as `options` tell `fit`, and what every cell says of it.
 
-    Same arguments, same result; the global generator is untouched. KeyboardInterrupt goes through: an interrupted run is
-    no result.
+    Same arguments, same result; the global generator is untouched. KeyboardInterrupt goes through: an interrupted run
+    is no result.
     """
     model = fresh(make, seed)
     history = fit(model, batches, **options)
@@ -48,7 +49,7 @@ def train(
 
 
 def by(*names: str) -> Callable[..., dict]:
-    """The function (cells, value) → {the named entries of a cell: its value for each seed, in the order of the cells}."""
+    """The function (cells, value) → {the named entries of a cell: one value per seed, in the order of the cells}."""
 
     def table(cells: Iterable[dict], value: str = "accuracy") -> dict:
         found: dict = {}

@@ -165,11 +165,6 @@ class MixerModel(nn.Module):
         """The share of targets that get the largest output."""
         return (self(batch[..., :-1]).argmax(-1) == batch[..., -1]).double().mean().item()
 
-    @property
-    def parameter_count(self) -> int:
-        """All trainable numbers."""
-        return parameters(self)
-
 
 def recall(*, keys: int = 16, length: int = 8, batch: int = 64, seed: int = 0) -> Iterator[Batch]:
     """Endless batches of a task that needs mixing by content: features (key, value, question), target the answer.

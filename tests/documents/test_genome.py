@@ -1,4 +1,4 @@
-"""The genome's classes against its own codons, the models of long context, the exchange of what is distant, the shipped result."""
+"""The genome's classes against its own codons, models of long context, the exchange of what is distant, the result."""
 
 from statistics import fmean
 
@@ -69,7 +69,7 @@ def test_masked_bases_are_hidden_and_wanted():
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_what_a_target_can_hear(arm):
-    """Gradients: windows and pieces end within REACH, so the exchange leaves them as they are; the others hear beyond."""
+    """Gradients: windows and pieces end within REACH, so the exchange leaves them alone; the others hear beyond."""
     torch.manual_seed(0)
     model = long_model.LongModel(ARMS[arm], 0, 256, tokens=65, classes=7)
     ids, given = torch.randint(1, 65, (4, 256), generator=torch.Generator().manual_seed(1)), []

@@ -1,4 +1,4 @@
-"""Long-document questions: text without its headings, layouts nothing leaks through, exact ceilings, the shipped result."""
+"""Long-document questions: text without its headings, layouts nothing leaks through, exact ceilings, the result."""
 
 import random
 from statistics import fmean

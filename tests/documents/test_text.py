@@ -1,4 +1,4 @@
-"""Tasks on real text: what is masked, what counts as distant, that contexts share their targets, and the shipped result."""
+"""Tasks on real text: what is masked, what counts as distant, that contexts share their targets, the shipped result."""
 
 import pytest
 import torch

@@ -17,7 +17,7 @@ installed = pytest.mark.skipif(MODEL is None, reason="the optional package with 
 
 
 def reference(model, tokens):
-    """ALBERT as its paper writes it, head by head, 12 layers written one after the other; nothing of seqlab is called."""
+    """ALBERT as its paper writes it, head by head, 12 layers one after the other; nothing of seqlab is called."""
     w, heads = model.weights, 8
     norm = lambda x, n: (
         (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + 1e-12).sqrt() * w[n + ".weight"]

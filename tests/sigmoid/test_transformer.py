@@ -1,4 +1,4 @@
-"""The trainable model: the oracle's attention inside, every switch does what it says, nothing leaks, nothing is computed twice."""
+"""The trainable model: the oracle's attention inside, every switch does what it says, nothing leaks."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The copying experiment: the task, masks that nothing leaks through, the count of connections, and the shipped result."""
+"""The copying experiment: the task, masks that nothing leaks through, the count of connections, the result."""
 
 from statistics import fmean
 

@@ -1,10 +1,10 @@
 """Train readers that hear in different ways, judge them on real questions to documents that none of them has seen.
 
-Judged: 266 questions to `text.TEST`, each asked of its whole document (18,000 to 25,000 tokens). Trained: practice of 1,504
-tokens made of the other 15 documents. Every arm has the same data, steps and initial weights, seed by seed.
+Judged: 266 questions to `text.TEST`, each asked of its whole document (18,000 to 25,000 tokens). Trained: practice of
+1,504 tokens made of the other 15 documents. Every arm has the same data, steps and initial weights, seed by seed.
 
-The readers start as matchers of words, and are already good at it ("untrained" in the result): so few questions teach them
-little more. What the arms differ in is who can be matched at all.
+The readers start as matchers of words, and are already good at it ("untrained" in the result): so few questions teach
+them little more. What the arms differ in is who can be matched at all.
 """
 
 from __future__ import annotations

@@ -57,9 +57,9 @@ class SelfAttention(nn.Module):
         self.query, self.key, self.value = (nn.Linear(dim, heads * head_dim, bias=bias) for _ in range(3))
         self.out = nn.Linear(heads * head_dim, dim, bias=bias)
 
-    def forward(self, x: Tokens) -> Tokens:
+    def forward(self, x: Tokens, **more: Tensor | None) -> Tokens:
         if self.impl is None:
-            return self.with_weights(x)[0]
+            return self.with_weights(x, **more)[0]
         q, k, v = self._heads(x)
         name, gain, shift = self.normalizer.kernel(q.shape[-2])
         bias = torch.tensor(shift, dtype=q.dtype, device=q.device)
@@ -72,20 +72,25 @@ class SelfAttention(nn.Module):
             rearrange(kernels.attention(q, k, v, **options), "batch head token dim -> batch token (head dim)")
         )
 
-    def _heads(self, x: Tokens) -> list[Tensor]:
-        """Queries, keys and values, "batch head token dim" each."""
+    def _heads(self, x: Tokens, values: Tokens | None = None) -> list[Tensor]:
+        """Queries, keys and values, "batch head token dim" each; the values read `values`, x when None."""
         if x.shape[-1] != self.dim:
             raise ValueError(f"x: got dim {x.shape[-1]}, this layer was made for dim {self.dim}")
         return [
-            rearrange(part(x), "batch token (head dim) -> batch head token dim", head=self.heads)
-            for part in (self.query, self.key, self.value)
+            rearrange(part(read), "batch token (head dim) -> batch head token dim", head=self.heads)
+            for part, read in ((self.query, x), (self.key, x), (self.value, x if values is None else values))
         ]
 
-    def with_weights(self, x: Tokens) -> tuple[Tokens, Weights]:
-        """The output and the attention weights "batch head query key"."""
-        q, k, v = self._heads(x)
+    def with_weights(
+        self, x: Tokens, *, values: Tokens | None = None, key_padding: Tensor | None = None
+    ) -> tuple[Tokens, Weights]:
+        """The output and the attention weights "batch head query key".
+
+        values: what the values read, x when None;  key_padding: as in `attention`
+        """
+        q, k, v = self._heads(x, values)
         options = dict(normalizer=self.normalizer, pattern=self.pattern, causal=self.causal, scale=self.scale)
-        mixed, weights = attention(q, k, v, return_weights=True, **options)
+        mixed, weights = attention(q, k, v, return_weights=True, key_padding=key_padding, **options)
         return self.out(rearrange(mixed, "batch head token dim -> batch token (head dim)")), weights
 
     def connections(self, length: int) -> int:
@@ -120,7 +125,7 @@ class UnitWise:
         return torch.stack([activation(t[..., k]) for k, activation in enumerate(self.each)], dim=-1)
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """`x + Attn(x)`, then `x + η ⊙ FF(x)`; None leaves a part out. η: a factor a coordinate (Xu & Sato 2024)."""
 
     def __init__(self, attention: SelfAttention | None, feed_forward: FeedForward | None, label: str = ""):
@@ -170,23 +175,50 @@ class YunBlock(nn.Module):
         return x + self.feed_forward(x)
 
 
-class PreNormBlock(nn.Module):
-    """The block that is trained in practice: LayerNorm before each part, scores scaled by 1/√dim, GELU."""
+class Block(nn.Module):
+    """The block that is trained in practice, LayerNorm before each part: x + Attn(norm x), then x + FF(norm x).
 
-    def __init__(self, dim: int, heads: int, hidden: int, *, normalizer: Normalizer = softmax(), causal: bool = False):
+    attention: any map of the normalized tokens, to which `forward` hands on what is `seen`, such as a mask
+    """
+
+    def __init__(self, dim: int, attention: nn.Module, feed_forward: nn.Module):
         super().__init__()
         self.norm_1, self.norm_2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attention = SelfAttention(dim, heads, normalizer=normalizer, causal=causal, bias=True)
-        self.feed_forward = FeedForward(dim, hidden, "gelu")
+        self.attention, self.feed_forward = attention, feed_forward
 
-    def forward(self, x: Tokens) -> Tokens:
-        return self.with_weights(x)[0]
+    def forward(self, x: Tokens, *seen: object, rows: slice = slice(None)) -> Float[Tensor, "batch row dim"]:
+        """rows: the tokens that `attention` answers for, all by default; a last layer may be asked for fewer."""
+        x = x[:, rows] + self.attention(self.norm_1(x), *seen)
+        return x + self.feed_forward(self.norm_2(x))
 
     def with_weights(self, x: Tokens) -> tuple[Tokens, Weights]:
-        """The output and this block's attention weights "batch head query key"."""
+        """The output and the attention weights "batch head query key", from an attention that tells them."""
         mixed, weights = self.attention.with_weights(self.norm_1(x))
         x = x + mixed
         return x + self.feed_forward(self.norm_2(x)), weights
+
+
+class Fused(nn.Module):
+    """Multi-head attention with one matrix for all queries, keys and values, and `attend` between it and the way back.
+
+    attend: (q, k, v, and what else `forward` is given) → the mix of each query, all "batch head token dim"
+    """
+
+    def __init__(self, dim: int, heads: int, attend: Callable[..., Tensor]):
+        super().__init__()
+        self.heads, self.attend = heads, attend
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x: Tokens, *seen: object) -> Float[Tensor, "batch row dim"]:
+        q, k, v = rearrange(
+            self.qkv(x), "batch token (three head dim) -> three batch head token dim", three=3, head=self.heads
+        )
+        return self.out(rearrange(self.attend(q, k, v, *seen), "batch head token dim -> batch token (head dim)"))
+
+
+def parameters(model: nn.Module) -> int:
+    """How many numbers the model has learned; what is used in several places, or looped, counts once."""
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 @dataclass(frozen=True)
@@ -222,6 +254,6 @@ def count(model: nn.Module, length: int) -> Counts:
         head_dim=max((layer.head_dim for layer in layers), default=0),
         width=max((layer.dim for layer in layers), default=0),
         hidden=max((table.hidden for table in tables), default=0),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parameters=parameters(model),
         connections=sum(layer.connections(length) for layer in layers),
     )

@@ -7,8 +7,8 @@
 | ‖σ(QKᵀ/√d + b) V‖ at initialisation       | `fresh_head(n, bias).norm`            |
 
 With scores z ~ N(0, 1), as queries and keys from N(0, I) have them, a row of n weights sums to n E σ(z + b) on average.
-For large negative b, σ(z + b) ≈ e^b e^z, so that is n e^b √e: it stays where it is if and only if b = -log n + constant,
-and then σ(z - log n) ≈ e^z / n: softmax whose denominator does not look at the data.
+For large negative b, σ(z + b) ≈ e^b e^z, so that is n e^b √e: it stays where it is if and only if b = -log n plus a
+constant, and then σ(z - log n) ≈ e^z / n: softmax whose denominator does not look at the data.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from seqlab.attention import Normalizer
 from seqlab.exact import relu
-from seqlab.layers import Block, FeedForward, SelfAttention, UnitWise, linear
+from seqlab.layers import FeedForward, ResidualBlock, SelfAttention, UnitWise, linear
 from seqlab.patterns.seen import Seen, heads
 from seqlab.written.forms import Form, OneHot
 from seqlab.written.listing import matrices
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST = 100_000  # layers that a module may have
 
 
-def block(layer: Layer, names: list[str], normalizer: Normalizer, impl: str | None) -> Block:
+def block(layer: Layer, names: list[str], normalizer: Normalizer, impl: str | None) -> ResidualBlock:
     """One layer of a program."""
     weights, attention, units = matrices(layer, names), None, None
     with torch.device("meta"):  # no weights are drawn
@@ -42,7 +42,7 @@ def block(layer: Layer, names: list[str], normalizer: Normalizer, impl: str | No
         attention.out = filled(weights["W_O"])
     if units:
         units.up, units.down = filled(weights["W_1"], True), filled(weights["W_2"])
-    return Block(attention, units, layer.label)
+    return ResidualBlock(attention, units, layer.label)
 
 
 class Transformer(nn.Module):

@@ -34,10 +34,12 @@ def test_norms_grow_without_the_bias_and_not_with_it():
     assert fixed[1] < fixed[0] < 3 and soft[1] < soft[0] < 2
 
 
-def test_the_bias_that_keeps_a_sum_is_minus_log_n_and_a_constant():
-    """n e^b √e = 1 at b = -log n - ½: the longer the sequence, the better."""
-    off = [abs(expected_row_sum(n, -math.log(n) - 0.5) - 1) for n in (10**2, 10**4, 10**6)]
-    assert off[2] < 1e-4 < off[1] < off[0] < 0.03
+def test_minus_log_n_keeps_a_sum_and_makes_softmax_with_a_blind_denominator():
+    sums = [expected_row_sum(n, log_bias(n) - 0.5) for n in (10**2, 10**4, 10**6)]
+    assert sums[2] == pytest.approx(1, abs=1e-4) and abs(sums[1] - sums[2]) < abs(sums[0] - sums[2]) < 0.03
+    for n in (10, 10**3, 10**5):  # σ(z - log n) falls short of e^z / n by the part e^z / (n + e^z)
+        short = 1 - torch.tensor(2.0 + log_bias(n), dtype=torch.float64).sigmoid().item() / (math.exp(2) / n)
+        assert short == pytest.approx(math.exp(2) / (n + math.exp(2)), rel=1e-6)
 
 
 def test_alibi_in_full_and_the_part_that_softmax_needs():

@@ -9,18 +9,12 @@ them little more. What the arms differ in is who can be matched at all.
 
 from __future__ import annotations
 
-import json
-import platform
 import random
-import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
 import torch
-from filelock import FileLock
-from tqdm.auto import tqdm
 
 from seqlab.documents.questions.hearing import ceiling
 from seqlab.documents.questions.model import READER, Config, Reader, shipped
@@ -35,33 +29,29 @@ from seqlab.documents.questions.text import (
     tokens,
     training_documents,
 )
-from seqlab.train import checkpoint
-from seqlab.train.fit import Watcher, fit
+from seqlab.train import checkpoint, experiment
+from seqlab.train.experiment import Experiment, Part, seeded
+from seqlab.train.fit import fresh
 
-STEPS, BATCH, RATE, SEEDS = 150, 8, 3e-3, (0, 1, 2)
+STEPS, BATCH, RATE = 150, 8, 3e-3
 TRAINED = ("big bird", "window", "first 512")
-FILE = Path(__file__).with_name("results.json")
 
 
-def fresh(arm: str, seed: int = 0) -> Reader:
-    """A reader before training: it matches words. The global generator is untouched."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return Reader(Config(arm=arm, plan=seed), section_counts(training_documents())).eval()
+def untaught(arm: str, seed: int) -> Reader:
+    """A reader before training: it matches words."""
+    return Reader(Config(arm=arm, plan=seed), section_counts(training_documents()))
 
 
-def train(arm: str, *, seed: int = 0, steps: int = STEPS, watch: Watcher | None = None) -> Reader:
-    """A reader of one arm. Same arguments, same result."""
-    model, batches = fresh(arm, seed), practice(training_documents(), batch=BATCH, seed=seed)
-    history = fit(model, batches, steps=steps, lr=RATE, weight_decay=0.01, watch=watch)
-    if history.interrupted:
-        raise KeyboardInterrupt
-    return model.eval()
+def train(arm: str, *, seed: int = 0, steps: int = STEPS, **options: object) -> Reader:
+    """A reader of one arm. Same arguments, same result; options as in `seqlab.train.fit.fit`."""
+    options |= dict(steps=steps, lr=RATE, weight_decay=0.01)
+    batches = practice(training_documents(), batch=BATCH, seed=seed)
+    return experiment.train(lambda: untaught(arm, seed), batches, seed=seed, **options)[0].eval()
 
 
 def untrained(seed: int = 0) -> dict[str, float]:
     """The `summary` of a big bird reader before training."""
-    model, parts = fresh("big bird", seed), [documents()[name] for name in TEST]
+    model, parts = fresh(lambda: untaught("big bird", seed), seed), [documents()[name] for name in TEST]
     return summary([row[at] for part in parts for at, row in enumerate(ranks(model, part))])
 
 
@@ -138,12 +128,6 @@ def chance(names: Sequence[str] = TEST) -> dict[str, float]:
     }
 
 
-def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.documents.questions` measured: "setting", "minutes", "versions", "bm25" and "cells", one
-    for each trained reader, with the ranks of every question ("ranks", as `judge` gives them)."""
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def pooled(told: dict[str, dict[str, list[float]]], kind: str = "right") -> list[float]:
     """The ranks of all documents in one list."""
     return [place for part in told.values() for place in part[kind]]
@@ -168,52 +152,30 @@ def quick(count: int = 8, model: Reader | None = None) -> dict[str, dict[str, fl
     return scores | {"shuffled": summary([row[wrong[at]] for row, at in zip(rows, asked)])}
 
 
-def measure(arms: Sequence[str] = TRAINED, seeds: Sequence[int] = SEEDS, path: Path = FILE, steps: int = STEPS) -> None:
-    """Train and judge the cells (arm, seed) that `path` lacks; write after each, never half a file.
-
-    Several processes may measure different arms at once: each reads the file anew before it adds a cell.
-    """
-    setting = {
-        "steps": steps,
-        "batch": BATCH,
-        "rate": RATE,
-        "practice": PRACTICE,
-        "dim": Config.dim,
-        "layers": Config.layers,
-        "test": list(TEST),
-        "command": "python -m seqlab.documents.questions",
-    }
-    for seed, arm in tqdm([(seed, arm) for seed in seeds for arm in arms], desc="readers", unit="reader"):
-        if any((cell["arm"], cell["seed"]) == (arm, seed) for cell in _stored(path, setting)["cells"]):
-            continue
-        started = time.perf_counter()
-        model = train(arm, seed=seed, steps=steps)
-        trained = time.perf_counter() - started
-        told = judge(model)
-        cell = {"arm": arm, "seed": seed, "train_seconds": round(trained, 1)}
-        cell |= {"seconds": round(time.perf_counter() - started, 1), **_rounded(summary(pooled(told)))}
-        cell["ceiling"] = _rounded({"@1": ceiling(arm, seed=seed)})
-        if arm == "big bird":
-            cell["untrained"] = _rounded(untrained(seed))
-        if (arm, seed, path) == ("big bird", 0, FILE):
-            checkpoint.save(model, READER)
-        with FileLock(Path(tempfile.gettempdir()) / f"seqlab-{path.stem}.lock"):
-            stored = _stored(path, setting)
-            stored["cells"].append(cell | {"ranks": told})
-            stored["cells"].sort(key=lambda c: (TRAINED.index(c["arm"]), c["seed"]))
-            stored["minutes"] = round(sum(c["seconds"] for c in stored["cells"]) / 60, 2)
-            new = path.with_suffix(".new")
-            new.write_text(json.dumps(stored) + "\n", encoding="utf-8")
-            new.replace(path)
+def measure(arm: str, seed: int) -> dict:
+    """The cell of a reader: the ranks of every question, and what they say. The first "big bird" comes with seqlab."""
+    model = train(arm, seed=seed)
+    told = judge(model)
+    cell = {"arm": arm, "seed": seed, **summary(pooled(told)), "ceiling": {"@1": ceiling(arm, seed=seed)}}
+    if arm == "big bird":
+        cell["untrained"] = untrained(seed)
+    if (arm, seed) == ("big bird", 0):
+        checkpoint.save(model, READER)
+    return cell | {"ranks": told}
 
 
-def _stored(path: Path, setting: dict) -> dict:
-    stored = results(path) if path.exists() else {}
-    if stored.get("setting") == setting:
-        return stored
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "threads": torch.get_num_threads()}
-    return {"setting": setting, "versions": versions, "minutes": 0.0, "bm25": lexical(), "cells": []}
+def parts() -> dict[str, Part]:
+    """All readers; the file holds nothing else."""
+    setting = {"steps": STEPS, "batch": BATCH, "rate": RATE, "practice": PRACTICE, "dim": Config.dim}
+    setting |= {"layers": Config.layers, "test": TEST, "command": "python -m seqlab.documents.questions"}
+    return {"": Part(measure, ("arm", "seed"), seeded((arm,) for arm in TRAINED), setting)}
 
 
-def _rounded(values: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in values.items()}
+EXPERIMENT = Experiment(Path(__file__).with_name("results.json"), parts)
+
+
+def results() -> dict:
+    """What `python -m seqlab.documents.questions` measured: "setting", "minutes", "versions" and "cells", one for each
+    trained reader, with the ranks of every question ("ranks", as `judge` gives them); and "bm25", ranked alike."""
+    stored = EXPERIMENT.results()
+    return stored if "bm25" in stored else stored | {"bm25": lexical()}

@@ -49,23 +49,17 @@ def chain_steps(mapping: SparseMapping) -> Verdict:
     want = ids.copy()
     for before, token in zip(mapping.order, mapping.order[1:]):
         want[:, token] = ids[:, token] + mapping.columns * (want[:, before] - ids[:, token])
-    worst = abs(swept - want).max(axis=1)
-    options = dict(statement=STEPS, checked=len(sequences), unit="units of delta")
-    if worst.any():
-        at = int(worst.argmax())
-        objects = (speak(sequences)[at], tuple(swept[at]), tuple(want[at]))
-        text = "{}: the sweep gives {}, the recursion {}".format(*objects)
-        return Verdict(False, 0.5 - float(worst[at]), Witness(text, objects), **options)
-    last = swept[:, mapping.order[-1]]
+    worst, last = abs(swept - want).max(axis=1), swept[:, mapping.order[-1]]
     order = np.argsort(last, kind="stable")
     same = np.flatnonzero(np.diff(last[order]) == 0)
-    if len(same) or not (last == swept.max(axis=1)).all():
-        pair = order[same[0]], order[same[0] + 1]
-        objects = tuple(speak(sequences)[int(i)] for i in pair)
-        return Verdict(
-            False, -float(len(same)), Witness("{} and {} share their last id".format(*objects), objects), **options
-        )
-    return Verdict(True, 0.5, **options)
+    margin, witness, at = 0.5, None, int(worst.argmax())
+    if worst.any():
+        margin, objects = 0.5 - float(worst[at]), (speak(sequences)[at], tuple(swept[at]), tuple(want[at]))
+        witness = Witness("{}: the sweep gives {}, the recursion {}".format(*objects), objects)
+    elif len(same):
+        margin, objects = -float(len(same)), tuple(speak(sequences)[i] for i in order[same[0] : same[0] + 2].tolist())
+        witness = Witness("{} and {} share their last id".format(*objects), objects)
+    return Verdict(not witness, margin, witness, STEPS, len(sequences), "units of delta")
 
 
 def layer_count(mapping: SparseMapping) -> Verdict:

@@ -58,10 +58,9 @@ class Budget:
 
     @property
     def parameters(self) -> int:
-        """All weights and biases with φ and hardmax: 3d + 1 a feed-forward, 4d + 1 a head; n d for the positions."""
-        feed_forward, head = 3 * self.dim + 1, 4 * self.dim + 1
-        code = self.length * self.dim if self.positions else 0
-        return (self.quantise + self.values) * feed_forward + (2 * self.attention - 1) * head + code
+        """All weights and biases with φ and hardmax: 3w + 1 a unit, 4w + 1 a head, w = d, with positions d + 1 and n."""
+        width, code = self.dim + self.positions, self.length * self.positions
+        return (self.quantise + self.values) * (3 * width + 1) + (2 * self.attention - 1) * (4 * width + 1) + code
 
     @property
     def largest_name(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import ipywidgets
 import numpy as np
@@ -43,10 +44,10 @@ class SweepView(View):
 
     def states(self) -> list[np.ndarray]:
         """The ids "sequence token" before, after each level of the sweep, and after the global shift."""
-        mapping = universal.contextual_mapping(self.levels, 1, self.length, gain=self.gain.value)
-        ids = mapping.ids(self.sequences)
-        states = [ids, *(after for _, after in mapping.sweep(ids))]
-        return [*states, mapping.global_shift(states[-1])]
+        program = universal.contextual_mapping(self.levels, 1, self.length, gain=self.gain.value).program()
+        sweep, last = program.layers
+        run = replace(program, layers=[sweep.some(self.levels), last]).trace(self.sequences)
+        return [state[..., 0] for state in run.states]
 
     def _draw(self) -> None:
         states, step = self.states(), self.step.value

@@ -6,28 +6,31 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
+from jaxtyping import Float
+from torch import Tensor
 
 from seqlab import looped
 from seqlab.colours import GREY, RED
 from seqlab.draw.figures import log
 from seqlab.draw.plots import LOOKS, Look, bars, line, lines
 from seqlab.looped.moduli import Moduli
+from seqlab.looped.packed import Packed
 from seqlab.looped.rate import Point
-from seqlab.stack.blocks import Frame
 
 STAGES = {"tokens": "token ids", "sequence": "sequence id", "values": "values", "done": "at rest"}
 GUIDE = Look(GREY, "dot")
 
 
-def loop_lines(frames: Sequence[Frame], names: Sequence[str], coordinate: str, *, at: int | None = None) -> go.Figure:
-    """One coordinate of every token of the first sequence, loop by loop; stages stand side by side.
+def loop_lines(made: Packed, x: Float[Tensor, "token dim"], coordinate: str, *, at: int | None = None) -> go.Figure:
+    """One coordinate of every token of a sequence "token dim", loop by loop; stages stand side by side.
 
-    frames, names: `Packed.trace(x)` and `Packed.program.names`;  at: a loop to mark
+    at: a loop to mark
     """
-    if coordinate not in names:
-        raise ValueError(f"coordinate: got {coordinate!r}, wanted one of {', '.join(names)}")
-    tokens = zip(*(frame.tokens[0, :, list(names).index(coordinate)].tolist() for frame in frames))
-    parts = [frame.part for frame in frames]
+    if coordinate not in made.program.names:
+        raise ValueError(f"coordinate: got {coordinate!r}, wanted one of {', '.join(made.program.names)}")
+    frames, k = made.trace(x).states, made.program.names.index(coordinate)
+    tokens = zip(*(state[0, :, k].astype(float).tolist() for state in frames))
+    parts = ["input", *(made.stage(t) for t in range(1, len(frames)))]
     spans = [(part, parts.index(part), len(parts) - 1 - parts[::-1].index(part)) for part in STAGES if part in parts]
     stages = "; ".join(f"{STAGES[part]} in loops {first} to {last}" for part, first, last in spans)
     picture = lines(

@@ -54,6 +54,7 @@ def listing(program: Program) -> str:
             ]
     shown = [f"{name} {value:,}" for name, value in program.count()._asdict().items() if value is not None]
     loops = f", {program.loops} loops" if program.loops != 1 else ""
+    loops = ", loops by the length" if callable(program.loops) else loops
     answers = f"answers {', '.join(map(str, program.answers))}"
     return "\n".join(
         [*lines, answers, f"{program.normalizer}{loops} · {' · '.join(shown).replace('weights', 'non-zero weights')}"]

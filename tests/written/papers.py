@@ -1,10 +1,9 @@
-"""Five papers as programs. Everything is in units of δ: tokens are whole numbers 0 … N - 1 with N = 1/δ = `levels`."""
+"""Four papers as programs. Everything is in units of δ: tokens are whole numbers 0 … N - 1 with N = 1/δ = `levels`."""
 
 from fractions import Fraction
 
 from seqlab.attention import hardmax, step
-from seqlab.looped.digits import greedy_digits, largest_step, pack
-from seqlab.written import Head, Layer, Program, Sweep, Unit, coordinates
+from seqlab.written import Head, Layer, Program, Sweep, coordinates
 
 HALF = Fraction(1, 2)
 
@@ -106,57 +105,3 @@ def ramapuram2024(levels, dim, length, *, gain=None, spread=None, lowest=1, remo
     last = Layer([Head(u, u, value=u, write=spread * x[0])], label="the sum of all, to all")
     sweep = Sweep(u, range(lowest, lowest + columns), jump)
     return Program(x, [u], [sweep, last], normalizer=normalizer, start={x[0]: lowest})
-
-
-# Xu & Sato 2024, Theorem 3.6 and Theorem 4.2
-def ramp(read, write):
-    """min(1, ReLU(read)) · write: a step from 0 to 1 as steep as `read` is large."""
-    return [Unit(read, write), Unit(read - 1, -1 * write)]
-
-
-def xu2024(made):
-    """One block, applied again and again: cells of the tokens, id of the sequence, a walk along the table."""
-    t, first = made.table, made.stages.tokens
-    second, columns, x, y = first + made.stages.sequence, t.columns, entries("x", t.dim), entries("y", t.dim)
-    z, used, found, acc, one, tau, in2, in3 = coordinates("z used found acc one tau in2 in3")
-    before = (2 * made.slope + 2) * -in2 if not made.clock else 0
-    during = 4 * columns ** (t.length + 1) * (in2 - in3 - 1) if not made.clock else 0
-    head = Head(one, z + used, value=z + used, write=found)
-    width = Fraction(1, t.levels)
-    units = [ramp(made.slope * (x[i] - width) + 1 + before, t.levels**i * z - width * x[i]) for i in range(t.dim)]
-    units += [Unit((columns - 1) * acc + found + during, acc), Unit(z + used - found + 1 + during, -columns * used)]
-    units += [Unit(found, -found), Unit(-found, found), Unit(1, tau)]
-    counter = 2 * columns**t.length * z + acc - tau
-    start, clock = {one: 1, **dict(zip(y, t.labels[0]))}, None
-    if made.clock:
-        units += ramp(counter, sum(y))
-        steps = [{yi: b - a for yi, a, b in zip(y, *pair)} for pair in zip(t.labels, t.labels[1:])]
-        clock = [dict.fromkeys([*x, z, found], 1)] * first + [dict.fromkeys([used, acc, found], 1)] * (second - first)
-        clock += [{found: 1, tau: 1, **row} for row in steps]
-    else:
-        for loop, flag in ((first - 1, in2), (second - 1, in3)):
-            units += [Unit(tau - loop + 1, flag), Unit(tau - loop, -2 * flag), Unit(tau - loop - 1, flag)]
-        more, begin = walk(t.labels, counter, second - 1, in3, y)
-        units, start = units + more, start | begin
-    return Program(x, y, [Layer([head], units)], normalizer=hardmax(), start=start, loops=made.loops, clock=clock)
-
-
-def walk(labels, counter, loop, flag, y):
-    """A ternary digit of θ a loop moves the running value by -ε, 0 or ε; y copies it when the counter is 0."""
-    steep, units, start = 3 ** len(labels), [], {}
-    reach = 4 * int(max(abs(label - column[0]) for column in zip(*labels) for label in column) + 1)
-    far, below = 4 * steep, counter - 2 * flag + loop + 2
-    for i, column in enumerate(zip(*labels)):
-        theta, run = coordinates(f"theta{i} run{i}")
-        epsilon = largest_step(column)
-        start |= {theta: pack(greedy_digits(column)), run: 0}
-        for sign in (1, -1):
-            digit, gate = sign * steep * theta + HALF - Fraction(steep, 6), far * (flag - 1)
-            units.append(Unit(2 * sign * theta + gate, sign * theta))
-            units += ramp(digit + gate, sign * epsilon * run - sign * theta)
-            units += ramp(digit + far * below, sign * epsilon * y[i])
-        for later, sign in ((0, 1), (1, -1)):
-            units.append(Unit(run - reach * (below + later) + Fraction(reach, 2), sign * y[i]))
-    for later, sign in ((0, -1), (1, 1)):
-        units.append(Unit(-reach * (below + later) + Fraction(reach, 2), sign * sum(y)))
-    return units, start

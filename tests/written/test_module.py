@@ -43,7 +43,7 @@ def test_papers_as_layers():
     for clock in (False, True):
         made = looped.packed(times_mean, 2, 1, 2, clock=clock)
         points = [[made.table.point(z, Fraction(1, 2)) for z in cells] for cells in made.table.sets]
-        agree(papers.xu2024(made), points, 1e-9)
+        agree(made.program, points, 1e-9)
 
 
 def shift():

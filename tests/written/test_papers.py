@@ -1,12 +1,11 @@
-"""The constructions of five papers as programs give, name by name, what the rooms' own arithmetic gives."""
+"""The constructions of four papers as programs give, name by name, what the rooms' own arithmetic gives."""
 
 import numpy as np
 import pytest
 
-from seqlab import looped, patterns, universal
+from seqlab import patterns, universal
 from seqlab import sparse as sparse_universal
 from seqlab.big_bird import star
-from seqlab.looped.packed import below_largest, times_mean
 from seqlab.sigmoid import universal as sigmoid_universal
 from tests.written import papers
 
@@ -75,12 +74,3 @@ def test_ramapuram_2024(size, broken):
     if broken.pop("kind", None):
         broken = broken | {"normalizer": papers.hardmax()}
     same(papers.ramapuram2024(*size, **broken).run(sequences)[..., 0], mapping.names(sequences))
-
-
-@pytest.mark.parametrize("f, levels, length", [(times_mean, 3, 2), (below_largest, 4, 2), (times_mean, 2, 2)])
-@pytest.mark.parametrize("clock", [False, True])
-def test_xu_2024(f, levels, length, clock):
-    made = looped.packed(f, levels, 1, length, clock=clock)
-    program = papers.xu2024(made)
-    points = [[made.table.point(z, share) for z in cells] for cells, share, _ in made._cases(False)]
-    same(program.run(points), [made.exact(tokens) for tokens in points])

@@ -27,7 +27,7 @@ def test_it_says_who_moved():
 
 def test_it_shows_other_programs():
     made = looped.packed(times_mean, 2, 1, 2)
-    view = Stepper(papers.xu2024(made), [made.table.point(z, Fraction(0))[0] for z in made.table.sets[0]], step=4)
+    view = Stepper(made.program, [made.table.point(z, Fraction(0))[0] for z in made.table.sets[0]], step=4)
     assert "tau" in view.picture.value and "role='img'" in view.picture.value
     with pytest.raises(ValueError, match="got 2 sequences"):
         Stepper(papers.ramapuram2024(3, 1, 2), [[0, 1], [1, 2]])

@@ -111,7 +111,7 @@ class SparseMapping(ContextualMapping):
         """
         verdict = super().check("identity", repeated=True)
         known, edges = self.assumption, zip(self.order, self.order[1:])
-        enough = known.reach.upper is not None and self.steps >= known.reach.upper
+        enough = known.reach.s is not None and self.steps >= known.reach.s
         statement = SPARSE_LEMMA.under(
             self_loops=known.self_loops.holds,
             chain=all(any(a in seen[b] for seen in self.seen) for a, b in edges),

@@ -47,10 +47,7 @@ SPARSE_LEMMA = Statement(
 
 def positions_along(order: Sequence[int]) -> list[int]:
     """E per token: n-1 for the first of the chain, then 0, 1, …, n-2."""
-    at = [0] * len(order)
-    for i, token in enumerate(order):
-        at[token] = i - 1 if i else len(order) - 1
-    return at
+    return [(list(order).index(token) - 1) % len(order) for token in range(len(order))]
 
 
 @dataclass(frozen=True)

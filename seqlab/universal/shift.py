@@ -109,13 +109,9 @@ def code(levels: int, dim: int) -> list[int]:
     return [levels**i for i in range(dim)]
 
 
-def column_ids(
-    tokens: Shaped[np.ndarray, "*batch token dim"], levels: int, *, base: int | None = None
-) -> Shaped[np.ndarray, "*batch token"]:
+def column_ids(tokens: Shaped[np.ndarray, "*batch token dim"], levels: int) -> Shaped[np.ndarray, "*batch token"]:
     """`uᵀ x` in units of δ: the base-N number whose digits are the levels of a token (lowest digit first).
 
     tokens:  integers in units of δ (int64, or Python ints in an object array)
-    base:    N unless given; any other base breaks the one-to-one map
     """
-    weights = np.array([(levels if base is None else base) ** i for i in range(tokens.shape[-1])], dtype=tokens.dtype)
-    return (tokens * weights).sum(axis=-1)
+    return (tokens * np.array(code(levels, tokens.shape[-1]), dtype=tokens.dtype)).sum(axis=-1)

@@ -63,8 +63,10 @@ class Approximation:
 
     @cached_property
     def cells(self) -> Sequences:
-        """The sequences that the table lists, one of each reordering where there are no positions."""
-        return cells(self.mapping)
+        """The sequences that the table lists, of each reordering, where there are no positions, the one with rising ids."""
+        sequences = self.mapping.sequences()
+        rising = (np.diff(self.mapping.ids(sequences), axis=1) > 0).all(axis=1)
+        return sequences if self.mapping.positions else sequences[rising]
 
     @cached_property
     def names(self) -> Names:
@@ -110,7 +112,7 @@ class Approximation:
         def look_up(name: int) -> list[Layer]:
             writes = [sum(a * each for a, each in zip(self._added(*at), x)) for at in places[name]]
             units = [Unit(u - name * delta, write, window) if write.weights else [] for write in writes]
-            return [Layer(units=unit, label=f"look up: name {name:,}") for unit in units]
+            return [Layer(units=unit, label=f"look up: name {int(name):,}") for unit in units]
 
         table = Sweep(u / delta, sorted(places, reverse=True), look_up, idle=m.mixing == "two heads")
         return replace(names, answers=x, layers=[quantise, names.layers, reject, table])
@@ -210,14 +212,6 @@ def approximate(
             f"f: a value with id {largest:.4g} reaches the names, which start at {first:.4g}; scale f down"
         )
     return made
-
-
-def cells(mapping: ContextualMapping) -> Sequences:
-    """All sequences, or without positions one of each reordering: the one whose ids increase."""
-    sequences = mapping.sequences()
-    if mapping.positions:
-        return sequences
-    return sequences[(np.diff(mapping.ids(sequences), axis=1) > 0).all(axis=1)]
 
 
 def piecewise(f: Function, x: Tokens, levels: int, *, positions: bool) -> Tokens:

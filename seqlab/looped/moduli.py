@@ -39,10 +39,9 @@ def moduli(f: Function, delta: float, *, length: int = 2, dim: int = 1, points: 
     another shape or NaN.
     """
     entries = length * dim
-    if points < 2 or length < 1 or dim < 1:
-        raise ValueError(f"points, length, dim: got {(points, length, dim)}, wanted at least (2, 1, 1)")
-    if not 1 <= p <= float("inf"):
-        raise ValueError(f"p: got {p}, wanted 1 ≤ p ≤ ∞")
+    if points < 2 or length < 1 or dim < 1 or not p >= 1:
+        got = f"points: got {points}, length: got {length}, dim: got {dim}, p: got {p}"
+        raise ValueError(f"{got}, wanted at least 2, 1, 1 and 1")
     size = points**entries
     if size**2 > PAIRS:
         most = int(PAIRS ** (1 / (2 * entries)) + 1e-9)

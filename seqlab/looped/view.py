@@ -123,11 +123,10 @@ class LoopView(Stepper):
         for k, step in enumerate(steps, 1):
             now, height = k == t, max(abs(step) / tallest * 38, 1)
             box = f"x='{x(k) - 9:.1f}' y='{middle - height * (step > 0):.1f}' width='18' height='{height:.1f}'"
-            look = f"fill='{ORANGE if now else BLUE}' opacity='{1 if k <= t else 0.35}'"
-            look += " stroke='currentColor'" * now
+            edge = f"fill='{ORANGE if now else BLUE}' stroke='{'currentColor' if now else 'none'}'"
             told = f"<title>loop {k} moves the tokens that still wait by {step:+.2f}</title>"
             parts += [
-                f"<rect {box} {look}>{told}</rect>",
+                f"<rect {box} {edge} opacity='{1 if k <= t else 0.35}'>{told}</rect>",
                 _text(x(k), FOOT - 8, f"{k}", weight="bold" if now else "normal"),
             ]
         parts.append(_line(LEFT, middle, right, middle, "currentColor", "opacity='.4'"))

@@ -1,18 +1,18 @@
 """The blocks of the proof as programs: token ids, sequence id, a walk along a table, and all three in one.
 
-| paper symbol (Xu & Sato 2024, Lemma 4.1, Theorems 3.6, 4.2)   | name here                                                  |
-| ------------------------------------------------------------- | ---------------------------------------------------------- |
-| L_2 ∘ TF^∘r ∘ L_1: one block, r times                         | a `Program` of one layer, `loops` = r                      |
-| X_:,n ∈ [0,1]^d → z_n ∈ {0, …, δ^-d - 1}                      | `token_ids`: coordinates x, z                              |
-| if x ≥ δ then c += 1, x -= δ                                  | `count_cells`: one step of slope M = `slope` for each x    |
-| uᵀz with u = (δ^-d(N-1), …, δ^-d, 1), z sorted                | `sequence_id`: coordinate acc                              |
-| the largest id not yet used                                   | coordinate found, written by one hardmax `HEAD`            |
-| K, y_k                                                        | `len(labels)`, `labels`                                    |
-| (id + FF)^(K-1) (Lemma 4.1): the table in digits of θ         | `walk(labels)`: coordinates theta, run, y; `carried`       |
-| (id + η ⊙ FF)^(K-1) (Theorem 4.2), η(t) = y_t - y_{t-1}       | `walk(labels, clock=True)`; `steps`                        |
-| k - t, counted down                                           | coordinate c                                               |
-| all stages in one block (Theorem 3.6)                         | `one_block`                                                |
-| (not in the summary of the proof)                             | tau: loops so far; in2, in3: 1 in and after stages 2 and 3 |
+| paper symbol (Xu & Sato 2024, Theorems 3.6 and 4.2) | name here                                                  |
+| --------------------------------------------------- | ---------------------------------------------------------- |
+| L_2 ∘ TF^∘r ∘ L_1: one block, r times               | a `Program` of one layer, `loops` = r                      |
+| X_:,n ∈ [0,1]^d → z_n ∈ {0, …, δ^-d - 1}            | `token_ids`: coordinates x, z                              |
+| if x ≥ δ then c += 1, x -= δ                        | `count_cells`: one step of slope M = `slope` for each x    |
+| uᵀz, u = (δ^-d(N-1), …, δ^-d, 1), z sorted          | `sequence_id`: coordinate acc                              |
+| the largest id not yet used                         | coordinate found, written by one hardmax `HEAD`            |
+| K, y_k                                              | `len(labels)`, `labels`                                    |
+| (id + FF)^(K-1) (Lemma 4.1): digits of θ            | `walk(labels)`: coordinates theta, run, y; `carried`       |
+| (id + η ⊙ FF)^(K-1), η(t) = y_t - y_{t-1}           | `walk(labels, clock=True)`; `steps`                        |
+| k - t, counted down                                 | coordinate c                                               |
+| all stages in one block (Theorem 3.6)               | `one_block`                                                |
+| (not in the summary of the proof)                   | tau: loops so far; in2, in3: 1 in and after stages 2 and 3 |
 
 The loop bodies and their packing are reconstructed from the summary of the proof. One of the two heads that the theorem
 allows is enough. The theorem's own packing needs m = 17d + 9 and q = 49d + 25, this one m = 4d + 8 and q = 14d + 12

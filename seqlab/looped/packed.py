@@ -43,7 +43,7 @@ class Packed:
         return next((name for name, end in ends if loop <= end), "done")
 
     def trace(self, x: Float[Tensor, "token dim"], loops: int | None = None) -> Run:
-        """The exact run of one sequence "token dim", for slider and pictures; floats count as the fractions they are."""
+        """The exact run of one sequence "token dim", for pictures; floats count as the fractions they are."""
         return self.program.trace([[list(map(Fraction, token)) for token in np.asarray(x).tolist()]], loops)
 
     @cached_property

@@ -1,11 +1,11 @@
 """One block, applied again and again: tokens move to their numbers, with a clock and without.
 
-| paper symbol (Xu & Sato 2024)         | here                                                                          |
-| ------------------------------------- | ----------------------------------------------------------------------------- |
-| k ↦ y_k, k = 0 … K-1                  | `tables`: the numbers that the tokens shall reach                             |
-| (id + η(t) ⊙ FF)^{K-1}, Theorem 4.2   | "with a clock": loop t moves all tokens that still wait by η(t) = y_t - y_t-1 |
-| (id + FF)^{K-1}, Lemma 4.1            | "no clock, a number carried": a step of -ε, 0 or +ε, a ternary digit a loop   |
-| the same without that number          | "no clock": every loop moves by the same step                                 |
+| paper symbol (Xu & Sato 2024)       | here                                                                          |
+| ----------------------------------- | ----------------------------------------------------------------------------- |
+| k ↦ y_k, k = 0 … K-1                | `tables`: the numbers that the tokens shall reach                             |
+| (id + η(t) ⊙ FF)^{K-1}, Theorem 4.2 | "with a clock": loop t moves all tokens that still wait by η(t) = y_t - y_t-1 |
+| (id + FF)^{K-1}, Lemma 4.1          | "no clock, a number carried": a step of -ε, 0 or +ε, a ternary digit a loop   |
+| the same without that number        | "no clock": every loop moves by the same step                                 |
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def block(table: Sequence[Fraction], mode: str) -> Program:
 
 
 def seen(program: Program, states: Sequence) -> list[list[Fraction]]:
-    """[loop][token]: where each token stands, `Run.states` of 0 … K-1. One that still waits stands where its walk is."""
+    """[loop][token]: where each token stands, `Run.states` of 0 … K-1. One that waits stands where its walk is."""
     column = lambda name: [state[0, :, program.names.index(name)] for state in states]
     places = column("y0")
     if "run0" in program.names:  # Lemma 4.1 writes y only where the walk ends

@@ -1,4 +1,5 @@
-"""One block applied again and again computes any function (Xu & Sato 2024, "On Expressive Power of Looped Transformers").
+"""One block applied again and again computes any function (Xu & Sato 2024, "On Expressive Power of Looped
+Transformers").
 
 The same weights in every loop: first they count cells, then they name the sequence, then they walk along a table to the
 value. Without a clock the table sits in the digits of one number, and neighbouring values differ by at most one step;

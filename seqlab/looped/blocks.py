@@ -1,18 +1,18 @@
 """The blocks of the proof as programs: token ids, sequence id, a walk along a table, and all three in one.
 
-| paper symbol (Xu & Sato 2024, Lemma 4.1, Theorems 3.6, 4.2)   | name here                                                  |
-| ------------------------------------------------------------- | ---------------------------------------------------------- |
-| L_2 ∘ TF^∘r ∘ L_1: one block, r times                         | a `Program` of one layer, `loops` = r                      |
-| X_:,n ∈ [0,1]^d → z_n ∈ {0, …, δ^-d - 1}                      | `token_ids`: coordinates x, z                              |
-| if x ≥ δ then c += 1, x -= δ                                  | `count_cells`: one step of slope M = `slope` for each x    |
-| uᵀz with u = (δ^-d(N-1), …, δ^-d, 1), z sorted                | `sequence_id`: coordinate acc                              |
-| the largest id not yet used                                   | coordinate found, written by one hardmax `HEAD`            |
-| K, y_k                                                        | `len(labels)`, `labels`                                    |
-| (id + FF)^(K-1) (Lemma 4.1): the table in digits of θ         | `walk(labels)`: coordinates theta, run, y; `carried`       |
-| (id + η ⊙ FF)^(K-1) (Theorem 4.2), η(t) = y_t - y_{t-1}       | `walk(labels, clock=True)`; `steps`                        |
-| k - t, counted down                                           | coordinate c                                               |
-| all stages in one block (Theorem 3.6)                         | `one_block`                                                |
-| (not in the summary of the proof)                             | tau: loops so far; in2, in3: 1 in and after stages 2 and 3 |
+| paper symbol (Xu & Sato 2024, Theorems 3.6 and 4.2) | name here                                                  |
+| --------------------------------------------------- | ---------------------------------------------------------- |
+| L_2 ∘ TF^∘r ∘ L_1: one block, r times               | a `Program` of one layer, `loops` = r                      |
+| X_:,n ∈ [0,1]^d → z_n ∈ {0, …, δ^-d - 1}            | `token_ids`: coordinates x, z                              |
+| if x ≥ δ then c += 1, x -= δ                        | `count_cells`: one step of slope M = `slope` for each x    |
+| uᵀz, u = (δ^-d(N-1), …, δ^-d, 1), z sorted          | `sequence_id`: coordinate acc                              |
+| the largest id not yet used                         | coordinate found, written by one hardmax `HEAD`            |
+| K, y_k                                              | `len(labels)`, `labels`                                    |
+| (id + FF)^(K-1) (Lemma 4.1): digits of θ            | `walk(labels)`: coordinates theta, run, y; `carried`       |
+| (id + η ⊙ FF)^(K-1), η(t) = y_t - y_{t-1}           | `walk(labels, clock=True)`; `steps`                        |
+| k - t, counted down                                 | coordinate c                                               |
+| all stages in one block (Theorem 3.6)               | `one_block`                                                |
+| (not in the summary of the proof)                   | tau: loops so far; in2, in3: 1 in and after stages 2 and 3 |
 
 The loop bodies and their packing are reconstructed from the summary of the proof. One of the two heads that the theorem
 allows is enough. The theorem's own packing needs m = 17d + 9 and q = 49d + 25, this one m = 4d + 8 and q = 14d + 12
@@ -47,6 +47,8 @@ def ramp(read: Form, write: Form) -> list[Unit]:
 
 def count_cells(levels: int, dim: int, slope: Rational, off: Form | int = 0) -> list[Unit]:
     """Where x_i ≥ δ: x_i -= δ and z += δ^-i. Two units for each entry; a negative `off` keeps them silent."""
+    if slope < levels:
+        raise ValueError(f"slope: got {slope}, wanted at least 1/δ = {levels}: a flatter step is wider than a cell")
     width = Fraction(1, levels)
     steps = [ramp(slope * (x - width) + 1 + off, levels**i * z - width * x) for i, x in enumerate(entries("x", dim))]
     return sum(steps, [])
@@ -61,8 +63,6 @@ def append_found(columns: int, base: int | None = None, mark: bool = True, off: 
 def token_ids(levels: int, dim: int = 1, *, slope: Rational = STEEP) -> Program:
     """Stage 1: "token dim" in [0, 1]^d to the id of each token, in levels - 1 loops of one feed-forward block."""
     check_sizes(levels, dim, 1)
-    if slope < levels:
-        raise ValueError(f"slope: got {slope}, wanted at least 1/δ = {levels}: a flatter step is wider than a cell")
     layer = Layer(units=count_cells(levels, dim, slope), label="count a cell, take it off")
     return Program(entries("x", dim), z, layer, loops=levels - 1)
 
@@ -105,7 +105,7 @@ def carried(
     below:  falls by 1 a loop, and is 0 in the loop in which y copies the running value
     off:    0 while this stage is at work, -1 before
 
-    Why it is right. Steps of slope M = 3^K tell the digits -1, 0, 1 of θ apart, since a θ of K digits keeps 1/2 M from
+    Why it is right. Steps of slope M = 3^K tell the digits -1, 0, 1 of θ apart, since a θ of K digits keeps 1/(2M) from
     1/6. The step to which `far * below` is added is the digit's where below = 0; before that it is 1 for both signs of
     the digit, which cancel, and after that 0. The units with `reach` add (run + reach/2) - reach/2 where below = 0, for
     |run| < reach/4; before that they are silent, and after that they come in pairs that differ by `reach` and cancel.

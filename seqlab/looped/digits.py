@@ -40,10 +40,7 @@ def greedy_digits(labels: Sequence[Number]) -> list[int]:
 
 def pack(digits: Sequence[int]) -> Fraction:
     """θ = Σ_t b_t 3^-t, exactly; |θ| < 1/2."""
-    theta = Fraction(0)
-    for digit in reversed(digits):
-        theta = (theta + digit) / 3
-    return theta
+    return Fraction(sum(digit * 3**t for t, digit in enumerate(reversed(digits))), 3 ** len(digits))
 
 
 def unpack(theta: Number, count: int, dtype: torch.dtype | None = None) -> list[int]:
@@ -72,11 +69,9 @@ def label_rows(labels: Iterable) -> Rows:
             rows.append(tuple(map(Fraction, label if isinstance(label, Sequence) else [label])))
         except (TypeError, ValueError, OverflowError):
             raise ValueError(f"labels: got {label!r} for k = {k}, wanted a finite number, or as many for all") from None
-    if len(rows) < 2:
-        raise ValueError(f"labels: got {len(rows)}, wanted at least two")
-    if len(set(map(len, rows))) > 1 or not rows[0]:
-        got = sorted(set(map(len, rows)))
-        raise ValueError(f"labels: got rows of {got} numbers, wanted the same for every k, at least one")
+    wide = sorted(set(map(len, rows)))
+    if len(rows) < 2 or len(wide) > 1 or not wide[0]:
+        raise ValueError(f"labels: got {len(rows)} with {wide} numbers, wanted at least two, with as many for each k")
     return rows
 
 

@@ -35,20 +35,19 @@ def moduli(f: Function, delta: float, *, length: int = 2, dim: int = 1, points: 
     """The three moduli of f at radius δ over the grid of `points` values in [0, 1] for every entry.
 
     f: "batch token dim" to the same shape
-    Raises ValueError where the grid has more than 30 million pairs, where δ is shorter than its mesh, or where f returns
-    another shape or NaN.
+    Raises ValueError where the grid has more than 30 million pairs, where δ is shorter than its mesh, or where f
+    returns another shape or NaN.
     """
     entries = length * dim
-    if points < 2 or length < 1 or dim < 1:
-        raise ValueError(f"points, length, dim: got {(points, length, dim)}, wanted at least (2, 1, 1)")
-    if not 1 <= p <= float("inf"):
-        raise ValueError(f"p: got {p}, wanted 1 ≤ p ≤ ∞")
+    if points < 2 or length < 1 or dim < 1 or not p >= 1:
+        got = f"points: got {points}, length: got {length}, dim: got {dim}, p: got {p}"
+        raise ValueError(f"{got}, wanted at least 2, 1, 1 and 1")
     size = points**entries
     if size**2 > PAIRS:
         most = int(PAIRS ** (1 / (2 * entries)) + 1e-9)
         raise ValueError(
-            f"points: {points}^{entries} sequences make {size**2:,} pairs, wanted at most {PAIRS:,}; choose at most {most} "
-            f"points for length {length} and dim {dim}"
+            f"points: {points}^{entries} sequences make {size**2:,} pairs, wanted at most {PAIRS:,}; choose at most "
+            f"{most} points for length {length} and dim {dim}"
         )
     if not delta * (points - 1) >= 1 - 1e-9:
         raise ValueError(f"delta: got {delta:g}, wanted at least the mesh 1/{points - 1} of the grid; raise points")
@@ -90,7 +89,7 @@ def reads_token(x: Tokens) -> Tensor:
 
 
 def _changes(a: Tensor, b: Tensor, fa: Tensor, fb: Tensor, radius: float, p: float) -> dict[str, Tensor]:
-    """How far f moves between the sequences a and b, "row column" and "row column token"; -1 where it does not count."""
+    """How far f moves between the sequences a and b, "row column" and "row column token"; -1 if it does not count."""
     changed = torch.linalg.vector_norm(fa[:, None] - fb[None], ord=p, dim=-1)
     own = reduce((a[:, None] - b[None]).double() ** 2, "row column token dim -> row column token", "sum")
     far = reduce(own, "row column token -> row column 1", "sum")

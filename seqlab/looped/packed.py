@@ -43,7 +43,7 @@ class Packed:
         return next((name for name, end in ends if loop <= end), "done")
 
     def trace(self, x: Float[Tensor, "token dim"], loops: int | None = None) -> Run:
-        """The exact run of one sequence "token dim", for slider and pictures; floats count as the fractions they are."""
+        """The exact run of one sequence "token dim", for pictures; floats count as the fractions they are."""
         return self.program.trace([[list(map(Fraction, token)) for token in np.asarray(x).tolist()]], loops)
 
     @cached_property
@@ -85,8 +85,6 @@ def packed(
     slope:    M, the slope of the steps of stage 1
     shuffle:  a seed to deal the labels out anew;  stopped: every loop is given the clock of the first
     """
-    if slope < levels:
-        raise ValueError(f"slope: got {slope}, wanted at least 1/δ = {levels}: a flatter step is wider than a cell")
     if stopped and not clock:
         raise ValueError("stopped: there is no clock to stop; wanted clock=True")
     ordered = contextual_table(f, levels, dim, length)

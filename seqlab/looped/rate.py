@@ -101,6 +101,6 @@ def slope_errors(
     p: float = 2,
     samples: int = 2**13,
 ) -> list[float]:
-    """What ramps cost: the distance in L^p of the block with a clock to the same with perfect steps, for each slope M."""
+    """What ramps cost: the distance in L^p of the block with a clock to that with perfect steps, for each slope M."""
     blocks = [packed(f, levels, dim, length, clock=True, slope=slope) for slope in slopes]
     return [distance(b.program.module(), b.lookup, dim, length, p=p, samples=samples) for b in blocks]

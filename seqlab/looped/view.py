@@ -1,11 +1,11 @@
 """One block, applied again and again: tokens move to their numbers, with a clock and without.
 
-| paper symbol (Xu & Sato 2024)         | here                                                                          |
-| ------------------------------------- | ----------------------------------------------------------------------------- |
-| k ↦ y_k, k = 0 … K-1                  | `tables`: the numbers that the tokens shall reach                             |
-| (id + η(t) ⊙ FF)^{K-1}, Theorem 4.2   | "with a clock": loop t moves all tokens that still wait by η(t) = y_t - y_t-1 |
-| (id + FF)^{K-1}, Lemma 4.1            | "no clock, a number carried": a step of -ε, 0 or +ε, a ternary digit a loop   |
-| the same without that number          | "no clock": every loop moves by the same step                                 |
+| paper symbol (Xu & Sato 2024)       | here                                                                          |
+| ----------------------------------- | ----------------------------------------------------------------------------- |
+| k ↦ y_k, k = 0 … K-1                | `tables`: the numbers that the tokens shall reach                             |
+| (id + η(t) ⊙ FF)^{K-1}, Theorem 4.2 | "with a clock": loop t moves all tokens that still wait by η(t) = y_t - y_t-1 |
+| (id + FF)^{K-1}, Lemma 4.1          | "no clock, a number carried": a step of -ε, 0 or +ε, a ternary digit a loop   |
+| the same without that number        | "no clock": every loop moves by the same step                                 |
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def block(table: Sequence[Fraction], mode: str) -> Program:
 
 
 def seen(program: Program, states: Sequence) -> list[list[Fraction]]:
-    """[loop][token]: where each token stands, `Run.states` of 0 … K-1. One that still waits stands where its walk is."""
+    """[loop][token]: where each token stands, `Run.states` of 0 … K-1. One that waits stands where its walk is."""
     column = lambda name: [state[0, :, program.names.index(name)] for state in states]
     places = column("y0")
     if "run0" in program.names:  # Lemma 4.1 writes y only where the walk ends
@@ -123,11 +123,10 @@ class LoopView(Stepper):
         for k, step in enumerate(steps, 1):
             now, height = k == t, max(abs(step) / tallest * 38, 1)
             box = f"x='{x(k) - 9:.1f}' y='{middle - height * (step > 0):.1f}' width='18' height='{height:.1f}'"
-            look = f"fill='{ORANGE if now else BLUE}' opacity='{1 if k <= t else 0.35}'"
-            look += " stroke='currentColor'" * now
+            edge = f"fill='{ORANGE if now else BLUE}' stroke='{'currentColor' if now else 'none'}'"
             told = f"<title>loop {k} moves the tokens that still wait by {step:+.2f}</title>"
             parts += [
-                f"<rect {box} {look}>{told}</rect>",
+                f"<rect {box} {edge} opacity='{1 if k <= t else 0.35}'>{told}</rect>",
                 _text(x(k), FOOT - 8, f"{k}", weight="bold" if now else "normal"),
             ]
         parts.append(_line(LEFT, middle, right, middle, "currentColor", "opacity='.4'"))

@@ -77,7 +77,10 @@ def test_the_lock_is_complete_for_this_environment():
 
 
 def test_import_seqlab_is_light():
-    code = "import seqlab, seqlab.attention, seqlab.course, seqlab.train.characters, sys; print(*(m for m in ('plotly', 'ipywidgets', 'anywidget', 'triton', 'IPython') if m in sys.modules))"
+    code = (
+        "import seqlab, seqlab.attention, seqlab.course, seqlab.train.characters, sys; print(*(m for m in ('plotly',"
+        " 'ipywidgets', 'anywidget', 'triton', 'IPython') if m in sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
 
 

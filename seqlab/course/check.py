@@ -167,8 +167,10 @@ def compare_form(got: object, want: object) -> tuple[str, str] | None:
         if got.isnan().any() and not want.isnan().any():
             return (
                 "is never NaN",
-                f"{int(got.isnan().sum())} of {got.numel()} entries are NaN; "
-                "look for 0/0, ∞ - ∞ or an exp that overflows.",
+                (
+                    f"{int(got.isnan().sum())} of {got.numel()} entries are NaN; "
+                    "look for 0/0, ∞ - ∞ or an exp that overflows."
+                ),
             )
     elif isinstance(want, numbers.Real) and not isinstance(want, bool):
         if isinstance(got, bool) or not isinstance(got, numbers.Real) and not _is_scalar(got):

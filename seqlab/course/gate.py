@@ -62,8 +62,9 @@ def exercise(id: str) -> Callable[[Callable], Callable]:
         _failing[id] = diagnosis.arguments
         violated = f"Violated: it {diagnosis.violated}. {diagnosis.message[:1].upper()}{diagnosis.message[1:]}"
         inside = (
-            f'To look inside: take the line @exercise away, and call {task.reference.__name__}(*exercise.case("{id}")) in '
-            "a cell of its own, where print, breakpoint() and %debug work as always. The reference stands in below."
+            f'To look inside: take the line @exercise away, and call {task.reference.__name__}(*exercise.case("{id}"))'
+            " in a cell of its own, where print, breakpoint() and %debug work as always. The reference stands in"
+            " below."
         )
         code = "\n\n".join(filter(None, [diagnosis.case, printed]))
         say(card(RED, f"✗ {id}: not yet", violated, diagnosis.known, inside, notice, code=code))

@@ -99,8 +99,8 @@ def claim(id: str, value: object) -> None:
         head = f"{expectation.statement}{source} · expected {expectation.expected(_session.mode)}"
     text = f"{sign} {shown}  {id}  {head}".rstrip()
     page = (
-        f"<div style='padding:.1em .8em;border-left:4px solid {colour}'><b><span style='color:{colour}'>{sign}</span> {html.escape(shown)}</b> "
-        f"<code>{html.escape(id)}</code> {html.escape(head)}</div>"
+        f"<div style='padding:.1em .8em;border-left:4px solid {colour}'><b><span style='color:{colour}'>{sign}</span>"
+        f" {html.escape(shown)}</b> <code>{html.escape(id)}</code> {html.escape(head)}</div>"
     )
     if in_notebook():
         from IPython.display import display

@@ -1,6 +1,7 @@
 """Progress: one JSON file beside the notebooks, written atomically, never thrown away.
 
-    {"version": 1, "exercises": {"names.softmax": {"state": "right", "tries": 3, "hints": 1, "solution": false, "at": "…"}}}
+    {"version": 1, "exercises": {"names.softmax": {"state": "right", "tries": 3, "hints": 1, "solution": false, "at":
+    "…"}}}
 
 A file that cannot be read, or that a newer seqlab wrote, is kept aside under a name that says so, and a fresh one is
 begun. An older version is carried over, its original kept aside as well.
@@ -49,8 +50,14 @@ def notice() -> str:
     """A steady line while nothing can be saved, or ""."""
     if not _trouble:
         return ""
-    cure = 'Set SEQLAB_PROGRESS to a file of yours, or begin with course.begin(..., progress="/your/folder/progress.json").'
-    return f"Your progress is not saved: {path()} cannot be written ({_trouble[0]}). Everything works until the kernel stops. {cure}"
+    cure = (
+        "Set SEQLAB_PROGRESS to a file of yours, or begin with course.begin(...,"
+        ' progress="/your/folder/progress.json").'
+    )
+    return (
+        f"Your progress is not saved: {path()} cannot be written ({_trouble[0]}). Everything works until the kernel"
+        f" stops. {cure}"
+    )
 
 
 def read() -> dict:

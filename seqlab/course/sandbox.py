@@ -39,7 +39,9 @@ class _Asked(BaseException):
 
 @dataclass
 class Call:
-    """What happened: `value`, or `problem` (raised, endless, mutated, asked) with a sentence for the learner in `detail`."""
+    """What happened: `value`, or `problem` (raised, endless, mutated, asked) with a sentence for the learner in
+    `detail`.
+    """
 
     value: object = None
     problem: str | None = None

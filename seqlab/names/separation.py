@@ -4,7 +4,8 @@ Tokens are numbers; query, key and value are the token itself, so token a in the
 
     Σ_b b · exp(beta a b) / Σ_b exp(beta a b)          b over S
 
-beta = 0 is the average, a finite beta the Boltzmann operator (Kajitsuka & Sato 2023), beta = ∞ hardmax (Yun et al. 2019).
+beta = 0 is the average, a finite beta the Boltzmann operator (Kajitsuka & Sato 2023), beta = ∞ hardmax (Yun et al.
+2019).
 """
 
 from __future__ import annotations

@@ -286,7 +286,10 @@ def test_the_worker_is_restarted_and_stopped():
 
 def test_an_edited_module_is_read_afresh(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    source = "import triton\nimport triton.language as tl\n\n@triton.jit\ndef scale(p_x):\n    tl.store(p_x, tl.load(p_x) * GAIN)\n"
+    source = (
+        "import triton\nimport triton.language as tl\n\n@triton.jit\ndef scale(p_x):\n    tl.store(p_x, tl.load(p_x) *"
+        " GAIN)\n"
+    )
     found = []
     for gain in (2, 3):
         (tmp_path / "edited.py").write_text(f"{source}\nGAIN = tl.constexpr({gain}.25)\n")

@@ -1,4 +1,6 @@
-"""Tiles without row statistics, what state disappears, and the prediction with the unit that binds; pictures of the theory."""
+"""Tiles without row statistics, what state disappears, and the prediction with the unit that binds; pictures of the
+theory.
+"""
 
 import math
 from dataclasses import replace

@@ -66,9 +66,11 @@ class SweepView(ipywidgets.VBox):
         if step <= self.levels:
             level = step - 1
             jumped = [
-                f"{before[k]} jumps to {after[k]:,}, past {before.max():,}"
-                if after[k] > before.max()
-                else f"{before[k]} lands at {after[k]:,}, not past {before.max():,}"
+                (
+                    f"{before[k]} jumps to {after[k]:,}, past {before.max():,}"
+                    if after[k] > before.max()
+                    else f"{before[k]} lands at {after[k]:,}, not past {before.max():,}"
+                )
                 for before, after in zip(states[step - 1], states[step])
                 for k in range(self.length)
                 if before[k] != after[k]
@@ -77,7 +79,8 @@ class SweepView(ipywidgets.VBox):
             return f"<b>Layer {step}, id {level}:</b> {told}."
         shared = _shared(states[-1])
         verdict = (
-            f"<b>✗ {sum(shared.values())} of {states[-1].size} tokens share a name with another</b> (rings): {', '.join(f'{v:,}' for v in sorted(shared)[:4])}."
+            f"<b>✗ {sum(shared.values())} of {states[-1].size} tokens share a name with another</b> (rings):"
+            f" {', '.join(f'{v:,}' for v in sorted(shared)[:4])}."
             if shared
             else f"<b>✓ All {states[-1].size} names differ</b>, within a sequence and between sequences."
         )
@@ -93,7 +96,8 @@ class SweepView(ipywidgets.VBox):
         if 1 <= step <= self.levels:
             a, b = place(max(step - 1.5, 0)), place(step - 0.5)
             parts.append(
-                f"<rect x='{a:.1f}' y='0' width='{b - a:.1f}' height='{height - 40}' fill='{YELLOW}' opacity='.45'><title>the window of this layer: id {step - 1}</title></rect>"
+                f"<rect x='{a:.1f}' y='0' width='{b - a:.1f}' height='{height - 40}' fill='{YELLOW}'"
+                f" opacity='.45'><title>the window of this layer: id {step - 1}</title></rect>"
             )
         for row, ids in enumerate(now):
             y = 30 + ROW * row
@@ -109,10 +113,12 @@ class SweepView(ipywidgets.VBox):
                 f"<line x1='{x:.1f}' x2='{x:.1f}' y1='{height - 40}' y2='{height - 34}' stroke='currentColor'/>"
             )
             parts.append(
-                f"<text x='{x:.1f}' y='{height - 20}' font-size='11' text-anchor='middle' fill='currentColor'>{value:,}</text>"
+                f"<text x='{x:.1f}' y='{height - 20}' font-size='11' text-anchor='middle'"
+                f" fill='currentColor'>{value:,}</text>"
             )
         parts.append(
-            f"<text x='{(LEFT + WIDTH) / 2}' y='{height - 4}' font-size='12' text-anchor='middle' fill='currentColor'>id in units of δ (logarithmic); shape = which token</text>"
+            f"<text x='{(LEFT + WIDTH) / 2}' y='{height - 4}' font-size='12' text-anchor='middle'"
+            " fill='currentColor'>id in units of δ (logarithmic); shape = which token</text>"
         )
         alt = f"{step} of {len(states) - 1} layers done. " + "; ".join(
             f"{tuple(s[:, 0].tolist())} has ids {', '.join(f'{v:,}' for v in ids.tolist())}"
@@ -128,7 +134,8 @@ class SweepView(ipywidgets.VBox):
         parts = []
         if abs(old - x) > 0.5:
             parts.append(
-                f"<path d='M{old:.1f} {y - 7} Q{(old + x) / 2:.1f} {y - 34} {x:.1f} {y - 9}' fill='none' stroke='{colour}' stroke-width='2' stroke-dasharray='4 3'/>"
+                f"<path d='M{old:.1f} {y - 7} Q{(old + x) / 2:.1f} {y - 34} {x:.1f} {y - 9}' fill='none'"
+                f" stroke='{colour}' stroke-width='2' stroke-dasharray='4 3'/>"
             )
             parts.append(
                 f"<circle cx='{old:.1f}' cy='{y}' r='5' fill='none' stroke='{colour}' stroke-dasharray='2 2'/>"
@@ -145,7 +152,10 @@ class SweepView(ipywidgets.VBox):
         label = (
             f"<text x='{x:.1f}' y='{y + 20}' font-size='11' text-anchor='middle' fill='currentColor'>{value:,}</text>"
         )
-        return f"<g>{''.join(parts)}{body}{label}<title>token {start}: id {value:,}{', shared' if shared else ''}</title></g>"
+        return (
+            f"<g>{''.join(parts)}{body}{label}<title>token {start}: id"
+            f" {value:,}{', shared' if shared else ''}</title></g>"
+        )
 
     def _repr_mimebundle_(self, **options: object) -> dict:
         return super()._repr_mimebundle_(**options) | {"text/html": self.picture.value}
@@ -202,7 +212,8 @@ class BudgetView(ipywidgets.VBox):
             ("this laptop", "✓ can build and run it" if b.laptop else "✗ too many layers"),
         ]
         cells = "".join(
-            f"<tr><td style='text-align:left;padding:0 1.5em 0 0'>{name}</td><td style='text-align:left'>{value}</td></tr>"
+            f"<tr><td style='text-align:left;padding:0 1.5em 0 0'>{name}</td><td"
+            f" style='text-align:left'>{value}</td></tr>"
             for name, value in rows
         )
         self.table.value = f"<table role='status' style='line-height:1.5'>{cells}</table>"

@@ -63,7 +63,7 @@ class SparseMapping(ContextualMapping):
     assumption: Assumption | None = None
 
     def layers(self, delta: Number) -> list[Sweep | Layer]:
-        """Along the chain, only the token with id v moves, by gain (max - min) of what it sees; then s all-max-shifts."""
+        """Along the chain, only the token with id v moves, by gain (max - min) in sight; then s all-max-shifts."""
         x, u, half = self.x, self.u, Fraction(delta) / 2
         sets = [self.pattern.layer(l) for l in range(self.pattern.p)]
 

@@ -1,4 +1,4 @@
-"""The sweep as a picture: tokens as ids on a line, jumping past the maximum one after another; and what it all costs."""
+"""The sweep as a picture: tokens as ids on a line, jumping past the maximum in turn; and what it all costs."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ from seqlab.universal.mapping import speak
 STEPS = Statement(
     "steps along the chain",
     "Yun et al. 2020, proof of Theorem 1",
-    "l̃_γ(2) = l_γ(2) + δ^-d (l_γ(1) - l_γ(2)), l̃_γ(i+1) = l_γ(i+1) + δ^-d (l̃_γ(i) - l_γ(i+1)); the last is the largest "
-    "id and differs between any two sequences.",
+    "l̃_γ(2) = l_γ(2) + δ^-d (l_γ(1) - l_γ(2)), l̃_γ(i+1) = l_γ(i+1) + δ^-d (l̃_γ(i) - l_γ(i+1)); the last is the"
+    " largest id and differs between any two sequences.",
 )
 COUNT = Statement(
     "depth of the sparse attention part",
@@ -41,8 +41,8 @@ BLOCKS = Statement(
 def chain_steps(mapping: SparseMapping) -> Verdict:
     """The swept ids of all sequences follow the recursion, the last token's is the largest, and is injective.
 
-    The margin is 1/2 unit less the largest difference from the recursion, at most 1/2; minus the number of clashes of the
-    last id where only those fail. The witness carries (sequence, swept, wanted), or the two sequences that clash.
+    The margin is 1/2 unit less the largest difference from the recursion, at most 1/2; minus the number of clashes of
+    the last id where only those fail. The witness carries (sequence, swept, wanted), or the two sequences that clash.
     """
     sequences = mapping.sequences()
     ids, swept = mapping.ids(sequences).astype(object), mapping.swept(sequences).astype(object)
@@ -72,7 +72,7 @@ def blocks(
 ) -> Verdict:
     """Names of the real sparse heads against the exact ones. See `universal.blocks`.
 
-    float64 holds names up to 2^53 units of δ. c^s passes that early: at n = 4, δ = 1/3, d = 2, and for the window, whose s
-    is n - 1, at n = 9 with δ = 1/2, d = 1.
+    float64 holds names up to 2^53 units of δ. c^s passes that early: at n = 4, δ = 1/3, d = 2, and for the window,
+    whose s is n - 1, at n = 9 with δ = 1/2, d = 1.
     """
     return replace(universal.blocks(mapping, normalizer, dtype=dtype), statement=BLOCKS)

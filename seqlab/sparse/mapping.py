@@ -33,8 +33,8 @@ from seqlab.written import Head, Layer, Sweep, coordinates
 SPARSE_LEMMA = Statement(
     "sparse contextual mapping",
     "Yun et al. 2020, proof of Theorem 1",
-    "p(n-1)δ^-d layers of sparse selective shifts along a chain and s all-max-shifts give every token of every sequence "
-    "its own name.",
+    "p(n-1)δ^-d layers of sparse selective shifts along a chain and s all-max-shifts give every token of every sequence"
+    " its own name.",
     (
         Hypothesis("self_loops", "every token sees itself in every set"),
         Hypothesis("chain", "positions follow a chain in which each token is seen by the next"),
@@ -63,7 +63,7 @@ class SparseMapping(ContextualMapping):
     assumption: Assumption | None = None
 
     def layers(self, delta: Number) -> list[Sweep | Layer]:
-        """Along the chain, only the token with id v moves, by gain (max - min) of what it sees; then s all-max-shifts."""
+        """Along the chain, only the token with id v moves, by gain (max - min) in sight; then s all-max-shifts."""
         x, u, half = self.x, self.u, Fraction(delta) / 2
         sets = [self.pattern.layer(l) for l in range(self.pattern.p)]
 
@@ -140,12 +140,15 @@ def contextual_mapping(
 ) -> SparseMapping:
     """The sparse construction on a pattern, for 1/δ = levels, d = dim, n = length, with a switch per hypothesis.
 
-    pattern:  heads that differ are joined; a pattern that breaks Assumption 1 is welcome: the verdict shows what then fails
-    order:    the chain; found by `connectivity.hamiltonian_chain` unless given, the tokens as they stand where there is none
+    pattern:  heads that differ are joined; a pattern that breaks Assumption 1 is welcome: the verdict shows what then
+              fails
+    order:    the chain; found by `connectivity.hamiltonian_chain` unless given, the tokens as they stand where there is
+              none
     steps:    all-max-shifts; s unless given, n p where the pattern never lets all hear all
     gain:     δ^-d unless given;  c: coefficient of the all-max-shifts, 2 s n δ^-nd-1 unless given
 
-    Raises ValueError unless levels ≥ 2, dim ≥ 1, length ≥ 2, gain ≥ 1, an order lists every token once, the others are ≥ 0.
+    Raises ValueError unless levels ≥ 2, dim ≥ 1, length ≥ 2, gain ≥ 1, an order lists every token once, the others are
+    ≥ 0.
     """
     sizes(levels, dim, length)
     for name, got, least in (("steps", steps, 0), ("gain", gain, 1), ("c", c, 0)):

@@ -25,7 +25,8 @@ from seqlab.written import Program
 SPARSE_SHIFT = Statement(
     "sparse selective shift",
     "Yun et al. 2020, proof of the sparse contextual mapping",
-    "Two hardmax heads of size 1 that see A_k only add max(l) - min(l) over A_k where low < l_k < high, and 0 elsewhere.",
+    "Two hardmax heads of size 1 that see A_k only add max(l) - min(l) over A_k where low < l_k < high, and 0"
+    " elsewhere.",
     (Hypothesis("restricted", "both heads are restricted to the pattern before hardmax"),),
 )
 

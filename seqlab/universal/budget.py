@@ -46,7 +46,7 @@ class Budget:
 
     @property
     def values(self) -> int:
-        """1 + d feed-forward layers that reject, and one per name: n δ^-nd, or n · (δ^-d choose n) without positions."""
+        """1 + d layers that reject, and one per name: n δ^-nd, or n · (δ^-d choose n) without positions."""
         columns = self.levels**self.dim
         sequences = columns**self.length if self.positions else math.comb(columns, self.length)
         return 1 + self.dim + self.length * sequences
@@ -58,7 +58,7 @@ class Budget:
 
     @property
     def parameters(self) -> int:
-        """All weights and biases with φ and hardmax: 3w + 1 a unit, 4w + 1 a head, w = d, with positions d + 1 and n."""
+        """Weights and biases, φ and hardmax: 3w + 1 a unit, 4w + 1 a head; w = d, with positions d + 1, and n more."""
         width, code = self.dim + self.positions, self.length * self.positions
         return (self.quantise + self.values) * (3 * width + 1) + (2 * self.attention - 1) * (4 * width + 1) + code
 

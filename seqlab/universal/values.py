@@ -63,7 +63,9 @@ class Approximation:
 
     @cached_property
     def cells(self) -> Sequences:
-        """The sequences that the table lists, of each reordering, where there are no positions, the one with rising ids."""
+        """The sequences that the table lists, of each reordering, where there are no positions, the one with rising
+        ids.
+        """
         sequences = self.mapping.sequences()
         rising = (np.diff(self.mapping.ids(sequences), axis=1) > 0).all(axis=1)
         return sequences if self.mapping.positions else sequences[rising]

@@ -1,4 +1,6 @@
-"""The sparse contextual mapping: all sequences, counts, real heads, other probability maps, every switch with a witness."""
+"""The sparse contextual mapping: all sequences, counts, real heads, other probability maps, every switch with a
+witness.
+"""
 
 import itertools
 

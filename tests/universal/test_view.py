@@ -1,4 +1,6 @@
-"""The views of the universal construction: what they show is what the library computes, at every position of their controls."""
+"""The views of the universal construction: what they show is what the library computes, at every position of their
+controls.
+"""
 
 import itertools
 

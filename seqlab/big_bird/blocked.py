@@ -54,12 +54,11 @@ def blocked_attention(
     q = q * (1 / math.sqrt(q.shape[-1]) if scale is None else scale)
     out = _mix(q, _neighbours(k, drawn), _neighbours(v, drawn), _allowed(real, drawn, q.shape[1]))
     if drawn.relays:
-        at = torch.tensor(drawn.relays, device=q.device)
-        rows = rearrange(q[:, :, at], "batch head block token dim -> batch head 1 (block token) dim")
+        rows = rearrange(q[:, :, list(drawn.relays)], "batch head block token dim -> batch head 1 (block token) dim")
         every = [rearrange(x, "batch head block token dim -> batch head 1 (block token) dim") for x in (k, v)]
         rows = _mix(rows, *every, rearrange(real, "batch head block token -> batch head 1 (block token)"))
         rows = rearrange(rows, "batch head 1 (block token) dim -> batch head block token dim", token=b)
-        out = out.index_copy(2, at, rows)
+        out = out.index_copy(2, torch.tensor(drawn.relays, device=q.device), rows)
     return _restore(rearrange(out, "batch head block token dim -> batch head (block token) dim"), drawn)
 
 
@@ -102,7 +101,7 @@ def _neighbours(
     if drawn.plan.window:
         parts += [torch.roll(x, -j, dims=2) for j in range(-reach, reach + 1)]
     if drawn.plan.random_blocks:
-        chosen = drawn.random.clamp(min=0).to(x.device)
+        chosen = drawn.random.to(x.device).clamp(min=0)
         head = torch.arange(x.shape[1], device=x.device)[:, None, None]
         gathered = x[:, head, chosen.expand(x.shape[1], -1, -1)]
         parts.append(rearrange(gathered, "batch head block random token dim -> batch head block (random token) dim"))
@@ -115,11 +114,13 @@ def _allowed(
     """Which of those keys count: real ones, once each, and none that a roll brought around the end."""
     plan, blocks, reach = drawn.plan, drawn.blocks, drawn.plan.window // 2
     listed = _neighbours(real.unsqueeze(-1).expand(-1, heads, -1, -1, 1), drawn).squeeze(-1)
-    once = torch.ones(heads, blocks, len(drawn.relays), dtype=torch.bool)
-    near = torch.arange(blocks)[:, None] + torch.arange(-reach, reach + 1)[: plan.window]
-    window = (near >= 0) & (near < blocks) & ~torch.isin(near, torch.tensor(drawn.relays, dtype=torch.long))
-    counts = torch.cat([once, window.expand(heads, -1, -1), (drawn.random >= 0).expand(heads, -1, -1)], dim=2)
-    return listed & repeat(counts, "head block part -> head block (part token)", token=plan.block).to(real.device)
+    here = dict(device=real.device)
+    near = torch.arange(blocks, **here)[:, None] + torch.arange(-reach, reach + 1, **here)[: plan.window]
+    relays = torch.tensor(drawn.relays, dtype=torch.long, **here)
+    window = (near >= 0) & (near < blocks) & ~torch.isin(near, relays)
+    parts = torch.ones(blocks, len(relays), dtype=torch.bool, **here), window, drawn.random.to(**here) >= 0
+    counts = torch.cat([part.expand(heads, -1, -1) for part in parts], dim=2)
+    return listed & repeat(counts, "head block part -> head block (part token)", token=plan.block)
 
 
 def _mix(

@@ -1,17 +1,16 @@
-"""The longest sequence that fits a budget of memory: one head of width 64, forward and backward, dense against Big Bird.
+"""The longest sequence that fits a budget of memory: one head of width 64, forward and backward, dense and Big Bird.
 
-Two ways to know. `stored(kind, n)` counts, to the byte, what autograd keeps between forward and backward; it is exact and
-the same everywhere. `peaks(kind, lengths)` lets a fresh process run each length and reads how much memory it took at most.
+Two ways to know. `stored(kind, n)` counts, to the byte, what autograd keeps between forward and backward; it is exact
+and the same everywhere. `measured(kind, n)` lets a fresh process run that length and reads how much memory it took at
+most.
 
-    python -m seqlab.big_bird.budget peaks dense 1024 2048        [bytes, bytes]
-    python -m seqlab.big_bird.budget longest kernel 536870912 1024     the longest sequence, its peak and its seconds
+    python -m seqlab.big_bird.budget dense 1024        [bytes, seconds]
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -53,73 +53,65 @@ def stored(kind: str, n: int) -> int:
     return sum(x.untyped_storage().nbytes() for x in kept.values())
 
 
-def longest(
-    size: Callable[[int], float], budget: float, *, step: float = 2**0.25, start: int = 1024, block: int = 64
-) -> int:
-    """The largest length of the ladder `start · stepᵏ` (in whole blocks) whose size is within the budget; 0 if none is.
-
-    It doubles the length until something does not fit, then halves the rungs between. `size` must grow with n.
-    """
-
-    def rung(k: int) -> int:
-        return max(round(start * step**k / block), 1) * block
-
-    if size(rung(0)) > budget:
-        return 0
-    low, double = 0, max(round(math.log(2) / math.log(step)), 1)
-    while size(rung(low + double)) <= budget:
-        low += double
-    high = low + double
+def largest(fits: Callable[[int], bool]) -> int:
+    """The largest k ≥ 1 that fits, 0 if 1 does not: doubled until one does not fit, then halved between. fits falls."""
+    low, high = 0, 1
+    while fits(high):
+        low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if size(rung(middle)) <= budget else (low, middle)
-    return rung(low)
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
 
 
 def longest_stored(kind: str, budget: int, *, small: int = 1024) -> int:
-    """The longest whole number of blocks whose stored bytes fit, from two or three exact counts.
+    """The longest whole number of blocks whose stored bytes fit, from three exact counts.
 
-    Bytes are a polynomial of n at multiples of the block: of degree 2 where scores are stored, 1 elsewhere. A fourth count
-    checks that; RuntimeError if it does not agree.
+    Bytes are a polynomial of n at multiples of the block: of degree 2 where scores are stored, 1 elsewhere. A fourth
+    count checks that; RuntimeError if it does not agree.
     """
-    import numpy as np
-
     at = [small, 2 * small, 3 * small, 4 * small]
     counts = [stored(kind, n) for n in at]
     by = np.polynomial.Polynomial.fit(at[:3], counts[:3], 2).convert()
     if abs(by(at[3]) - counts[3]) > 1e-6 * counts[3]:
         raise RuntimeError(f"{kind}: {counts[3]} bytes at {at[3]} tokens, the polynomial says {by(at[3]):.0f}")
-    low, high = 0, 1
-    while by(64 * high) <= budget:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if by(64 * middle) <= budget else (low, middle)
-    return 64 * low
+    return PLAN.block * largest(lambda blocks: by(PLAN.block * blocks) <= budget)
 
 
 def peaks(kind: str, lengths: Sequence[int]) -> list[int]:
-    """Bytes by which a fresh process grows at its highest while it runs forward and backward, per length. Linux only."""
+    """Bytes by which a fresh process grows at its highest while it runs forward and backward, per length (Linux)."""
+    return [measured(kind, n)[0] for n in lengths]
+
+
+def longest_measured(kind: str, budget: int, *, start: int = 1024, step: float = 2**0.25) -> dict[str, float]:
+    """{"tokens", "bytes", "seconds"} of the longest sequence whose measured peak fits. Linux only.
+
+    It climbs the ladder start, start · step, … in whole blocks until one does not fit; 0 tokens if the first does not.
+    """
+    found, length = {"tokens": 0, "bytes": 0, "seconds": 0.0}, float(start)
+    while True:
+        n = max(round(length / PLAN.block), 1) * PLAN.block
+        bytes_, seconds = measured(kind, n)
+        if bytes_ > budget:
+            return found
+        found, length = {"tokens": n, "bytes": bytes_, "seconds": seconds}, step * length
+
+
+def measured(kind: str, n: int) -> tuple[float, float]:
+    """(bytes, seconds) of one run in a fresh process, which has run a short one only. Out of memory is infinite."""
     _kind(kind)
-    return _ask("peaks", kind, *lengths)
-
-
-def longest_measured(kind: str, budget: int, *, start: int = 1024) -> dict[str, float]:
-    """{"tokens", "bytes", "seconds"} of the longest sequence whose measured peak fits, to a factor of 2^(1/4). Linux only."""
-    _kind(kind)
-    return _ask("longest", kind, budget, start)
-
-
-def _ask(*arguments: object) -> object:
     if sys.platform != "linux":
         raise RuntimeError(
             "the peak of memory is read from /proc, which only Linux has; stored(kind, n) counts everywhere"
         )
-    command = [sys.executable, "-m", "seqlab.big_bird.budget", *map(str, arguments)]
+    command = [sys.executable, "-m", "seqlab.big_bird.budget", kind, str(n)]
     done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode < 0:  # killed
+        return math.inf, math.inf
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command[1:])}: {(done.stderr.strip() or 'no output').splitlines()[-1]}")
-    return json.loads(done.stdout)
+        last = (done.stderr.strip() or "no output").splitlines()[-1]
+        raise RuntimeError(f"{' '.join(command[1:])}: {last}")
+    return tuple(json.loads(done.stdout))
 
 
 def inputs(n: int) -> list[Tensor]:
@@ -137,56 +129,21 @@ def _kind(kind: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     return KINDS[kind]
 
 
-def _fresh(kind: str, n: int) -> tuple[float, float]:
-    """(bytes, seconds) of one run in a fork of this process, which has run a short one only. Out of memory is infinite."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            _ = PLAN.at(n).layout
-            before = _status("VmRSS")
-            Path("/proc/self/clear_refs").write_text("5")  # the peak starts here
-            started = time.perf_counter()
-            run(kind, n)
-            took = time.perf_counter() - started
-            os.write(writing, json.dumps([max(_status("VmHWM") - before, 0), took]).encode())
-            os._exit(0)
-        except BaseException as error:
-            os.write(2, f"{type(error).__name__}: {error}\n".encode())
-            os._exit(1)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        said = pipe.read()
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        return math.inf, math.inf
-    if not said:
-        raise RuntimeError(f"{kind} at {n} tokens failed")
-    return tuple(json.loads(said))
-
-
 def _status(field: str) -> int:
     """VmHWM is the peak of this process alone; ru_maxrss would be its parent's."""
     return 1024 * int(re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 
 
-def main(what: str, kind: str, *numbers: str) -> None:
+def main(kind: str, n: int) -> None:
     torch.set_num_threads(1)
     run(kind, 1024)  # what is loaded on first use is no part of it
-    if what == "peaks":
-        print(json.dumps([_fresh(kind, int(n))[0] for n in numbers]))
-        return
-    budget, start = map(int, numbers)
-    seen: dict[int, tuple[float, float]] = {}
-
-    def size(n: int) -> float:
-        seen[n] = _fresh(kind, n)
-        return seen[n][0]
-
-    n = longest(size, budget, start=start)
-    size_, seconds = seen.get(n, (0, 0.0))
-    print(json.dumps({"tokens": n, "bytes": size_, "seconds": seconds}))
+    PLAN.at(n)  # drawn once
+    before = _status("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts here
+    started = time.perf_counter()
+    run(kind, n)
+    print(json.dumps([max(_status("VmHWM") - before, 0), time.perf_counter() - started]))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1], int(sys.argv[2]))

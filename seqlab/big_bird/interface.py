@@ -37,8 +37,8 @@ def register(plan: Plan, name: str = "seqlab_big_bird", *, impl: str = "kernel")
         from transformers import AttentionInterface, AttentionMaskInterface
     except ImportError as error:
         raise ImportError(
-            f"transformers with its attention interface is not installed ({error}); pip install 'transformers>=4.57', or "
-            "use seqlab.big_bird.BigBirdAttention"
+            f"transformers with its attention interface is not installed ({error}); pip install "
+            "'transformers>=4.57', or use seqlab.big_bird.BigBirdAttention"
         ) from error
     AttentionInterface.register(name, partial(_forward, plan=plan, impl=impl))
     AttentionMaskInterface.register(name, _padding)

@@ -8,8 +8,8 @@
 | ETC: g tokens more                                   | extra                                                    |
 | A, A(i, j) = 1                                       | `plan.mask(n)`                                           |
 
-Inside, a sequence is *arranged*: single global tokens, of either kind, are lifted out into blocks of their own in front.
-What is left are whole blocks only, and one code serves ITC and ETC.
+Inside, a sequence is *arranged*: single global tokens, of either kind, are lifted out into blocks of their own in
+front. What is left are whole blocks only, and one code serves ITC and ETC.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import numbers
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
+from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Int
@@ -28,6 +30,7 @@ from kernels.layout import BlockLayout
 from seqlab.patterns import Pattern, extended, laid_out, relays
 
 SHORT = ("error", "fewer")
+Counts = Int[Tensor, "blocks"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Plan:
 
     block:          tokens in a block
     window:         blocks that a query block sees around itself, itself in the middle: 0 or odd
-    global_blocks:  blocks that see all and are seen by all, negative from the end; (0, -1) is the published code's choice
+    global_blocks:  blocks that see all and are seen by all, negative from the end; (0, -1) is the published choice
     random_blocks:  blocks drawn for each query block outside of its window and the global blocks, without repetition
     random_from:    draw them among the whole blocks in the first `random_from` tokens; None is everywhere
     heads:          how many random plans, one for each head; 1 is shared by all heads
@@ -63,7 +66,8 @@ class Plan:
             object.__setattr__(self, name, _whole(name, getattr(self, name), least))
         if self.window and self.window % 2 == 0:
             raise ValueError(
-                f"window: got {self.window} blocks, wanted an odd number (a block and as many neighbours on both sides), or 0"
+                f"window: got {self.window} blocks, wanted an odd number (a block and as many neighbours on both "
+                "sides), or 0"
             )
         if self.random_from is not None:
             object.__setattr__(self, "random_from", _whole("random_from", self.random_from, self.block))
@@ -89,36 +93,39 @@ class Plan:
 
     def at(self, n: int) -> Drawn:
         """The plan at n tokens, extra ones included. Kept, so that it is drawn once per length."""
-        return _at(self, _whole("n", n, 1))
+        return Drawn(self, *_numbers(self, n))
 
     def mask(self, n: int) -> Bool[Tensor, "heads query key"]:
         """A(i, j), for `seqlab.attention.attention(pattern=…)` and for pictures."""
         return self.at(n).mask()
 
     def layout(self, n: int) -> BlockLayout:
-        """For `kernels.attention(layout=…)`. Raises ValueError where the plan is not made of whole blocks of the sequence.
+        """For `kernels.attention(layout=…)`. Raises ValueError where the plan is not made of whole blocks.
 
         `kernel_attention` runs such plans too: it arranges the sequence first.
         """
         if self.global_tokens or self.extra % self.block:
-            what = (
-                f"{len(self.global_tokens)} single global tokens"
-                if self.global_tokens
-                else f"{self.extra} extra tokens"
-            )
+            single = len(self.global_tokens)
+            what = f"{single} single global tokens" if single else f"{self.extra} extra tokens"
             raise ValueError(
-                f"layout: {what} are no whole blocks of {self.block}; call kernel_attention(q, k, v, plan), which gives "
-                "them blocks of their own"
+                f"layout: {what} are no whole blocks of {self.block}; call kernel_attention(q, k, v, plan), which "
+                "gives them blocks of their own"
             )
         return self.at(n).layout
 
     def pattern(self) -> Pattern:
         """The plan as a pattern of `seqlab.patterns`, for graphs, costs and verdicts at any length."""
-        name = "plan"
-        inner = laid_out(lambda n: self.at(n + self.extra).inner, heads=self.heads, name=name)
+        inner = laid_out(self._inner, heads=self.heads)
         if self.global_tokens:
             inner = inner | relays(self.global_tokens)
-        return Pattern(name, (extended(inner, self.extra) if self.extra else inner).sets)
+        return Pattern("plan", (extended(inner, self.extra) if self.extra else inner).sets)
+
+    def _inner(self, length: int) -> BlockLayout:
+        """Of the sequence without what is lifted in front; `length` does not count the extra tokens."""
+        drawn = self.at(length + self.extra)
+        return BlockLayout.from_mask(
+            drawn.grid()[:, drawn.front :, drawn.front :], self.block, n_query=length, n_key=length
+        )
 
     def inner_products(self, n: int) -> int:
         """(query, key) pairs at n tokens, all heads of the plan together: linear in n."""
@@ -129,65 +136,88 @@ class Plan:
         return {name: list(x) if isinstance(x, tuple) else x for name, x in asdict(self).items()}
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
+class Drawn(NamedTuple):
     """A plan at one length, in blocks of the arranged sequence: `front` blocks of lifted tokens, then the sequence.
 
     relays:  the global blocks, those in front included
-    random:  drawn blocks, -1 where there is none
+    lifted:  positions of the single global tokens in the sequence as it was given
+    chosen:  per head and block the blocks that were drawn, -1 where there is none
+    tables:  offsets and indices of the layout, and of its transpose (see `BlockLayout`)
+
+    What is kept between calls are plain numbers, and each call makes its own tensors of them. So a tensor that was made
+    under inference mode, by a tracer or on a device that holds no data never meets a later call.
     """
 
     plan: Plan
     n: int
     front: int
     relays: tuple[int, ...]
-    random: Int[Tensor, "heads blocks random_blocks"]
+    lifted: tuple[int, ...]
+    chosen: tuple[tuple[tuple[int, ...], ...], ...]
+    tables: tuple[list, ...]
 
     @property
     def blocks(self) -> int:
-        return self.random.shape[1]
+        return len(self.chosen[0])
 
     @property
-    def lifted(self) -> list[int]:
-        """Positions of the single global tokens in the sequence as it was given."""
-        plan, length = self.plan, self.n - self.plan.extra
-        return [*range(plan.extra), *sorted({plan.extra + t % length for t in plan.global_tokens})]
+    def random(self) -> Int[Tensor, "heads blocks random_blocks"]:
+        return torch.tensor(self.chosen, dtype=torch.long, device="cpu")
 
-    def row(self, head: int, block: int) -> list[int]:
-        """The key blocks of a query block, ascending."""
-        if block in self.relays:
-            return list(range(self.blocks))
-        reach = self.plan.window // 2
-        near = range(max(self.front, block - reach), min(self.blocks, block + reach + 1)) if self.plan.window else ()
-        return sorted({*self.relays, *near, *(j for j in self.random[head, block].tolist() if j >= 0)})
-
-    @cached_property
+    @property
     def layout(self) -> BlockLayout:
         """Of the arranged sequence."""
-        rows = [[self.row(head, i) for i in range(self.blocks)] for head in range(self.plan.heads)]
-        return BlockLayout.from_rows(
-            rows, self.plan.block, n_query=self.front * self.plan.block + self.n - self.plan.extra
-        )
+        length = self.front * self.plan.block + self.n - self.plan.extra
+        tables = (torch.tensor(table, dtype=torch.int32, device="cpu") for table in self.tables)
+        return BlockLayout(self.plan.block, length, length, *tables)
 
-    @cached_property
-    def inner(self) -> BlockLayout:
-        """Of the sequence without what was lifted in front."""
-        rows = [
-            [[j - self.front for j in self.row(head, i) if j >= self.front] for i in range(self.front, self.blocks)]
-            for head in range(self.plan.heads)
-        ]
-        return BlockLayout.from_rows(rows, self.plan.block, n_query=self.n - self.plan.extra)
+    @property
+    def counts(self) -> Counts:
+        """How often each key block of the sequence was drawn, all heads and query blocks together."""
+        random = self.random
+        return torch.bincount(random[random >= 0] - self.front, minlength=self.blocks - self.front)
+
+    def share(self, tokens: int) -> float:
+        """The share of random connections that land in the first `tokens` positions, whole blocks of them."""
+        return int(self.counts[: tokens // self.plan.block].sum()) / max(int(self.counts.sum()), 1)
+
+    @property
+    def never(self) -> int:
+        """Blocks that nobody drew although no global block needs drawing."""
+        wanted = [j - self.front for j in range(self.front, self.blocks) if j not in self.relays]
+        return int((self.counts[wanted] == 0).sum())
+
+    def grid(self) -> Bool[Tensor, "heads row column"]:
+        """True where a block of queries lists a block of keys."""
+        offsets, keys, *_ = self.tables
+        rows = [[keys[a:b] for a, b in zip(ends, ends[1:])] for ends in offsets]
+        places = [(head, i, j) for head, each in enumerate(rows) for i, row in enumerate(each) for j in row]
+        grid = torch.zeros(self.plan.heads, self.blocks, self.blocks, dtype=torch.bool, device="cpu")
+        grid[tuple(torch.tensor(places, dtype=torch.long, device="cpu").reshape(-1, 3).T)] = True
+        return grid
 
     def mask(self) -> Bool[Tensor, "heads query key"]:
-        mask = torch.ones(self.plan.heads, self.n, self.n, dtype=torch.bool)
-        mask[:, self.plan.extra :, self.plan.extra :] = self.inner.mask()
-        mask[:, self.lifted] = True
-        mask[:, :, self.lifted] = True
+        plan, lifted = self.plan, list(self.lifted)
+        tokens = self.grid().repeat_interleave(plan.block, 1).repeat_interleave(plan.block, 2)
+        mask = torch.ones(plan.heads, self.n, self.n, dtype=torch.bool, device="cpu")
+        start = self.front * plan.block
+        own = slice(start, start + self.n - plan.extra)
+        mask[:, plan.extra :, plan.extra :] = tokens[:, own, own]
+        mask[:, lifted] = True
+        mask[:, :, lifted] = True
         return mask
 
 
+@torch.compiler.assume_constant_result
+def _numbers(plan: Plan, n: object) -> tuple:
+    """Drawn once per plan and length; a compiler asks for it and does not look inside."""
+    return _drawn(plan, n)
+
+
 @lru_cache(maxsize=64)
-def _at(plan: Plan, n: int) -> Drawn:
+def _drawn(plan: Plan, n: object) -> tuple:
+    """What `Drawn` holds beside the plan."""
+    n = _whole("n", n, 1)
     length = n - plan.extra
     if length < 1:
         raise ValueError(f"n: got {n} tokens, wanted more than the {plan.extra} extra ones; lengths count them")
@@ -196,13 +226,32 @@ def _at(plan: Plan, n: int) -> Drawn:
             raise ValueError(f"global_tokens: got position {t}, the sequence has {length} tokens")
     count = -(-length // plan.block)
     relays = _relays(plan, count)
-    front = -(-(plan.extra + len({t % length for t in plan.global_tokens})) // plan.block)
-    drawn = torch.full((plan.heads, front + count, plan.random_blocks), -1)
-    for head in range(plan.heads) if plan.random_blocks else ():
+    lifted = (*range(plan.extra), *sorted({plan.extra + t % length for t in plan.global_tokens}))
+    front = -(-len(lifted) // plan.block)
+    chosen, rows = [], []
+    every, reach = range(front + count), plan.window // 2
+    hubs = {*range(front), *(j + front for j in relays)}
+    for head in range(plan.heads):
         draw = random.Random(f"{plan.seed} {head}")
-        rows = [_draw(plan, draw, i, count, relays) for i in range(count)]
-        drawn[head, front:] = torch.tensor([[j + front if j >= 0 else -1 for j in row] for row in rows])
-    return Drawn(plan, n, front, (*range(front), *(j + front for j in relays)), drawn)
+        drawn = [[]] * front + [_draw(plan, draw, i, count, relays) for i in range(count)]
+        chosen.append([[j + front for j in row] for row in drawn])
+        near = [range(max(front, i - reach), min(len(every), i + reach + 1)) if plan.window else () for i in every]
+        rows.append([every if i in hubs else sorted({*hubs, *near[i], *chosen[-1][i]}) for i in every])
+    columns = [[[] for _ in every] for _ in rows]
+    for listed, head in zip(columns, rows):
+        for i, row in enumerate(head):
+            for j in row:
+                listed[j].append(i)
+    filled = tuple(tuple((*row, *[-1] * (plan.random_blocks - len(row))) for row in head) for head in chosen)
+    return n, front, tuple(sorted(hubs)), lifted, filled, (*_packed(rows), *_packed(columns))
+
+
+def _packed(heads: Sequence[Sequence[Sequence[int]]]) -> tuple[list[list[int]], list[int]]:
+    """(offsets, indices): the lists of all heads one behind the other, and where each begins and ends."""
+    ends = [0, *accumulate(len(row) for rows in heads for row in rows)]
+    size = len(heads[0])
+    offsets = [ends[head * size : (head + 1) * size + 1] for head in range(len(heads))]
+    return offsets, [j for rows in heads for row in rows for j in row]
 
 
 def _relays(plan: Plan, count: int) -> list[int]:
@@ -216,9 +265,9 @@ def _relays(plan: Plan, count: int) -> list[int]:
 
 
 def _draw(plan: Plan, draw: random.Random, row: int, count: int, relays: list[int]) -> list[int]:
-    """`random_blocks` distinct blocks outside of window and relays, ascending, filled up with -1."""
-    if row in relays:
-        return [-1] * plan.random_blocks
+    """`random_blocks` distinct blocks outside of window and relays, ascending; fewer where there are no more."""
+    if row in relays or not plan.random_blocks:
+        return []
     limit = count if plan.random_from is None else min(count, plan.random_from // plan.block)
     reach = plan.window // 2
     near = range(row - reach, row + reach + 1) if plan.window else ()
@@ -228,13 +277,13 @@ def _draw(plan: Plan, draw: random.Random, row: int, count: int, relays: list[in
         where = f"all {count} blocks" if limit == count else f"the first {limit} of {count} blocks"
         raise ValueError(
             f"random_blocks: got {plan.random_blocks}, but of {where}, query block {row} has {free} outside of its "
-            f"window and the global blocks; take a longer sequence{'' if limit == count else ' or random_from'}, smaller "
-            "blocks, fewer random ones, or short='fewer'"
+            f"window and the global blocks; take a longer sequence{'' if limit == count else ' or random_from'}, "
+            "smaller blocks, fewer random ones, or short='fewer'"
         )
     chosen = sorted(draw.sample(range(free), min(plan.random_blocks, free)))
-    for j in taken:  # the k-th free block, counted over the taken ones
+    for j in taken:  # the k-th free block is found by counting on over each taken one, the lowest first
         chosen = [x + (x >= j) for x in chosen]
-    return chosen + [-1] * (plan.random_blocks - len(chosen))
+    return chosen
 
 
 def _whole(name: str, got: object, least: int | None = None) -> int:

@@ -15,18 +15,22 @@ def test_what_fused_attention_stores_is_its_inputs_and_little_more(kind):
     assert 4 * 64 * 4 <= budget.stored(kind, 2048) / 2048 < 1.02 * 4 * 64 * 4
 
 
-def test_the_ladder_finds_the_last_rung_that_fits():
+@pytest.mark.parametrize("limit", [0, 1, 2, 3, 7, 8, 100])
+def test_the_largest_that_fits(limit):
     asked = []
+    assert budget.largest(lambda k: asked.append(k) or k <= limit) == limit
+    assert len(asked) == len(set(asked)) <= 2 * max(limit, 1).bit_length() + 1
 
-    def size(n):
-        asked.append(n)
-        return n * n
 
-    best = budget.longest(size, 5000**2, start=1024)
+def test_the_ladder_finds_the_last_rung_that_fits(monkeypatch):
+    asked = []
+    monkeypatch.setattr(budget, "measured", lambda kind, n: asked.append(n) or (n * n, n / 1000))
+    found = budget.longest_measured("dense", 5000**2, start=1024)
     rungs = [max(round(1024 * 2 ** (k / 4) / 64), 1) * 64 for k in range(20)]
-    assert best == max(n for n in rungs if n <= 5000)
-    assert len(asked) == len(set(asked)) <= 6
-    assert budget.longest(lambda n: n, 100, start=1024) == 0
+    best = max(n for n in rungs if n <= 5000)
+    assert found == {"tokens": best, "bytes": best**2, "seconds": best / 1000}
+    assert asked == rungs[: len(asked)]
+    assert budget.longest_measured("dense", 100, start=1024)["tokens"] == 0
 
 
 @pytest.mark.parametrize("kind", ["dense", "blocked", "kernel", "sdpa"])

@@ -10,22 +10,19 @@ import pytest
 
 from seqlab import patterns
 from seqlab.big_bird import small_world
-from seqlab.big_bird.path_growth import growth
 from seqlab.big_bird.small_world import (
     bigbird,
     clustering,
     graph,
+    growth,
     hubs,
     of_tokens,
     paths,
     random_edges,
-    random_regular,
     ring,
     ring_random,
-    sampled_paths,
     spectral_gap,
     statistics,
-    transitivity,
     union,
     watts_strogatz,
 )
@@ -43,12 +40,12 @@ def tokens(instance):
 
 
 def plain(made):
-    """(edges, clustering, transitivity, mean path, diameter, gap) the slow way."""
+    """(edges, clustering, mean path, diameter, gap) the slow way."""
     a = networkx.to_numpy_array(made)
     root = np.sqrt(a.sum(1))
     gap = 1 - np.linalg.eigvalsh(a / root[:, None] / root)[-2]
     path, diameter = networkx.average_shortest_path_length(made), networkx.diameter(made)
-    return made.number_of_edges(), networkx.average_clustering(made), networkx.transitivity(made), path, diameter, gap
+    return made.number_of_edges(), networkx.average_clustering(made), path, diameter, gap
 
 
 INSTANCES = {
@@ -75,10 +72,9 @@ INSTANCES = {
 def test_the_compressed_graph_has_the_statistics_of_its_tokens(name):
     instance = INSTANCES[name]
     g, found = graph(instance), statistics(instance)
-    edges, clustered, transitive, path, diameter, gap = plain(tokens(instance))
-    assert (g.n, g.edges, found.edges, found.diameter, found.exact) == (instance.n, edges, edges, diameter, True)
+    edges, clustered, path, diameter, gap = plain(tokens(instance))
+    assert (g.n, g.edges, found.edges, found.diameter) == (instance.n, edges, edges, diameter)
     assert found.clustering == pytest.approx(clustered, abs=1e-12)
-    assert transitivity(g) == pytest.approx(transitive, abs=1e-12)
     assert found.mean_path == pytest.approx(path, abs=1e-12) and found.gap == pytest.approx(gap, abs=1e-9)
 
 
@@ -121,7 +117,6 @@ def test_not_connected():
 
 
 def test_makers():
-    assert set(random_regular(50, 6, seed=1).degrees) == {6}
     drawn = random_edges(200, 3, seed=1)
     assert drawn.degrees.min() >= 3 and 560 < drawn.edges <= 600
     assert not (drawn.links != random_edges(200, 3, seed=1).links).nnz
@@ -146,14 +141,13 @@ def test_paths_of_the_ring_and_of_the_small_world():
 
 
 def test_clustering_of_ring_random_and_mixture():
-    """Random: six draws a token. The mixture's local clustering at 64 is 0.27, its transitivity 0.26; at 1,024 0.15, 0.14."""
+    """Random: six draws a token. The mixture is at 0.27 at 64 tokens, at 0.15 at 1,024."""
     several = range(6)
     for n, low, mixed in ((64, 0.17, 0.25), (1024, 0.0107, 0.15)):
         assert clustering(ring(n)) == pytest.approx(0.6)
         assert mean([random_edges(n, 6, seed) for seed in several], clustering) == pytest.approx(low, rel=0.05)
         mixture = [ring_random(n, seed=seed) for seed in several]
-        local, whole = mean(mixture, clustering), mean(mixture, transitivity)
-        assert min(local, whole) <= mixed * 1.05 and max(local, whole) >= mixed * 0.95
+        assert mean(mixture, clustering) == pytest.approx(mixed, rel=0.1)
 
 
 def test_gaps():
@@ -175,62 +169,28 @@ def test_iterated_eigenvalues_are_the_dense_ones(g, monkeypatch):
     assert found == pytest.approx(spectral_gap(g), rel=0.01)
 
 
-def test_an_eigenvalue_that_is_not_found_is_said(monkeypatch):
-    def gives_up(*args, **options):
-        raise small_world.ArpackNoConvergence("no", np.empty(0), np.empty((0, 0)))
-
-    monkeypatch.setattr(small_world, "eigsh", gives_up)
-    found = statistics(watts_strogatz(300, 6, 0.5))
-    assert math.isnan(found.gap) and "did not converge" in str(found)
-
-
-def test_samples_stay_within_their_error():
-    g = watts_strogatz(1200, 6, 0.05, seed=1)
-    exact, longest, none = paths(g)
-    off = []
-    for seed in range(20):
-        far, bound, error = sampled_paths(g, 32, seed)
-        off.append((far - exact) / error)
-        assert exact / 2 < bound <= longest
-    assert none == 0 and 0.5 < np.std(off) < 1.6 and abs(np.mean(off)) < 0.8
-    blocks = bigbird(1000, 8, global_blocks=0, random_blocks=1)
-    far, _, error = sampled_paths(blocks, 200)
-    assert far == pytest.approx(paths(blocks)[0], abs=4 * error) and error > 0
-    whole = sampled_paths(blocks, 1000)
-    assert whole[0] == pytest.approx(paths(blocks)[0]) and whole[2] == 0  # everyone was asked
-    assert sampled_paths(ring(600), 8)[1:] == (100, 0)
-    found = statistics(g, exact_up_to=100)
-    assert not found.exact and "± " in str(found) and "diameter at least" in str(found)
-
-
 def test_100_000_tokens():
     start = time.process_time()
     bird = statistics(bigbird(100_000, 64))
-    long = statistics(ring(100_000), sources=4)
-    hub = clustering(union(ring(100_000), hubs(100_000, 2)))
-    assert time.process_time() - start < 20
-    assert bird.exact and bird.diameter == 2 and 1.9 < bird.mean_path < 2 and bird.gap > 0.3
-    assert not long.exact and long.diameter == 16_667 and long.error == 0
-    assert long.mean_path == pytest.approx(8333.8, abs=1) and long.gap == pytest.approx(9.21e-9, rel=0.01)
-    assert hub == pytest.approx(clustering(union(ring(2000), hubs(2000, 2))), abs=1e-3)
+    assert time.process_time() - start < 60
+    assert bird.diameter == 2 and 1.9 < bird.mean_path < 2 and bird.gap > 0.3
+    assert spectral_gap(ring(100_000)) == pytest.approx(9.21e-9, rel=0.01)
+    with pytest.raises(ValueError, match="wanted at most 4,096 vertices"):
+        statistics(ring(100_000))
 
 
 def test_the_ring_grows_like_n_and_the_small_world_like_log_n():
     far = growth(LENGTHS, [paths(ring(n))[0] for n in LENGTHS])
     near = growth(LENGTHS, [paths(ring_random(n))[0] for n in LENGTHS])
-    assert far.exponent == pytest.approx(1, abs=0.05) and far.better == "linear" and far.verdict("linear").margin > 0.9
-    assert near.better == "logarithmic" and 0.4 < near.per_log < 0.5 and near.verdict("logarithmic").margin > 0.8
-    failed = near.verdict("linear")
-    assert not failed and failed.margin < 0 and "a + b ln n" in str(failed.witness)
+    assert far.exponent == pytest.approx(1, abs=0.05) and far.better == "linear" and far.linear_off < far.log_off / 10
+    assert near.better == "logarithmic" and 0.4 < near.per_log < 0.5 and near.log_off < near.linear_off / 5
     exact = growth([1, 10, 100], [1.0, 2.0, 3.0])
     assert exact.per_log == pytest.approx(1 / math.log(10)) and exact.log_off == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("far", [[2.0, 2.0, 2.0, 2.0], [1.0 / 3] * 4, [4.0, 3.0, 2.0, 1.0], [3.0, 2.5, 2.5, 2.0]])
 def test_paths_that_do_not_grow_follow_no_law(far):
-    for law in ("linear", "logarithmic"):
-        verdict = growth([64, 128, 256, 512], far).verdict(law)
-        assert not verdict and verdict.margin == 0 and "do not grow" in str(verdict.witness)
+    assert growth([64, 128, 256, 512], far).better == "neither"
 
 
 def test_refusals():
@@ -239,20 +199,17 @@ def test_refusals():
         (lambda: of_tokens(0, np.array([], int), np.array([], int)), "n: got 0"),
         (lambda: ring(10, 3), "neighbours: got 3"),
         (lambda: ring(6, 6), "neighbours: got 6"),
-        (lambda: random_regular(5, 3), "degree: got 3"),
         (lambda: watts_strogatz(20, 4, 1.5), "share: got 1.5"),
         (lambda: hubs(5, 6), "tokens: got 6"),
         (lambda: union(ring(10, 4), ring(12, 4)), "same tokens"),
         (lambda: union(ring(100, 4), bigbird(100, 10)), "lay them over each other first"),
         (lambda: union(), "got none"),
-        (lambda: sampled_paths(ring(10, 4), 1), "sources: got 1"),
         (lambda: growth([1, 2], [1.0, 2.0]), "3 lengths"),
         (lambda: growth([1, 2, 3], [1.0, 2.0]), "a path each"),
         (lambda: growth([1, 2, 3], [1.0, 2.0, math.inf]), "not connected"),
         (lambda: growth([1, 2, 3], [1.0, 2.0, math.nan]), "mean_paths: got nan"),
         (lambda: growth([1, 2, 3], [1.0, 0.0, 2.0]), "mean_paths: got 0.0"),
         (lambda: growth([0, 2, 3], [1.0, 2.0, 3.0]), "lengths: got 0"),
-        (lambda: growth([1, 2, 3], [1.0, 2.0, 3.0]).verdict("square"), "law: got 'square'"),
     ):
         with pytest.raises(ValueError, match=message):
             call()

@@ -9,7 +9,18 @@ from html import escape
 import ipywidgets
 
 from seqlab.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
-from seqlab.one_layer.precision import DTYPES, KAPPAS, PRECISIONS, Named, check, curve, last_alive, named, parse, places
+from seqlab.one_layer.precision import (
+    DTYPES,
+    KAPPAS,
+    PRECISIONS,
+    Named,
+    curve,
+    distinct_tokens,
+    last_alive,
+    named,
+    parse,
+    places,
+)
 
 EXAMPLES = {  # what the menu says → tokens, members of a set
     "1 to 5, sets of 3": ("1, 2, 3, 4, 5", 3),
@@ -40,7 +51,7 @@ class PrecisionKnob(ipywidgets.VBox):
             raise ValueError(
                 f"kappa: got {kappa}, wanted one of seqlab.one_layer.precision.KAPPAS, such as 0, 0.1, 1, 10 or ∞"
             )
-        self.tokens = check(tokens, size)
+        self.tokens = distinct_tokens(tokens, size)
         self.size_shown = size
         wide = {"style": {"description_width": "6em"}}
         self.slider = ipywidgets.SelectionSlider(

@@ -12,8 +12,10 @@ import ipywidgets
 
 from seqlab.colours import BLUE, RED
 from seqlab.draw.svg import Markup, element, joined, line, picture, rules, text
-from seqlab.one_layer import mapping, memoriser
+from seqlab.names.exact import log10
+from seqlab.one_layer import mapping
 from seqlab.one_layer.certificate import CHARACTERS, Certificate, certificate
+from seqlab.one_layer.memoriser import memorise
 from seqlab.widgets.view import Beside, View, bold, wide
 
 WIDTH, LEFT, TOP, PLOT = 780, 66, 22, 170
@@ -29,34 +31,39 @@ SCALES = {  # what the slider says → factor of the scale that float64 likes be
     "× 100": 100.0,
     "× 1,000": 1000.0,
 }
-FORMATS = Markup("""Two formats, in UTF-8. A <b>CSV</b> with the header <code>sequence,token,label</code> and then one
-token a line: <code>1,the,DET</code> (or semicolons or tabs for commas). Or <b>plain lines</b>, one sequence each:
-<code>the/DET dog/NOUN</code>. At most 400 sequences of at most 60 tokens, 4,000 tokens in all. The file goes no further
-than this notebook's kernel.""")
+FORMAT = Markup("""One format, <b>CSV</b> in UTF-8: the header <code>sequence,token,label</code>, and then one token a line:
+<code>1,the,DET</code> (or semicolons or tabs for commas). At most 400 sequences of at most 60 tokens, 4,000 tokens in
+all. The file goes no further than this notebook's kernel.""")
+
+
+def _csv(*sequences: str) -> str:
+    """Sequences of token/label words as the format has them, one token a line."""
+    rows = [f"{at},{word.replace('/', ',')}" for at, words in enumerate(sequences, 1) for word in words.split()]
+    return "\n".join(["sequence,token,label", *rows])
 
 
 def _subsets() -> str:
     draw = random.Random(0)
-    rows = [
-        f"{at},{word},{draw.choice(('yes', 'no', 'maybe'))}"
-        for at, words in enumerate(itertools.combinations(("red", "green", "blue", "grey", "pink", "gold"), 3), 1)
-        for word in words
-    ]
-    return "\n".join(["sequence,token,label", *rows])
+    sets = itertools.combinations(("red", "green", "blue", "grey", "pink", "gold"), 3)
+    return _csv(*(" ".join(f"{word}/{draw.choice(('yes', 'no', 'maybe'))}" for word in words) for words in sets))
 
 
 EXAMPLES = {
-    "fish and cans": (
-        "they/PRON can/AUX swim/VERB\nthey/PRON can/VERB fish/NOUN\nthe/DET can/NOUN leaks/VERB\n"
-        "the/DET fish/NOUN swims/VERB\nI/PRON fish/VERB often/ADV"
+    "fish and cans": _csv(
+        "they/PRON can/AUX swim/VERB",
+        "they/PRON can/VERB fish/NOUN",
+        "the/DET can/NOUN leaks/VERB",
+        "the/DET fish/NOUN swims/VERB",
+        "I/PRON fish/VERB often/ADV",
     ),
-    "20 sets, labels at random (CSV)": _subsets(),
-    "who bites whom": (
-        "dog/SUBJECT bites/VERB man/OBJECT\nman/SUBJECT bites/VERB dog/OBJECT\ncat/SUBJECT sees/VERB man/OBJECT"
+    "20 sets, labels at random": _subsets(),
+    "who bites whom": _csv(
+        "dog/SUBJECT bites/VERB man/OBJECT", "man/SUBJECT bites/VERB dog/OBJECT", "cat/SUBJECT sees/VERB man/OBJECT"
     ),
-    "a word that repeats": (
-        "the/DET dog/NOUN sees/VERB the/DET cat/NOUN\nthe/DET dog/NOUN sees/VERB cat/NAME\n"
-        "a/DET cat/NOUN sees/VERB a/DET dog/NOUN"
+    "a word that repeats": _csv(
+        "the/DET dog/NOUN sees/VERB the/DET cat/NOUN",
+        "the/DET dog/NOUN sees/VERB cat/NAME",
+        "a/DET cat/NOUN sees/VERB a/DET dog/NOUN",
     ),
 }
 
@@ -85,7 +92,7 @@ class CertificateView(View):
             Beside(
                 example=ipywidgets.Dropdown(options=list(EXAMPLES), value=first, description="start from", **wide(27)),
                 unfold=ipywidgets.ToggleButton(
-                    description="upload a file …", tooltip="formats, limits and the button that takes a file"
+                    description="upload a file …", tooltip="the format, its limits and the button that takes a file"
                 ),
             ),
             dict(
@@ -110,7 +117,7 @@ class CertificateView(View):
         self._certify()
 
     def _fold(self) -> None:
-        told = ipywidgets.HTML(element("div", FORMATS, style=f"max-width:{WIDTH}px;line-height:1.4"))
+        told = ipywidgets.HTML(element("div", FORMAT, style=f"max-width:{WIDTH}px;line-height:1.4"))
         self.panel.children = [told, self.upload] if self.unfold.value else []
 
     def _take(self) -> None:
@@ -168,37 +175,23 @@ def at_scale(found: Certificate, factor: float) -> Certificate:
     """The same certificate with κ multiplied: in float64 where its names still fit there, else in exact arithmetic."""
     if factor == 1:
         return found
-    labels = [[f"={label}" for label in row] for row in found.text.labels]
-    made = memoriser.memorise(found.data, labels, kappa=factor * found.kappa, context=found.memoriser.context)
-    verdict = made.check()
-    return replace(
-        found,
-        holds=bool(verdict),
-        memoriser=made,
-        separation=mapping.closest(made.head).log10,
-        float_separation=mapping.float_separation(made.head, residual=True),
-        verdict=verdict,
-        collision=verdict.witness,
-    )
+    kappa = factor * found.memoriser.head.kappa
+    made = memorise(found.data, found.text.labels, kappa=kappa, context=found.memoriser.context)
+    return replace(found, memoriser=made)
 
 
 def along_v(found: Certificate) -> list[Name]:
     """All names in the order of v·id. A head moves tokens by less than their distance: each keeps its stretch."""
-    head, known, text = found.memoriser.head, found.data, found.text
-    contexts = mapping.contexts(known)
-    order = [
-        (c, bag) for c in sorted(contexts, key=head.projected.__getitem__) for bag in head.names.sorted(c, contexts[c])
-    ]
+    head, data, given = found.memoriser.head, found.data, found.text
+    bags, ids = mapping.bags_of(data), head.exact_ids()
+    stretches = [head.names.ladder([(c, bag) for bag in bags[c]]) for c in sorted(bags, key=head.projected.__getitem__)]
     names = []
-    for (c, bag), after in itertools.zip_longest(order, order[1:]):
-        i, k = known.places[c, bag][0]
-        if after is None:
-            gap = math.inf
-        elif after[0] == c:
-            gap = head.names.log10(abs(head.names.difference(c, after[1], bag))) + math.log10(head.shift)
-        else:
-            gap = head.names.log10(abs(head.exact_id(*known.places[after][0]) - head.exact_id(i, k)))
-        names.append(Name(text.tokens[i][k], text.labels[i][k], " ".join(text.tokens[i]), gap))
+    for (order, steps), (after, _) in itertools.zip_longest(stretches, stretches[1:], fillvalue=([], [])):
+        gaps = [log10(step) + math.log10(head.shift) for step in steps]
+        gaps.append(log10(ids[after[0]] - ids[order[-1]]) if after else math.inf)
+        for context, gap in zip(order, gaps):
+            i, k = data.contexts[context]
+            names.append(Name(given.tokens[i][k], given.labels[i][k], " ".join(given.tokens[i]), gap))
     return names
 
 
@@ -249,7 +242,7 @@ def _sequences(found: Certificate) -> Markup:
     for i in first[:ROWS]:
         words = []
         for k, (token, label) in enumerate(zip(given.tokens[i], given.labels[i])):
-            clash = answers[i][k] != f"={label}" if answers else (i, k) in pair
+            clash = answers[i][k] != label if answers else (i, k) in pair
             style = f"color:{RED};font-weight:bold" if clash else None
             mark, below = "✗ " if clash else "", element("sub", label, style="opacity:.75")
             words += [element("span", f"{mark}{token}", below, style=style), " \u2002 "]

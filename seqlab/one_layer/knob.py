@@ -9,7 +9,18 @@ import ipywidgets
 
 from seqlab.colours import BLUE, GREEN, ORANGE, PURPLE, RED
 from seqlab.draw.svg import Markup, circle, element, joined, line, path, picture, rules, text
-from seqlab.one_layer.precision import DTYPES, KAPPAS, PRECISIONS, Named, check, curve, last_alive, named, parse, places
+from seqlab.one_layer.precision import (
+    DTYPES,
+    KAPPAS,
+    PRECISIONS,
+    Named,
+    curve,
+    distinct_tokens,
+    last_alive,
+    named,
+    parse,
+    places,
+)
 from seqlab.widgets.view import Beside, View, bold, status, wide
 
 EXAMPLES = {  # what the menu says → tokens, members of a set
@@ -48,7 +59,7 @@ class PrecisionKnob(View):
             raise ValueError(
                 f"kappa: got {kappa}, wanted one of seqlab.one_layer.precision.KAPPAS, such as 0, 0.1, 1, 10 or ∞"
             )
-        self.tokens, self.size_shown, self.refused = check(tokens, size), size, ""
+        self.tokens, self.size_shown, self.refused = distinct_tokens(tokens, size), size, ""
         scales = [(word(k), k) for k in KAPPAS]
         typed = _listed(self.tokens)
         super().__init__(

@@ -4,10 +4,10 @@ Token c in the bag S (weights e^{κ c b}, b over S) is named m(c, S) = Σ b e^{�
 
     m(c, S) - m(d, T) = Σ_{a ∈ S, b ∈ T} (a - b) e^{κ(ca + db)} / (Z Z')                                    (derived)
 
-Terms with equal ca + db are collected in integer arithmetic, so that what cancels, cancels exactly. Different powers of e
-with rational exponents are linearly independent over the rationals (Lindemann-Weierstrass), so a difference is zero if and
-only if nothing is left of the sum; otherwise enough digits give its sign and its logarithm. Names that differ in their
-first digits are subtracted as they are.
+Terms with equal ca + db are collected in integer arithmetic, so that what cancels, cancels exactly. Different powers of
+e with rational exponents are linearly independent over the rationals (Lindemann-Weierstrass), so a difference is zero
+if and only if nothing is left of the sum; otherwise enough digits give its sign and its logarithm. Names that differ in
+their first digits are subtracted as they are.
 """
 
 from __future__ import annotations

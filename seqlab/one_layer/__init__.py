@@ -1,7 +1,7 @@
 """One layer is enough (Kajitsuka & Sato 2023): softmax attention as the Boltzmann operator, with weights of rank one.
 
-One head names every token of every sequence by the set around it, one ReLU layer looks the name up. Names that differ by
-less than any float are compared exactly by `seqlab.names.exact`. In reading order:
+One head names every token of every sequence by the set around it, one ReLU layer looks the name up. Names that differ
+by less than any float are compared exactly by `seqlab.names.exact`. In reading order:
 
 | module       | what it builds                                                                        |
 | ------------ | ------------------------------------------------------------------------------------- |

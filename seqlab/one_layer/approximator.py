@@ -32,8 +32,8 @@ Function = Callable[[Tensor], Tensor]  # "batch token dim" -> "batch token dim"
 PROPOSITION_1 = Statement(
     "Proposition 1",
     "Kajitsuka & Sato 2023, Proposition 1",
-    "For every continuous permutation equivariant f and every ε some network of a quantiser, one softmax head of rank one "
-    "and a feed-forward layer has d_p(f, g) < ε, p < ∞.",
+    "For every continuous permutation equivariant f and every ε some network of a quantiser, one softmax head of rank"
+    " one and a feed-forward layer has d_p(f, g) < ε, p < ∞.",
     (Hypothesis("symmetric", "f is permutation equivariant"),),
 )
 
@@ -79,7 +79,10 @@ class Approximator:
         return powers.mean().item() ** (1 / p), good.mean().item() ** (1 / p), twice.double().mean().item()
 
     def check(self, epsilon: float, *, p: float = 2, samples: int = 2**14, seed: int = 0) -> Verdict:
-        """d_p(f, g) < epsilon. The margin is epsilon less the estimate; the witness carries (x, g(x), f(x)) at the worst."""
+        """d_p(f, g) < epsilon.
+
+        The margin is epsilon less the estimate; the witness carries (x, g(x), f(x)) at the worst.
+        """
         total, good, volume = self.error(p, samples=samples, seed=seed)
 
         def worst() -> Witness:
@@ -110,7 +113,8 @@ def approximate(
     size = math.comb(cells, length) * length
     if levels < 2 or dim < 1 or length < 2 or cells < length:
         raise ValueError(
-            f"levels, dim, length: got {levels}, {dim}, {length}; wanted ≥ 2, ≥ 1, ≥ 2 and at least as many cells as tokens"
+            f"levels, dim, length: got {levels}, {dim}, {length}; wanted ≥ 2, ≥ 1, ≥ 2 and at least as many cells as"
+            " tokens"
         )
     if size > LARGEST:
         raise ValueError(

@@ -155,8 +155,8 @@ def certificate(text: str, *, dim: int = 3, seed: int = 0) -> Certificate:
         )
     if data.repeats:
         notes.append(
-            "a token repeats inside a sequence, which the theorem excludes: names count repetitions, so the table lists "
-            "multisets"
+            "a token repeats inside a sequence, which the theorem excludes: names count repetitions, so the table lists"
+            " multisets"
         )
     if witness := inconsistency(data, found.labels, context):
         return Certificate(found, data, None, _in_words(witness, found, context), tuple(notes))

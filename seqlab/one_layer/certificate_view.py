@@ -31,9 +31,11 @@ SCALES = {  # what the slider says → factor of the scale that float64 likes be
     "× 100": 100.0,
     "× 1,000": 1000.0,
 }
-FORMAT = Markup("""One format, <b>CSV</b> in UTF-8: the header <code>sequence,token,label</code>, and then one token a line:
+FORMAT = Markup(
+    """One format, <b>CSV</b> in UTF-8: the header <code>sequence,token,label</code>, and then one token a line:
 <code>1,the,DET</code> (or semicolons or tabs for commas). At most 400 sequences of at most 60 tokens, 4,000 tokens in
-all. The file goes no further than this notebook's kernel.""")
+all. The file goes no further than this notebook's kernel."""
+)
 
 
 def _csv(*sequences: str) -> str:

@@ -35,7 +35,9 @@ THEOREM_1 = Statement(
 
 
 def summary(points: Sequence) -> tuple:
-    """All that any number of hardmax heads on a line can tell a token of its sequence: (smallest, largest, mean), exactly."""
+    """All that any number of hardmax heads on a line can tell a token of its sequence: (smallest, largest, mean),
+    exactly.
+    """
     return min(points), max(points), sum(map(Fraction, points)) / len(points)
 
 
@@ -73,7 +75,8 @@ def line(
 def heads(
     dim: int, direction: Sequence[int], *, samples: int = 2000, size: int = 2, ties: float = 0.2, seed: int = 0
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Random W_Q, W_K "head size dim" and W_O W_V "head dim dim", Gaussian; a share `ties` sees equal scores everywhere.
+    """Random W_Q, W_K "head size dim" and W_O W_V "head dim dim", Gaussian; a share `ties` sees equal scores
+    everywhere.
 
     Those have W_K with integer entries perpendicular to the line (for d = 1: zero), so that ties are exact.
     """
@@ -111,7 +114,9 @@ def differences(
     ties: float = 0.2,
     seed: int = 0,
 ) -> Float[Tensor, "layer shared"]:
-    """For every random layer and every shared token: how far apart the two ids are (the tokens being equal, this is heads only)."""
+    """For every random layer and every shared token: how far apart the two ids are (the tokens being equal, this is
+    heads only).
+    """
     if len(base) != len(direction) or not any(direction):
         raise ValueError(f"direction: got {direction} for base {base}, wanted as many numbers, not all zero")
     if samples < 1 or heads_per_layer < 1 or samples % heads_per_layer:

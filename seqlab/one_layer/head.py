@@ -165,7 +165,8 @@ def theorem_kappa(data: Data) -> float:
 def theorem_delta(data: Data) -> float:
     """log10 of δ of Theorem 2, as printed. -inf for n = 1.
 
-    δ = 2 (log n)² ε² r_min / (r_max² (|V|+1)⁴ (2 log n + 3) π d) · exp(-(|V|+1)⁴ (2 log n + 3) π d r_max² / (4 ε r_min))
+    δ = 2 (log n)² ε² r_min / (r_max² (|V|+1)⁴ (2 log n + 3) π d) · exp(-(|V|+1)⁴ (2 log n + 3) π d r_max² / (4 ε
+    r_min))
     """
     if data.length == 1:
         return -math.inf

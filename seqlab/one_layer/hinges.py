@@ -21,7 +21,8 @@ from seqlab.one_layer.head import linear
 
 @dataclass(frozen=True)
 class HingeTable:
-    """Hinges at `low` and `high`, increasing, with the values before, between and after them: one more value than hinges.
+    """Hinges at `low` and `high`, increasing, with the values before, between and after them: one more value than
+    hinges.
 
     Positions are floats, or mpmath numbers where floats are too coarse; then only `look_up` works.
     """
@@ -54,7 +55,8 @@ class HingeTable:
 def hinge_table(ids: Sequence[object], labels: Float[Tensor, "id out"]) -> HingeTable:
     """The table for pairs of an id (a number, floats or mpmath) and a label (a row of numbers).
 
-    Neighbours with equal labels need no hinge between them. Raises ValueError for equal ids with different labels, or none.
+    Neighbours with equal labels need no hinge between them. Raises ValueError for equal ids with different labels, or
+    none.
     """
     if len(ids) != len(labels) or not len(labels):
         raise ValueError(f"labels: got {len(labels)} for {len(ids)} ids, wanted one per id and at least one")
@@ -63,8 +65,8 @@ def hinge_table(ids: Sequence[object], labels: Float[Tensor, "id out"]) -> Hinge
     for a, b in changes:
         if ids[a] == ids[b]:
             raise ValueError(
-                f"ids: {ids[a]} occurs with the labels {labels[a].tolist()} and {labels[b].tolist()}, and a table needs one; "
-                "if two names have the same id in float64, take a smaller scale or exact arithmetic"
+                f"ids: {ids[a]} occurs with the labels {labels[a].tolist()} and {labels[b].tolist()}, and a table needs"
+                " one; if two names have the same id in float64, take a smaller scale or exact arithmetic"
             )
     low = tuple(ids[a] + (ids[b] - ids[a]) / 4 for a, b in changes)
     high = tuple(ids[b] - (ids[b] - ids[a]) / 4 for a, b in changes)

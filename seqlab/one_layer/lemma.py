@@ -27,8 +27,8 @@ Set = tuple[int, ...]  # indices of levels, downwards
 LEMMA_1 = Statement(
     "Lemma 1",
     "Kajitsuka & Sato 2023, Lemma 1",
-    "Vectors with different sets of entries, entries at most r in size and more than 2 log n + 3 apart: |boltz| ≤ r, and "
-    "two values differ by more than (log n)² e^{-2r}.",
+    "Vectors with different sets of entries, entries at most r in size and more than 2 log n + 3 apart: |boltz| ≤ r,"
+    " and two values differ by more than (log n)² e^{-2r}.",
     (
         Hypothesis("gap", "the levels are more than 2 log n + 3 apart"),
         Hypothesis("two", "n ≥ 2: for n = 1 the bound is 0"),
@@ -60,7 +60,9 @@ def expected_order(levels: int, n: int) -> list[Set]:
 
 
 def boltz_names(levels: int, spacing: float) -> ExactNames:
-    """boltz of sets of levels `spacing` apart and centred at 0, as the names that a token 1, the last one, gives at κ = 1."""
+    """boltz of sets of levels `spacing` apart and centred at 0, as the names that a token 1, the last one, gives at κ =
+    1.
+    """
     if not 0 < spacing < math.inf:
         raise ValueError(f"spacing: got {spacing}, wanted a positive distance of neighbouring levels")
     return ExactNames([*(Fraction(spacing) * (2 * k - levels + 1) / 2 for k in range(levels)), 1], 1)

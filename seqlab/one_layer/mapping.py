@@ -5,8 +5,8 @@
 | Definition 2: ids of different (token, set) are more than δ apart | achieved: log10 of the smallest distance  |
 | Theorem 2: rank one suffices                                     | check_theorem_2                            |
 
-A name of one token is compared with another of the same token in exact arithmetic (`names.exact`); ids of different tokens
-lie ε/2 apart, which float64 sees.
+A name of one token is compared with another of the same token in exact arithmetic (`names.exact`); ids of different
+tokens lie ε/2 apart, which float64 sees.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ THEOREM_2 = Statement(
 
 @dataclass(frozen=True)
 class Closest:
-    """The two contexts of one token whose names are closest: log10 of their distance, and the places (sequence, position)."""
+    """The two contexts of one token whose names are closest: log10 of their distance, and the places (sequence,
+    position).
+    """
 
     log10: float
     places: tuple[Place, Place] | None
@@ -52,7 +54,8 @@ def closest(head: RankOneHead, *, multiset: bool = False) -> Closest:
     found = []
     for token, bags in bags_of(head.data).items():
         order, steps = head.names.ladder([(token, bag) for bag in bags])
-        # Of two contexts with different sets and others between them, some neighbours have different sets and are closer.
+        # Of two contexts with different sets and others between them, some neighbours have different sets and are
+        # closer.
         for (_, s), (_, t), step in zip(order, order[1:], steps):
             if multiset or set(s) != set(t):
                 found.append((step, ((token, s), (token, t))))

@@ -7,7 +7,8 @@
 | 4(s + d) + d(2nN + d) parameters                                   | Parameters.corollary            |
 
 The scale κ is the one whose names float64 keeps furthest apart, which is well below the theorem's: smaller separations
-than the theorem's κ gives cannot be stored in a float. Where no scale is good enough, the table is kept in exact arithmetic.
+than the theorem's κ gives cannot be stored in a float. Where no scale is good enough, the table is kept in exact
+arithmetic.
 """
 
 from __future__ import annotations
@@ -157,8 +158,10 @@ class OneLayerMemoriser:
             return Witness(f"token {k} of sequence {i}: the network gives {y}, the label is {want}", (i, k, y, want))
 
         notes = [
-            f"κ = {self.head.kappa:.4g}, {self.arithmetic} arithmetic, "
-            f"{self.headroom:.1f} orders of magnitude of headroom in float64",
+            (
+                f"κ = {self.head.kappa:.4g}, {self.arithmetic} arithmetic, "
+                f"{self.headroom:.1f} orders of magnitude of headroom in float64"
+            ),
             str(self.parameters),
         ]
         if self.context == "multiset":

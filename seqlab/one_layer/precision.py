@@ -6,8 +6,8 @@
 | context id of token a in the set S                | `Named.names`, as in `seqlab.names`                 |
 | separation δ, usually far below 10^-308           | `Named.log10_gap`, a logarithm: it never underflows |
 
-The head is the one of lab 01. Exact: `seqlab.names.exact`. Floating point: `seqlab.names.separation.names` run in that type
-by PyTorch. Tokens are rounded first, then every product, exponential, sum, quotient and name; only inside the sum
+The head is the one of lab 01. Exact: `seqlab.names.exact`. Floating point: `seqlab.names.separation.names` run in that
+type by PyTorch. Tokens are rounded first, then every product, exponential, sum, quotient and name; only inside the sum
 Σ weight·token may PyTorch keep more digits.
 """
 

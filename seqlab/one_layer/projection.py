@@ -29,7 +29,10 @@ GUARANTEE = Statement(
 
 
 def required(size: int, dim: int) -> float:
-    """√(8/(π d)) / (|V|+1)², the ratio that some unit vector reaches; `size` is |V|. At most 1, as for d = 1 and |V| = 0."""
+    """√(8/(π d)) / (|V|+1)², the ratio that some unit vector reaches; `size` is |V|.
+
+    At most 1, as for d = 1 and |V| = 0.
+    """
     return min(1.0, math.sqrt(8 / (math.pi * dim)) / (size + 1) ** 2)
 
 
@@ -66,14 +69,15 @@ def search(vectors: Vectors, *, candidates: int = 400, seed: int = 0) -> Float[T
             return directions[at]
     raise ValueError(
         f"candidates: none of {candidates} random directions keeps the ratio {required(size, dim):.3g}; try more, or "
-        f"another seed (a random direction has it with positive probability)"
+        "another seed (a random direction has it with positive probability)"
     )
 
 
 def check_direction(vectors: Vectors, direction: Sequence[float] | Float[Tensor, dim]) -> Verdict:
     """Whether a direction has the guarantee: the smallest ratio against the required one.
 
-    The margin is their difference, in units of the required ratio. The witness carries the two vectors (one may be zero).
+    The margin is their difference, in units of the required ratio. The witness carries the two vectors (one may be
+    zero).
     """
     v = torch.as_tensor(direction, dtype=vectors.dtype)
     if v.shape != vectors.shape[1:]:

@@ -1,8 +1,9 @@
 """The scale whose names a float keeps furthest apart, and the head of a memoriser.
 
-κ = 0 is the plain average, which confuses sets with the same mean; a large κ is hardmax, whose names differ by less than
-any float resolves. Between them lies the scale that a machine can use, usually well below the theorem's. Where no two means
-agree, as with random vectors, that is often the smallest scale of the grid: the head is then nearly an average.
+κ = 0 is the plain average, which confuses sets with the same mean; a large κ is hardmax, whose names differ by less
+than any float resolves. Between them lies the scale that a machine can use, usually well below the theorem's. Where no
+two means agree, as with random vectors, that is often the smallest scale of the grid: the head is then nearly an
+average.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def naming_head(
 
 
 def best_scale(data: Data, direction: Float[Tensor, dim]) -> float:
-    """The κ whose names of one token, in float64, are furthest apart: a grid of scales, then a finer one around the best."""
+    """The κ whose names of one token, in float64, are furthest apart: a grid of scales, then a finer one around the
+    best.
+    """
     largest = (data.vectors @ direction).abs().max().item()
     grid = np.geomspace(0.02, 200, 60) * gap(data.length) / 5 / largest**2
     best = _best(data, direction, grid)

@@ -20,8 +20,8 @@ from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 STATEMENT = Statement(
     "one layer memorises",
     "Kajitsuka & Sato 2023, Theorem 2 and Corollary 1",
-    "One head of rank one gives every (token, set) a name of its own, the same wherever they recur, and a ReLU layer turns "
-    "names into labels.",
+    "One head of rank one gives every (token, set) a name of its own, the same wherever they recur, and a ReLU layer"
+    " turns names into labels.",
     (
         Hypothesis("softmax", "the head normalises with softmax"),
         Hypothesis("distinct", "no token is repeated inside a sequence"),
@@ -48,16 +48,19 @@ def check_one_layer(
     order: bool = False,
     seed: int = 0,
 ) -> Verdict:
-    """All sets of four of six numbers, random labels for every (token, set), one head, one table; each switch breaks one thing.
+    """All sets of four of six numbers, random labels for every (token, set), one head, one table; each switch breaks
+    one thing.
 
-    hardmax:   the names are (smallest, largest, mean): all that any number of hardmax heads can know of a set of numbers
+    hardmax:   the names are (smallest, largest, mean): all that any number of hardmax heads can know of a set of
+               numbers
     repeated:  two more sequences, (1, 1, 2, 5) and (1, 2, 5, 5)
     zero:      the numbers 0 … 5 in place of 1 … 6
     hot:       the theorem's κ, evaluated in float64 (exact arithmetic still separates: see the notes)
     order:     one sequence more, a known one turned round, its labels by position
 
-    The margin is in orders of magnitude: how far the closest two names that must differ lie above the rounding of float64;
-    0 where something else is wrong. The witness carries the two places ((sequence, position), (sequence, position)).
+    The margin is in orders of magnitude: how far the closest two names that must differ lie above the rounding of
+    float64; 0 where something else is wrong. The witness carries the two places ((sequence, position), (sequence,
+    position)).
     """
     sequences = [list(s) for s in itertools.combinations(range(0 if zero else 1, 6 if zero else 7), 4)]
     sequences += [[1, 1, 2, 5], [1, 2, 5, 5]] if repeated else []

@@ -1,4 +1,6 @@
-"""The certificate's view: what it shows is the library's, every control changes something, and nothing typed or uploaded breaks it."""
+"""The certificate's view: what it shows is the library's, every control changes something, and nothing typed or
+uploaded breaks it.
+"""
 
 from datetime import datetime
 

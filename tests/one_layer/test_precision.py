@@ -1,4 +1,6 @@
-"""Names in five precisions: exact gaps agree with independent arithmetic, floats are those of the head, deaths are where they are."""
+"""Names in five precisions: exact gaps agree with independent arithmetic, floats are those of the head, deaths are
+where they are.
+"""
 
 import math
 from fractions import Fraction

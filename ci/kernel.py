@@ -5,6 +5,7 @@ searched before the environment (`course.begin` adds it behind).
 """
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def main() -> None:
     argv = [sys.executable, "-I", "-m", "ipykernel_launcher", "--InteractiveShellApp.ignore_cwd=True"]
     spec = {"argv": [*argv, "-f", "{connection_file}"], "display_name": "Python 3 (seqlab)", "language": "python"}
     place = SHARE / "jupyter" / "kernels" / "python3"
+    shutil.rmtree(place, ignore_errors=True)  # the one that came with ipykernel
     write_kernel_spec(place, overrides={**spec, "env": {"IPYTHONDIR": str(SHARE / "ipython")}})
 
 

@@ -264,10 +264,9 @@ def test_another_kernels_package_is_named(tmp_path):
 
 def test_the_kernel_is_isolated(tmp_path):
     """No PYTHONPATH, no start-up files, and a learner's torch.py does not hide torch."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ci.kernel"], cwd=ROOT, env={**os.environ, "SEQLAB_SHARE": str(tmp_path)}, check=True
-    )
-    assert done.returncode == 0
+    for _ in range(2):  # a second time, and over the one that ipykernel brings
+        environment = {**os.environ, "SEQLAB_SHARE": str(tmp_path)}
+        subprocess.run([sys.executable, "-m", "ci.kernel"], cwd=ROOT, env=environment, check=True)
     spec = json.loads((tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json").read_text())
     assert "-I" in spec["argv"] and "--InteractiveShellApp.ignore_cwd=True" in spec["argv"]
     assert spec["env"]["IPYTHONDIR"].startswith(str(tmp_path))

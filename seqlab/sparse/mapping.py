@@ -178,7 +178,7 @@ class SparseMapping(ContextualMapping):
         """
         verdict = super().check("identity", repeated=True)
         known = self.assumption
-        enough = known.reach.upper is not None and self.steps >= known.reach.upper
+        enough = known.s is not None and self.steps >= known.s
         edges = zip(self.order, self.order[1:])
         statement = SPARSE_LEMMA.under(
             self_loops=known.self_loops.holds,

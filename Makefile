@@ -6,10 +6,17 @@ MODE ?= lab
 EDITION ?= both
 JOBS ?= 2
 BENCH_ARGS ?=
+TEST_ARGS ?=
+WORKERS ?= logical
 PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
+# Another Python's modules and start-up code have no place here, and pip installs into .venv, whatever a user has set.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONUSERBASE PIP_TARGET PIP_PREFIX PIP_ROOT
+export PIP_USER := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test labs bench bench-gpu doctor lint clean
+.PHONY: help setup lab test test-all types labs bench bench-gpu doctor lint clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,8 +28,11 @@ setup:  ## create .venv from requirements.lock (a second run takes no time)
 lab: setup  ## JupyterLab on the labs            (PORT=8889, LAB_ARGS="--no-browser")
 	@$(PY) -m ci.serve --port "$(PORT)" -- $(LAB_ARGS)
 
-test: setup  ## everything that CI runs
-	@$(PY) -m pytest $(TEST_ARGS)
+test: setup  ## what every push must pass, on all cores  (TEST_ARGS="tests/labs", WORKERS=2)
+	@$(PYTEST) $(TEST_ARGS)
+
+test-all: setup  ## that, and what takes long: lab mode in the browser, latencies, labs without Triton
+	@$(PYTEST) -m "" $(TEST_ARGS)
 
 labs: setup  ## execute all notebooks; report in build/report  (MODE=smoke|lab|full, EDITION=open|solved|both, JOBS=2)
 	@$(PY) -m ci.run_labs --mode $(MODE) --edition $(EDITION) --jobs $(JOBS)
@@ -31,13 +41,16 @@ bench: setup  ## measure against peers in the same run
 	@$(PY) -m ci.bench
 
 bench-gpu: setup  ## the Triton kernels on a GPU: right first, then timed  (BENCH_ARGS="--quick" or "--dry-run")
-	@$(PY) -m ci.bench_gpu $(BENCH_ARGS)
+	@$(PY) -m ci.bench.gpu $(BENCH_ARGS)
 
 doctor: setup  ## what this machine has, and what each lab can use
 	@$(PY) -m seqlab
 
-lint: setup  ## notebook hygiene
+lint: setup  ## ruff on code and notebooks, import contracts, notebook hygiene
 	@$(PY) -m ci.lint
+
+types: setup  ## the type checker on kernels, the common parts of seqlab and the course
+	@$(PY) -m pyright
 
 clean:  ## remove build/ and caches (keeps .venv and your progress)
 	@rm -rf build .pytest_cache *.egg-info

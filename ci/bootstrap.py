@@ -67,6 +67,17 @@ def check_disk():
         )
 
 
+def check_pip():
+    """pip.conf may send packages elsewhere, which no option takes back: name the line."""
+    listed = subprocess.run([PYTHON, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, universal_newlines=True)
+    for line in listed.stdout.splitlines():
+        if line.split("=")[0].split(".")[-1] in ("target", "prefix", "root"):
+            stop(
+                "Your pip.conf says %s, so pip would install there and not into .venv: remove that line "
+                "(pip config debug names the file), or run PIP_CONFIG_FILE=/dev/null make setup." % line
+            )
+
+
 def run(step, command, log, expected=None):
     """Run `command` with its output in `log`; show the step, its progress and its seconds."""
     started, seen, shown = time.time(), 0, 0.0
@@ -100,7 +111,10 @@ def explain(log_path):
     if "No space left on device" in text:
         return "The disk filled up during the installation: free some space and run the command again."
     if "ensurepip is not available" in text:
-        return "This Python cannot create environments (ensurepip is missing): on Debian or Ubuntu, apt-get install python3-venv."
+        return (
+            "This Python cannot create environments (ensurepip is missing): "
+            "on Debian or Ubuntu, apt-get install python3-venv."
+        )
     errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
     return "The installation stopped: %s (the whole log is in %s; running the command again continues)." % (
         " ".join(errors[-1:]) or "no output",
@@ -127,18 +141,7 @@ def install():
         ),
         (
             "[4/4] Registering the notebook kernel",
-            [
-                PYTHON,
-                "-m",
-                "ipykernel",
-                "install",
-                "--prefix",
-                VENV,
-                "--name",
-                "python3",
-                "--display-name",
-                "Python 3 (seqlab)",
-            ],
+            [PYTHON, "-m", "ci.kernel"],
             None,
         ),
     ]
@@ -149,6 +152,8 @@ def install():
     os.makedirs(os.path.dirname(log_path), exist_ok=True)
     with open(log_path, "w") as log:
         for step, command, expected in steps:
+            if "pip" in command:
+                check_pip()
             if run(step, command, log, expected) != 0:
                 stop(explain(log_path))
     with open(STAMP, "w") as file:

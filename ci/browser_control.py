@@ -2,6 +2,8 @@
 
 import time
 
+BUSY = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'busy'"
+
 
 class Control:
     """One control in an output: how to move it, and a digest of the pictures and words of its cell without itself."""
@@ -10,13 +12,20 @@ class Control:
         self.page, self.handle = page, handle
         self.kind, self.name, self.cell = handle.evaluate("""(node) => {
             const own = node.closest('.jupyter-widgets:not(.widget-container)');
-            const label = node.closest('label') || own?.querySelector('.widget-label, .jupyter-widgets-label') || node.closest('.widget-inline-hbox')?.querySelector('.widget-label');
-            const kind = !node.checkVisibility() ? null : node.matches('input[type=range], .noUi-handle') ? 'slider' : node.matches('select') ? 'dropdown'
+            const label = node.closest('label')
+                || own?.querySelector('.widget-label, .jupyter-widgets-label')
+                || node.closest('.widget-inline-hbox')?.querySelector('.widget-label');
+            const foreign = node.closest('.widget-play, .modebar')
+                || !node.closest('.jupyter-widgets, .seqlab-attention');
+            const kind = !node.checkVisibility() ? null
+                : node.matches('input[type=range], .noUi-handle') ? 'slider'
+                : node.matches('select') ? 'dropdown'
                 : node.matches('input[type=checkbox]') ? 'checkbox'
-                : node.closest('.widget-play, .modebar') || !node.closest('.jupyter-widgets, .seqlab-attention') ? null : 'button';
+                : foreign ? null : 'button';
             const cell = notebook.widgets.findIndex((cell) => cell.node.contains(node));
-            const name = node.matches('button') ? node.getAttribute('aria-label') || node.textContent.trim() || node.title : label?.textContent.trim() || node.title;
-            return [kind, name || '(no name)', cell];
+            const said = node.matches('button') ? node.getAttribute('aria-label') || node.textContent.trim()
+                : label?.textContent.trim();
+            return [kind, said || node.title || '(no name)', cell];
         }""")
 
     def __repr__(self) -> str:
@@ -25,16 +34,18 @@ class Control:
     def surroundings(self) -> str:
         """What the control's cell shows, apart from the control itself: text, canvas digests, drawings, images."""
         return self.handle.evaluate("""(node) => {
-            const own = node.closest('.seqlab-slider, .seqlab-legend') || node.closest('.widget-slider, .widget-dropdown, .widget-checkbox, .widget-inline-hbox') || node;
+            const own = node.closest('.seqlab-slider, .seqlab-legend')
+                || node.closest('.widget-slider, .widget-dropdown, .widget-checkbox, .widget-inline-hbox') || node;
             const area = notebook.widgets.find((cell) => cell.node.contains(node))?.outputArea.node;
             if (!area) return '';
-            const parts = [];
-            const walk = document.createTreeWalker(area, NodeFilter.SHOW_ALL, (child) => own.contains(child) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
+            const parts = [], drawn = 'path, rect, circle, text, line, use, image, polygon';
+            const walk = document.createTreeWalker(area, NodeFilter.SHOW_ALL, (child) =>
+                own.contains(child) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
             for (let child = walk.nextNode(); child; child = walk.nextNode()) {
                 if (child.nodeType === Node.TEXT_NODE) parts.push(child.data);
                 else if (child.matches?.('canvas')) parts.push(child.dataset.digest, child.dataset.peak);
                 else if (child.matches?.('img')) parts.push(child.src);
-                else if (child.matches?.('path, rect, circle, text, line, use, image, polygon')) parts.push(child.outerHTML);
+                else if (child.matches?.(drawn)) parts.push(child.outerHTML);
             }
             return parts.join('|');
         }""")
@@ -48,7 +59,8 @@ class Control:
         if not self.handle.evaluate("(node) => node.isConnected && node.checkVisibility() && !node.disabled"):
             return True
         if self.handle.evaluate("""(node) => {  // of a toggle that is down, press its neighbour first
-            const other = node.matches('.widget-toggle-button.mod-active') && (node.nextElementSibling || node.previousElementSibling);
+            const other = node.matches('.widget-toggle-button.mod-active')
+                && (node.nextElementSibling || node.previousElementSibling);
             if (other) other.click();
             return Boolean(other);
         }"""):
@@ -89,9 +101,12 @@ class Control:
                 yield
 
     def _changed(self, before: str, timeout: float) -> bool:
+        """Whether something changes within `timeout` seconds of an idle kernel; a busy one may still be drawing."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if not self.handle.evaluate("(node) => node.isConnected") or self.surroundings() != before:
                 return True
+            if self.page.evaluate(BUSY):
+                deadline = time.monotonic() + timeout
             self.page.wait_for_timeout(50)
         return False

@@ -42,7 +42,7 @@ if "ipywidgets" in sys.modules:
 
 @dataclass
 class Job:
-    """One notebook to execute. `folder` is the kernel's working directory, `scratch` a short-lived place; the parent owns both."""
+    """One notebook to execute. The kernel works in `folder`; `scratch` is short-lived; the parent owns both."""
 
     source: str
     lab: str
@@ -258,13 +258,8 @@ def finish(executed: nbformat.NotebookNode, source: nbformat.NotebookNode, job: 
     result.kilobytes = round(len(text.encode()) / 1000, 1)
     if result.kilobytes > job.max_kb:
         largest = max(range(len(cells)), key=lambda at: len(json.dumps(cells[at].get("outputs", []))))
-        result.failures.append(
-            Failure(
-                "size",
-                f"the executed notebook has {result.kilobytes:.0f} kB, allowed are {job.max_kb:g}; most of it comes from here",
-                *places[largest],
-            )
-        )
+        size = f"the executed notebook has {result.kilobytes:.0f} kB, allowed are {job.max_kb:g}"
+        result.failures.append(Failure("size", f"{size}; most of it comes from here", *places[largest]))
     write_text(Path(job.target), text)
 
 

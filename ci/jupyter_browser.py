@@ -31,7 +31,7 @@ HARMLESS = {  # text in a console error: why it says nothing about a lab
     "/api/me?": "the identity request of a page that is just closing",
     "favicon": "the browser asks for an icon that a bare server does not have",
 }
-EXTENT = """(node) => {  // the page scrolls past its end: stop at the last cell. Cells not seen yet have a guessed height
+EXTENT = """(node) => {  // the page scrolls past its end: stop at the last cell. Its place is a guess until it is seen
     const cells = [...node.querySelectorAll('.jp-Cell')].map((cell) => cell.getBoundingClientRect().bottom);
     return [node.clientHeight, node.scrollTop + Math.max(...cells) - node.getBoundingClientRect().top];
 }"""
@@ -190,21 +190,32 @@ class Notebook:
             window.firstPicture = {};  // cell index -> when its output first held a picture
             clearInterval(window.pictureTimer);
             window.pictureTimer = setInterval(() => notebook.widgets.forEach((cell, index) => {
-                if (!(index in firstPicture) && cell.outputArea?.node.querySelector(picture)) firstPicture[index] = Date.now();
+                const drawn = cell.outputArea?.node.querySelector(picture);
+                if (drawn && !(index in firstPicture)) firstPicture[index] = Date.now();
             }), 30);
-            window.ranAll = jupyterapp.commands.execute('notebook:run-all-cells').then(() => { window.ranAll = 'done'; });
+            window.ranAll = jupyterapp.commands.execute('notebook:run-all-cells').then(() => window.ranAll = 'done');
         }""",
             PICTURE,
         )
         start = time.monotonic()
         self.page.wait_for_function(
-            "() => window.ranAll === 'done' && jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
+            """() => window.ranAll === 'done'
+                && jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'""",
             timeout=timeout * 1000,
             polling=50,
         )
         seconds = time.monotonic() - start
-        self.page.wait_for_timeout(500)  # widgets draw a moment after their cell is done
+        self.settle()
         return seconds
+
+    def settle(self) -> None:
+        """Wait until what was done has been answered: the kernel is through with it, and the page has painted."""
+        self.page.wait_for_timeout(300)
+        self.page.evaluate("""async () => {
+            const kernel = jupyterapp.shell.currentWidget.sessionContext.session?.kernel;
+            if (kernel?.connectionStatus === 'connected') await kernel.requestExecute({ code: '', silent: true }).done;
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        }""")
 
     def close(self) -> None:
         """Shut the kernel down, so that its memory is free for the next notebook, and close the page."""
@@ -227,7 +238,8 @@ class Notebook:
                 .map((output) => `cell ${index}: ${output.ename}: ${output.evalue}`);
             const shown = [...cell.outputArea.node.querySelectorAll('.jp-OutputArea-output[data-mime-type*="stderr"],'
                 + ' .jp-OutputArea-output[data-mime-type*="error"], .jupyter-widgets-error-widget')]
-                .filter((node) => /Traceback|Error displaying|Error:/.test(node.textContent) || node.matches('.jupyter-widgets-error-widget'))
+                .filter((node) => /Traceback|Error displaying|Error:/.test(node.textContent)
+                    || node.matches('.jupyter-widgets-error-widget'))
                 .map((node) => `cell ${index}: ${node.textContent.slice(-600)}`);
             return saved.length ? saved : shown;
         })""")
@@ -238,12 +250,13 @@ class Notebook:
             int(index): seconds
             for index, seconds in self.page.evaluate("""() => notebook.widgets.flatMap((cell, index) => {
             const started = cell.model.sharedModel.metadata.execution?.['iopub.execute_input'];
-            return index in firstPicture && started ? [[index, Math.max(0, firstPicture[index] - Date.parse(started)) / 1000]] : [];
+            if (!started || !(index in firstPicture)) return [];
+            return [[index, Math.max(0, firstPicture[index] - Date.parse(started)) / 1000]];
         })""")
         }
 
     def controls(self) -> list[Control]:
-        """Every slider, dropdown, checkbox and button in the outputs, in reading order; resets and the like come last."""
+        """Every slider, dropdown, checkbox and button in the outputs, in reading order; buttons come last."""
         handles = self.page.query_selector_all(
             ".jp-OutputArea :is(input[type=range], .noUi-handle, select, input[type=checkbox], button):not(:disabled)"
         )

@@ -7,13 +7,16 @@ as a plotly FigureWidget.
 import json
 import os
 import platform
+import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import numpy as np
 
 from ci.jupyter_browser import JupyterLab, Notebook, browser
+from ci.result import write_text
 
 REPORT = Path(__file__).parents[1] / "build" / "report" / "latency.json"
 WARM_UP = 3
@@ -89,20 +92,16 @@ def sample(notebook: Notebook, pressed: str, watched: str, n: int) -> list[float
     return times[WARM_UP:]
 
 
-def measure() -> dict:
-    """Run everything once. Returns the report: figures of name, size, median_ms, p95_ms, n, peer; and the machine."""
-    figures = []
+def measure() -> Iterator[dict]:
+    """Run everything once: name, size, median_ms, p95_ms, n and peer of every figure."""
     with tempfile.TemporaryDirectory() as root, JupyterLab(root) as lab, browser() as chromium:
         for name, cell, pressed, watched, sizes, peer in RUNS:
             for size, n in sizes.items():
-                source = nbformat.v4.new_notebook(
-                    metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-                )
-                source.cells = [nbformat.v4.new_code_cell(cell.format(size=size) + "display(slider, view)")]
-                path = f"{len(figures)}.ipynb"
-                nbformat.write(source, Path(root) / path)
+                code = nbformat.v4.new_code_cell(cell.format(size=size) + "display(slider, view)")
+                kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+                nbformat.write(nbformat.v4.new_notebook(metadata=kernel, cells=[code]), Path(root) / "one.ipynb")
                 page = chromium.new_page(viewport={"width": 1280, "height": 1200})
-                notebook = Notebook(page, lab).open(path)
+                notebook = Notebook(page, lab).open("one.ipynb")
                 notebook.run_all()
                 if notebook.errors():
                     raise RuntimeError(f"{name} at {size}: {notebook.errors()}")
@@ -110,53 +109,32 @@ def measure() -> dict:
                 page.wait_for_timeout(1000)
                 times = sample(notebook, pressed, watched, n)
                 notebook.close()
-                figures.append(
-                    {
-                        "name": name,
-                        "size": size,
-                        "median_ms": round(float(np.median(times)), 1),
-                        "p95_ms": round(float(np.percentile(times, 95)), 1),
-                        "n": n,
-                        "peer": peer,
-                    }
-                )
-    return {"figures": figures, "machine": machine()}
+                median, late = (round(float(np.percentile(times, q)), 1) for q in (50, 95))
+                yield {"name": name, "size": size, "median_ms": median, "p95_ms": late, "n": n, "peer": peer}
 
 
 def machine() -> str:
     """Processor, cores and system in one line."""
     info = Path("/proc/cpuinfo")
-    models = (
-        [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        if info.exists()
-        else []
-    )
-    return f"{models[0] if models else platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
+    models = re.findall(r"model name\s*: (.*)", info.read_text()) if info.exists() else []
+    return f"{[*models, platform.processor()][0]}, {os.cpu_count()} cores, {platform.system()}"
 
 
 def table(report: dict) -> str:
     """The report as text; the last column is the time of the peer at that size over this one."""
     peers = {figure["size"]: figure["median_ms"] for figure in report["figures"] if figure["peer"]}
-    lines = [
-        f"{'milliseconds from key press to paint':42}{'size':>6}{'median':>9}{'p95':>9}{'n':>5}{'peer ÷ this':>13}"
-    ]
-    for figure in report["figures"]:
-        ratio = f"{peers[figure['size']] / figure['median_ms']:.1f}" if figure["size"] in peers else ""
-        lines.append(
-            f"{figure['name']:42}{figure['size']:6}{figure['median_ms']:9}{figure['p95_ms']:9}{figure['n']:5}{ratio:>13}"
-        )
+    lines = [f"{'milliseconds from key press to paint':42}  size   median      p95    n  peer ÷ this"]
+    for f in report["figures"]:
+        ratio = f"{peers[f['size']] / f['median_ms']:.1f}" if f["size"] in peers else ""
+        lines.append(f"{f['name']:42}{f['size']:6}{f['median_ms']:9}{f['p95_ms']:9}{f['n']:5}{ratio:>13}")
     return "\n".join([*lines, report["machine"]])
 
 
-def main(path: Path = REPORT) -> dict:
-    """Measure, print the table, and write the report in one step."""
-    report = measure()
+def main() -> None:
+    """Measure, print the table, and write the report."""
+    report = {"figures": list(measure()), "machine": machine()}
     print(table(report))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".json.part")
-    draft.write_text(json.dumps(report, indent=1) + "\n")
-    os.replace(draft, path)
-    return report
+    write_text(REPORT, json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""Notebook hygiene: what a lab in git must look like. `python -m ci.lint [NOTEBOOK…]`"""
+"""What `make lint` and `make test` ask of the code and the notebooks: `python -m ci.lint [NOTEBOOK…]`
+
+Without arguments: ruff, the import contracts, and every notebook, on disk and in git. `lint` checks what a lab in git
+must look like, beyond what ruff sees.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +17,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+from bs4 import BeautifulSoup
 from IPython.core.inputtransformer2 import TransformerManager
+from nbconvert.filters import markdown2html
 
 ROOT = Path(__file__).parents[1]
 MAX_LINES = 40
 _MAGICS = TransformerManager()
+TOOLS = (("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports", "--no-cache", "--no-logo"))
 FORBIDDEN = {
     r"^\s*[!%]\s*(?:pip|conda)\b": "installs packages; what a lab needs belongs in requirements.lock",
     r"\b(?:wget|curl)\b": "downloads; nothing is fetched after installing",
     r"\bos\.chdir\b": "changes the working directory; use paths of seqlab.data",
     r"\bsys\.path\b": "changes the import path; seqlab is installed",
 }
-NO_MARKDOWN = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]+\$", re.S)
-IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^)\s]+)[^)]*\)|<img\b(?P<tag>[^>]*)>")
-LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)[^)]*\)|<a\b[^>]*href\s*=\s*[\"']([^\"']+)")
 
 
 def lint(path: Path) -> list[str]:
@@ -34,20 +38,15 @@ def lint(path: Path) -> list[str]:
     try:
         notebook = nbformat.v4.reads(path.read_text(encoding="utf-8"))
         if (notebook.nbformat, notebook.nbformat_minor) < (4, 5):
-            return [
-                f"{path.name}: format {notebook.nbformat}.{notebook.nbformat_minor}; save it as 4.5, which has cell ids"
-            ]
+            format_ = f"{notebook.nbformat}.{notebook.nbformat_minor}"
+            return [f"{path.name}: format {format_}; save it as 4.5, which has cell ids"]
         ids = [cell.get("id") for cell in notebook["cells"]]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nbformat mends ids as it validates, and says so; here they are reported
             nbformat.validate(copy.deepcopy(notebook))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
         return [f"{path.name}: not a valid notebook: {(str(error) or type(error).__name__).splitlines()[0]}"]
-    complaints = [
-        *_ids(ids),
-        *_whole(notebook),
-        *(c for index, cell in enumerate(notebook.cells) for c in _cell(index, cell, notebook, path)),
-    ]
+    complaints = [*_ids(ids), *_whole(notebook), *_code(notebook), *_texts(notebook, path.parent)]
     return [f"{path.name}: {complaint}" for complaint in complaints]
 
 
@@ -73,57 +72,54 @@ def _whole(notebook: nbformat.NotebookNode) -> Iterator[str]:
         yield 'the parameters cell must set mode = "lab" and seed = 0, and nothing else'
 
 
-def _cell(index: int, cell: nbformat.NotebookNode, notebook: nbformat.NotebookNode, path: Path) -> Iterator[str]:
-    here = f"cell {index}"
-    if cell.cell_type == "code":
-        if cell.outputs or cell.execution_count is not None:
-            yield f"{here} has outputs or an execution count; clear all outputs before committing"
-        if (lines := cell.source.count("\n") + 1) > MAX_LINES:
-            yield f"{here} has {lines} lines; split it, or move plumbing into seqlab (at most {MAX_LINES})"
-        for pattern, why in FORBIDDEN.items():
-            if found := re.search(pattern, cell.source, re.M):
-                yield f"{here} uses {found.group().strip()!r}, which {why}"
-        try:
-            compile(
-                _MAGICS.transform_cell(cell.source), "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-            )
-        except SyntaxError as error:
-            yield f"{here} is not Python: {error.msg} in its line {error.lineno}"
-    elif cell.cell_type == "markdown":
-        text = NO_MARKDOWN.sub("", cell.source)
-        targets = [a or b for a, b in LINK.findall(text)]
-        for image in IMAGE.finditer(text):
-            tag = image["tag"] or ""
-            if not (image["alt"] or re.search(r"alt\s*=\s*[\"'][^\"']+", tag)):
-                yield f"{here} shows an image without alt text; say in words what it shows"
-            source = image["target"] or (re.search(r"src\s*=\s*[\"']([^\"']+)", tag) or [None, None])[1]
-            targets += [source] if source else []
-        for target in targets:
-            if broken := _broken(target, notebook, path):
-                yield f"{here} links to {target!r}, {broken}"
-
-
-def _broken(target: str, notebook: nbformat.NotebookNode, path: Path) -> str | None:
-    if re.match(r"[a-z]+:", target):
-        return None
-    file, _, heading = target.partition("#")
-    if file:
-        return None if (path.parent / file).exists() else "which does not exist beside it; mend the path"
-    headings = [
-        h.strip().replace(" ", "-")
-        for cell in notebook.cells
-        if cell.cell_type == "markdown"
-        for h in re.findall(r"^#+ (.*)$", cell.source, re.M)
-    ]
-    return None if heading in headings else "but no heading of this notebook has that name"
-
-
 def _assigned(source: str) -> dict[str, object]:
     try:
-        statements = ast.parse(source).body
-        return {s.targets[0].id: ast.literal_eval(s.value) for s in statements}
+        return {s.targets[0].id: ast.literal_eval(s.value) for s in ast.parse(source).body}
     except (SyntaxError, AttributeError, ValueError):
         return {}
+
+
+def _code(notebook: nbformat.NotebookNode) -> Iterator[str]:
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
+        if _ran(cell):
+            yield f"cell {index} has outputs or an execution count; clear all outputs before committing"
+        if (lines := cell.source.count("\n") + 1) > MAX_LINES:
+            yield f"cell {index} has {lines} lines; split it, or move plumbing into seqlab (at most {MAX_LINES})"
+        for pattern, why in FORBIDDEN.items():
+            if found := re.search(pattern, cell.source, re.M):
+                yield f"cell {index} uses {found.group().strip()!r}, which {why}"
+        plain = _MAGICS.transform_cell(cell.source)
+        try:
+            compile(plain, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        except SyntaxError as error:
+            yield f"cell {index} is not Python: {error.msg} in its line {error.lineno}"
+
+
+def _ran(cell: dict) -> bool:
+    return bool(cell.get("outputs")) or cell.get("execution_count") is not None
+
+
+def _texts(notebook: nbformat.NotebookNode, folder: Path) -> Iterator[str]:
+    """Images without alt text and links that lead nowhere, in the HTML that a reader sees."""
+    pages = {
+        index: BeautifulSoup(markdown2html(cell.source), "html.parser")
+        for index, cell in enumerate(notebook.cells)
+        if cell.cell_type == "markdown"
+    }
+    headings = {heading["id"] for page in pages.values() for heading in page(re.compile(r"h\d"), id=True)}
+    for index, page in pages.items():
+        if any(not image.get("alt") for image in page("img")):
+            yield f"cell {index} shows an image without alt text; say in words what it shows"
+        for target in [*(tag["src"] for tag in page("img", src=True)), *(tag["href"] for tag in page("a", href=True))]:
+            file, _, heading = target.partition("#")
+            if re.match(r"[a-z]+:", target):
+                continue
+            if file and not (folder / file).exists():
+                yield f"cell {index} links to {target!r}, which does not exist beside it; mend the path"
+            elif not file and heading not in headings:
+                yield f"cell {index} links to {target!r}, but no heading of this notebook has that name"
 
 
 def stale(root: Path = ROOT) -> list[str]:
@@ -138,16 +134,19 @@ def stale(root: Path = ROOT) -> list[str]:
             cells = json.loads(git("show", f":./{name}"))["cells"]  # what would be committed, not what lies on disk
         except (ValueError, KeyError):
             continue  # reported as invalid by lint()
-        if any(cell.get("outputs") or cell.get("execution_count") is not None for cell in cells):
+        if any(map(_ran, cells)):
             complaints.append(f"{name}: tracked by git with stale outputs; clear all outputs and commit again")
     return complaints
 
 
 def main() -> int:
-    paths = [Path(name) for name in sys.argv[1:]] or sorted((ROOT / "labs").glob("*.ipynb"))
+    chosen = [Path(name) for name in sys.argv[1:]]
+    scripts = Path(sys.executable).parent
+    tools = [] if chosen else [subprocess.run([scripts / tool, *words], cwd=ROOT).returncode for tool, *words in TOOLS]
+    paths = chosen or sorted((ROOT / "labs").glob("*.ipynb"))
     complaints = [complaint for path in paths for complaint in lint(path)] + stale()
     print("\n".join(complaints) or f"{len(paths)} notebooks are clean")
-    return 1 if complaints else 0
+    return int(bool(complaints) or any(tools))
 
 
 if __name__ == "__main__":

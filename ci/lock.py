@@ -1,4 +1,4 @@
-"""Write requirements.lock: resolve pyproject.toml in a fresh environment and pin everything that came.
+"""Write requirements.lock: resolve pyproject.toml as for a fresh environment and pin everything.
 
     python -m ci.lock
 
@@ -6,12 +6,13 @@ No hashes: torch's CPU and CUDA builds share a version and not a file. The CUDA 
 with a GPU are pinned by torch's own metadata.
 """
 
+import json
 import subprocess
 import sys
-import tempfile
 import tomllib
-import venv
 from pathlib import Path
+
+from ci.result import write_text
 
 ROOT = Path(__file__).parents[1]
 LINUX_X86 = 'sys_platform == "linux" and platform_machine == "x86_64"'
@@ -28,7 +29,7 @@ ELSEWHERE = {  # what the same requirements pull on other systems
 BY_HAND = ("huggingface",)  # extras that no lab, test or CI step needs
 HEADER = """\
 # Every package that seqlab's labs, tests and CI use, direct and transitive. Written by `python -m ci.lock`.
-# torch comes as its CPU build where the index offers one; on a CUDA machine torch's own metadata pins the CUDA libraries.
+# torch comes as its CPU build where the index offers one; on a CUDA machine torch's metadata pins the CUDA libraries.
 """
 
 
@@ -44,13 +45,10 @@ def requirements() -> list[str]:
 
 def resolve() -> list[str]:
     """`name==version` of everything that a fresh environment needs."""
-    with tempfile.TemporaryDirectory() as folder:
-        venv.create(folder, with_pip=True)
-        python = Path(folder) / "bin" / "python"
-        subprocess.run([python, "-m", "pip", "install", "-q", *requirements()], check=True)
-        freeze = [python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"]
-        lines = subprocess.run(freeze, check=True, capture_output=True, text=True).stdout.split()
-    return [line.split("+")[0] for line in lines if not line.startswith("pip==")]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
+    done = subprocess.run([*command, *requirements()], check=True, capture_output=True, text=True)
+    found = [package["metadata"] for package in json.loads(done.stdout)["install"]]
+    return [f"{one['name']}=={one['version'].partition('+')[0]}" for one in found]
 
 
 def main() -> None:
@@ -59,9 +57,7 @@ def main() -> None:
         f"{pin} ; {marker}" if marker else pin for pin, marker in sorted(pins.items(), key=lambda item: item[0].lower())
     ]
     target = ROOT / "requirements.lock"
-    fresh = target.with_suffix(".lock.new")
-    fresh.write_text(HEADER + "\n".join(lines) + "\n")
-    fresh.replace(target)
+    write_text(target, HEADER + "\n".join(lines) + "\n")
     print(f"{target.name}: {len(lines)} pins")
 
 

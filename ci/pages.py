@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from pathlib import Path
 
 import nbformat
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
+from plotly.io import to_html
 from plotly.offline import get_plotlyjs
 
 from ci.result import write_text
 
+TEMPLATES = Path(__file__).parent / "templates"
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-_REMOTE = re.compile(r"<script[^>]+src=[\"']https?:[^>]*>\s*</script>|<link[^>]+href=[\"']https?:[^>]*>", re.I)
-_MATHJAX = re.compile(r"<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->", re.S)
 _MATH = re.compile(
     r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<inline>[^$\n]+?)\$(?!\w)", re.S
 )
-
 _ALIGNED = re.compile(r"(?<=\{)aligned(?=\})")  # the converter knows the starred form only
 
 
@@ -29,13 +27,9 @@ def export(notebook_path: Path, page: Path, title: str) -> None:
     """Write one executed notebook as one HTML file, plotly.js inside it if there are figures."""
     notebook = nbformat.read(notebook_path, as_version=4)
     figures = sum(_plain(cell) for cell in notebook.cells)
-    exporter = HTMLExporter(template_name="lab")
     notebook.metadata["title"] = title
-    body, _ = exporter.from_notebook_node(notebook)
-    body = _REMOTE.sub("", _MATHJAX.sub("", body))
-    body = re.sub(r'<script type="module">\s*(?:(?!</script>).)*?mermaid.*?</script>', "", body, flags=re.S)
-    if figures:
-        body = body.replace("</head>", f"<script>{get_plotlyjs()}</script></head>", 1)
+    exporter = HTMLExporter(template_name="page", extra_template_basedirs=[str(TEMPLATES)])
+    body, _ = exporter.from_notebook_node(notebook, {"plotly": get_plotlyjs() if figures else ""})
     write_text(page, body)
 
 
@@ -56,19 +50,18 @@ def _plain(cell: nbformat.NotebookNode) -> int:
             data["text/markdown"] = _MATH.sub(_mathml, data["text/markdown"])
         if PLOTLY in data:
             figures += 1
-            data["text/html"] = _plotly_div(data.pop(PLOTLY), f"figure-{cell.id}-{figures}")
+            data["text/html"] = _drawn(data.pop(PLOTLY), f"figure-{cell.id}-{figures}")
     return figures
 
 
-def _plotly_div(figure: dict, id: str) -> str:
-    layout = figure.get("layout", {})
-    alt = (layout.get("meta") or {}).get("alt", "") if isinstance(layout.get("meta"), dict) else ""
-    height = layout.get("height", 420)
-    content = json.dumps({"data": figure["data"], "layout": layout}).replace("</", "<\\/")
-    return (
-        f'<div id="{id}" role="img" aria-label="{html.escape(alt)}" style="height:{height}px"></div>'
-        f"<script>{{const f={content};Plotly.newPlot('{id}',f.data,f.layout,{{responsive:true,displaylogo:false}});}}</script>"
-    )
+def _drawn(figure: dict, id: str) -> str:
+    """One plotly figure as HTML, with its alt text."""
+    meta = figure.get("layout", {}).get("meta")
+    alt = meta.get("alt", "") if isinstance(meta, dict) else ""
+    height = figure.get("layout", {}).get("height", 420)
+    options = {"config": {"responsive": True, "displaylogo": False}, "default_height": f"{height}px", "div_id": id}
+    plot = to_html(figure, include_plotlyjs=False, full_html=False, validate=False, **options)
+    return f'<div role="img" aria-label="{html.escape(alt)}">{plot}</div>'
 
 
 def _mathml(match: re.Match) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import nbformat
 
+from seqlab.course.claims import fingerprint
+
 
 @dataclass
 class Failure:
@@ -40,6 +42,20 @@ class Result:
     sources: dict[str, str] = field(default_factory=dict)  # claim id -> where the paper says it
     failures: list[Failure] = field(default_factory=list)
 
+    @property
+    def name(self) -> str:
+        return f"{self.lab}, {self.edition}, {self.mode}"
+
+    @property
+    def good(self) -> int:
+        """How many of its claims hold."""
+        return sum(claim["ok"] for claim in self.claims)
+
+    @property
+    def page(self) -> str:
+        """Where its page lies in the report."""
+        return f"{self.edition}-{self.mode}/{self.lab}.html"
+
     def write(self, path: Path) -> None:
         write_text(path, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
 
@@ -47,6 +63,12 @@ class Result:
     def read(cls, path: Path) -> Result:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return cls(**{**stored, "failures": [Failure(**failure) for failure in stored["failures"]]})
+
+
+def claims_hash(results: list[Result], edition: str, mode: str) -> str:
+    """One hash over all claims of an edition; two runs on one machine give the same."""
+    chosen = [c for r in results if (r.edition, r.mode) == (edition, mode) for c in r.claims if c["value"] is not None]
+    return fingerprint({c["id"]: float(c["value"]) if isinstance(c["value"], str) else c["value"] for c in chosen})
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,7 +12,6 @@ import argparse
 import hashlib
 import json
 import os
-import queue
 import shutil
 import signal
 import subprocess
@@ -21,6 +20,8 @@ import tempfile
 import threading
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TextIO
@@ -29,8 +30,8 @@ import psutil
 
 from ci import lint, report
 from ci.execute import Job
-from ci.result import Failure, Result
-from seqlab.course.claims import MODES, fingerprint, load_expectations
+from ci.result import Failure, Result, claims_hash
+from seqlab.course.claims import MODES, load_expectations
 from seqlab.course.rooms import lab_files
 
 ROOT = Path(__file__).parents[1]
@@ -78,9 +79,8 @@ def find(name: str) -> Path:
         return Path(name).resolve()
     hits = [path for path in known if path.stem == name or path.stem.split("_")[0] == name.zfill(2)]
     if not hits:
-        raise ValueError(
-            f"LAB: there is no lab {name!r}; choose from {', '.join(path.stem for path in known)}, or give the path of a notebook"
-        )
+        names = ", ".join(path.stem for path in known)
+        raise ValueError(f"LAB: there is no lab {name!r}; choose from {names}, or give the path of a notebook")
     return hits[0]
 
 
@@ -127,42 +127,26 @@ class Runner:
         self.stopping = threading.Event()
 
     def run(self, jobs: list[Job]) -> list[Result]:
-        """All results, in the order of `jobs` as far as they came; raises KeyboardInterrupt after cleaning up."""
-        waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        for job in jobs:
-            waiting.put(job)
-        threads = [
-            threading.Thread(target=self._work, args=(waiting,), daemon=True)
-            for _ in range(min(self.chosen.jobs, len(jobs)))
-        ]
-        try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(0.2)
-        except KeyboardInterrupt:
-            self.stopping.set()
-            for child in list(self.children):
-                kill(child)
-            for thread in threads:
-                thread.join(10)
-            raise
+        """All results, in the order in which they came; raises KeyboardInterrupt after cleaning up."""
+        with ThreadPoolExecutor(self.chosen.jobs) as pool:
+            waiting = [pool.submit(self._safely, job) for job in jobs]
+            try:
+                wait(waiting)
+            except KeyboardInterrupt:
+                self.stopping.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                for child in list(self.children):
+                    kill(child)
+                raise
         return self.results
 
-    def _work(self, waiting: queue.SimpleQueue) -> None:
-        while not self.stopping.is_set():
-            try:
-                job = waiting.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                result = self._one(job)
-            except Exception as error:  # a fault of the runner must not look like success
-                result = self._failed(job, "runner", f"{type(error).__name__}: {error}")
-            if result is not None:
-                with self.lock:
-                    self.results.append(result)
+    def _safely(self, job: Job) -> None:
+        try:
+            result = self._one(job)
+        except Exception as error:  # a fault of the runner must not look like success
+            result = self._failed(job, "runner", f"{type(error).__name__}: {error}")
+        if result is not None:
+            self.results.append(result)
 
     def _one(self, job: Job) -> Result | None:
         stored = Path(job.result)
@@ -177,70 +161,55 @@ class Runner:
 
     def _watched(self, job: Job, stored: Path) -> Result | None:
         """One child process: its events to the terminal, its end within the limit, its result checked once more."""
-        order = Path(job.scratch) / "job.json"
-        order.write_text(json.dumps(asdict(job)))
-        started, late = time.monotonic(), threading.Event()
-        child = subprocess.Popen(
-            [sys.executable, "-m", "ci.execute", str(order)],
-            cwd=ROOT,
-            env={**os.environ, TOKEN: job.scratch},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        scratch, started, places = Path(job.scratch), time.monotonic(), deque(["starting"], maxlen=1)
+        (scratch / "job.json").write_text(json.dumps(asdict(job)))
+        with open(scratch / "errors.txt", "w") as errors:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "ci.execute", str(scratch / "job.json")],
+                cwd=ROOT,
+                env={**os.environ, TOKEN: job.scratch},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
         self.children.add(child)
-        events, errors = deque(["starting"], maxlen=1), deque(maxlen=30)
-        readers = [
-            threading.Thread(target=self._follow, args=(child.stdout, job, started, events), daemon=True),
-            threading.Thread(target=errors.extend, args=(child.stderr,), daemon=True),
-        ]
-        for reader in readers:
-            reader.start()
-        timer = threading.Timer(self.chosen.total_timeout, lambda: (late.set(), kill(child)))
-        timer.daemon = True
-        timer.start()
-        child.wait()
-        timer.cancel()
+        reader = threading.Thread(target=self._follow, args=(child.stdout, job, started, places), daemon=True)
+        reader.start()
+        late = False
+        try:
+            child.wait(self.chosen.total_timeout)
+        except subprocess.TimeoutExpired:
+            late = True
+            kill(child)
         self.children.discard(child)
-        end_stragglers(job.scratch)  # they may hold our pipes open, too
-        for reader in readers:
-            reader.join(5)
+        end_stragglers(job.scratch)  # they may hold our pipe open, too
+        reader.join(5)
         if self.stopping.is_set():
             return None
-        at = events[0]
-        if not stored.exists():
-            if late.is_set():
-                self._failed(
-                    job,
-                    "time limit",
-                    f"the notebook ran longer than {self.chosen.total_timeout:g} s, at {at}",
-                    time.monotonic() - started,
-                )
-            else:
-                self._failed(
-                    job,
-                    "runner",
-                    f"the process of this notebook ended with code {child.returncode}, at {at}: {''.join(errors)}",
-                )
+        if not stored.exists() and late:
+            cause = f"the notebook ran longer than {self.chosen.total_timeout:g} s, at {places[0]}"
+            self._failed(job, "time limit", cause, time.monotonic() - started)
+        elif not stored.exists():
+            said = (scratch / "errors.txt").read_text()[-4000:]
+            cause = f"the process of this notebook ended with code {child.returncode}, at {places[0]}: {said}"
+            self._failed(job, "runner", cause)
         result = Result.read(stored)
         result.failures += [Failure("lint", complaint) for complaint in lint.lint(Path(job.source))]
         result.ok = not result.failures
         result.write(stored)
-        self._tell(
-            job,
-            f"{'ok' if result.ok else 'FAILED'}, {sum(c['ok'] for c in result.claims)}/{len(result.claims)} claims, {result.seconds:.1f} s",
-        )
+        verdict = "ok" if result.ok else "FAILED"
+        self._tell(job, f"{verdict}, {result.good}/{len(result.claims)} claims, {result.seconds:.1f} s")
         return result
 
-    def _follow(self, stream: TextIO, job: Job, started: float, events: deque) -> None:
+    def _follow(self, stream: TextIO, job: Job, started: float, places: deque) -> None:
         """Read a child's events, and tell the terminal where it is."""
         total = Path(job.source).read_text(encoding="utf-8").count('"cell_type"')
         for line in stream:
             event = json.loads(line) if line.startswith('{"event"') else {}  # a kernel's child may write here as well
             if event.get("event") == "start" and event["cell"] is not None:
-                events.append(f"cell {event['cell']} of {total}")
-                self._tell(job, f"{events[0]}  {time.monotonic() - started:.0f} s", passing=True)
+                places.append(f"cell {event['cell']} of {total}")
+                self._tell(job, f"{places[0]}  {time.monotonic() - started:.0f} s", passing=True)
 
     def _failed(self, job: Job, kind: str, cause: str, seconds: float = 0.0) -> Result:
         result = Result(job.lab, job.edition, job.mode, job.seed, False, seconds, failures=[Failure(kind, cause)])
@@ -267,49 +236,38 @@ def kill(child: subprocess.Popen) -> None:
     """End a child process, its kernel and whatever that started."""
     try:
         parent = psutil.Process(child.pid)
-        family = [*parent.children(recursive=True), parent]
+        end([*parent.children(recursive=True), parent])
     except psutil.NoSuchProcess:
         return
-    for process in family:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            pass
-    psutil.wait_procs(family, timeout=5)
 
 
 def end_stragglers(scratch: str) -> None:
     """End what a notebook started and left running, also in a session of its own: it carries the run's token."""
-    left = []
+    marked = []
     for process in psutil.process_iter():
-        try:
-            if process.environ().get(TOKEN) == scratch:
-                process.kill()
-                left.append(process)
-        except psutil.Error:
-            continue
-    psutil.wait_procs(left, timeout=5)
+        with suppress(psutil.Error):
+            marked += [process] if process.environ().get(TOKEN) == scratch else []
+    end(marked)
+
+
+def end(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(processes, timeout=5)
 
 
 def summary(results: list[Result]) -> str:
     """The closing table, the hash of the claims, and every failure in full."""
     lines = ["", f"{'lab':28} {'edition':8} {'mode':6} {'seconds':>8} {'claims':>8}  verdict"]
     for r in sorted(results, key=lambda r: (r.lab, r.edition)):
-        good = sum(c["ok"] for c in r.claims)
-        lines.append(
-            f"{r.lab:28} {r.edition:8} {r.mode:6} {r.seconds:8.1f} {good:>4}/{len(r.claims):<3}  {'ok' if r.ok else 'FAILED'}"
-        )
+        claims, verdict = f"{r.good:>4}/{len(r.claims):<3}", "ok" if r.ok else "FAILED"
+        lines.append(f"{r.lab:28} {r.edition:8} {r.mode:6} {r.seconds:8.1f} {claims}  {verdict}")
     for edition, mode in sorted({(r.edition, r.mode) for r in results}):
         lines.append(f"claims hash ({edition}, {mode}): {claims_hash(results, edition, mode)}")
     for r in results:
         lines += [f"\n{r.lab} ({r.edition}, {r.mode}): {failure}" for failure in r.failures]
     return "\n".join(lines)
-
-
-def claims_hash(results: list[Result], edition: str, mode: str) -> str:
-    """One hash over all claims of an edition; two runs on one machine give the same."""
-    chosen = [c for r in results if (r.edition, r.mode) == (edition, mode) for c in r.claims if c["value"] is not None]
-    return fingerprint({c["id"]: float(c["value"]) if isinstance(c["value"], str) else c["value"] for c in chosen})
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -323,9 +281,8 @@ def main(argv: list[str] | None = None) -> int:
         runner.run(jobs)
     except KeyboardInterrupt:
         code = 130
-        print(
-            f"\nInterrupted: {len(runner.results)} of {len(jobs)} had finished and are kept; --resume continues from there."
-        )
+        finished = f"{len(runner.results)} of {len(jobs)} had finished and are kept"
+        print(f"\nInterrupted: {finished}; --resume continues from there.")
     results = list(runner.results)
     stale = lint.stale()
     page = report.build(chosen.build)

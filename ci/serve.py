@@ -26,9 +26,8 @@ def check_port(text: str) -> int:
         except PermissionError:
             sys.exit(f"Port {port} needs administrator rights: choose one above 1023, such as make lab PORT=8889.")
         except OSError:
-            sys.exit(
-                f"Port {port} is taken, perhaps by another JupyterLab: stop that, or choose another with make lab PORT={port + 1}."
-            )
+            cure = f"stop that, or choose another with make lab PORT={port + 1}"
+            sys.exit(f"Port {port} is taken, perhaps by another JupyterLab: {cure}.")
     return port
 
 
@@ -56,6 +55,10 @@ def main() -> None:
     parser.add_argument("extra", nargs="*", help="passed on to JupyterLab")
     arguments = parser.parse_args()
     port = check_port(arguments.port)
+    try:
+        import seqlab  # noqa: F401
+    except ImportError as error:
+        sys.exit(str(error))
     print(
         f"Starting JupyterLab on 127.0.0.1:{port}; the address with its token follows. Ctrl-C twice stops it.",
         flush=True,

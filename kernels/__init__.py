@@ -5,8 +5,8 @@
     BlockLayout                                                 a block-sparse pattern
     xray, ledger, audit, roofline       compile without a GPU, count bytes, watch addresses, speed of light
 
-Nothing is imported until it is used, so that `import kernels` costs no more than PyTorch. Where no GPU is, Triton is told
-to interpret its kernels (TRITON_INTERPRET=1), which it must know before it is imported.
+Nothing is imported until it is used, so that `import kernels` costs no more than PyTorch. Where no GPU is, Triton is
+told to interpret its kernels (TRITON_INTERPRET=1), which it must know before it is imported.
 """
 
 import os

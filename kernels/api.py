@@ -96,13 +96,23 @@ def _check_types(layout, causal, bias, key_padding, alibi, scale) -> None:
         return isinstance(x, numbers.Real) and not isinstance(x, bool)
 
     fits = (
-        ("layout", layout, layout is None or isinstance(layout, BlockLayout), "a BlockLayout (BlockLayout.from_mask makes one of a grid)"),
+        (
+            "layout",
+            layout,
+            layout is None or isinstance(layout, BlockLayout),
+            "a BlockLayout (BlockLayout.from_mask makes one of a grid)",
+        ),
         ("causal", causal, isinstance(causal, bool), "True or False; a mask is a layout, key_padding or a bias of −∞"),
         ("bias", bias, bias is None or number(bias) or isinstance(bias, Tensor), "a number or a torch tensor"),
-        ("key_padding", key_padding, key_padding is None or isinstance(key_padding, Tensor), "a torch tensor of booleans"),
+        (
+            "key_padding",
+            key_padding,
+            key_padding is None or isinstance(key_padding, Tensor),
+            "a torch tensor of booleans",
+        ),
         ("alibi", alibi, alibi is None or isinstance(alibi, Tensor), "a torch tensor of slopes"),
         ("scale", scale, scale is None or number(scale), "a number; a trained scale belongs into q"),
-    )  # fmt: skip
+    )
     for name, value, fit, wanted in fits:
         if not fit:
             raise TypeError(f"{name}: got {type(value).__name__}, wanted {wanted}")
@@ -130,7 +140,8 @@ def _check_tensors(q: Tensor, k: Tensor, v: Tensor) -> None:
         raise ValueError(f"k: got shape {tuple(k.shape)}, q has {tuple(q.shape)}; batch and dim must agree")
     if q.shape[1] % k.shape[1]:
         raise ValueError(
-            f"k: {k.shape[1]} heads, q has {q.shape[1]}; wanted a divisor of it (each key head serves a group of queries)"
+            f"k: {k.shape[1]} heads, q has {q.shape[1]}; wanted a divisor of it (each key head serves a group of"
+            " queries)"
         )
 
 
@@ -164,7 +175,8 @@ def _slopes(alibi: Tensor, batch: int, heads: int, q: Tensor) -> Tensor:
 def _check_layout(layout: BlockLayout, heads: int, n_query: int, n_key: int) -> None:
     if (layout.n_query, layout.n_key) != (n_query, n_key):
         raise ValueError(
-            f"layout: made for {layout.n_query} queries and {layout.n_key} keys, got {n_query} and {n_key}; build it for these lengths"
+            f"layout: made for {layout.n_query} queries and {layout.n_key} keys, got {n_query} and {n_key}; build it"
+            " for these lengths"
         )
     if layout.heads not in (1, heads):
         raise ValueError(f"layout: {layout.heads} heads, q has {heads}; wanted one pattern for all or one per head")

@@ -1,4 +1,4 @@
-"""Which implementation runs: `kernels.choose` says what "auto" picks and why, `require` refuses what cannot run here."""
+"""Which implementation runs: `kernels.choose` says what "auto" picks and why, `require` refuses what cannot run."""
 
 from __future__ import annotations
 
@@ -60,5 +60,6 @@ def require(impl: str, q: Tensor, v: Tensor, spec: Spec) -> None:
             raise ValueError(f"{name}: head dim {x.shape[-1]}, the Triton kernels reach {WIDEST}; use impl='tiled'")
     if spec.layout is not None and spec.layout.block not in BLOCKS:
         raise ValueError(
-            f"layout: blocks of {spec.layout.block} tokens, the Triton kernels take {', '.join(map(str, BLOCKS))}; use impl='tiled'"
+            f"layout: blocks of {spec.layout.block} tokens, the Triton kernels take {', '.join(map(str, BLOCKS))}; use"
+            " impl='tiled'"
         )

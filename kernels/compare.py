@@ -1,6 +1,8 @@
-"""When is a kernel right? Its error against float64 is at most twice that of plain PyTorch at the same precision, plus a floor.
+"""When is a kernel right? Its error against float64 is at most twice that of plain PyTorch at the same precision, plus
+a floor.
 
-The rule is fair to every precision: it asks no more than the numbers can hold, and no less than the plain formula gives.
+The rule is fair to every precision: it asks no more than the numbers can hold, and no less than the plain formula
+gives.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ def results(
         options["bias"] = options["bias"].to(dtype).detach().requires_grad_()
         inputs.append(options["bias"])
     out = attention(*inputs[:3], impl=impl, **options)
-    weight = torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    draw = torch.Generator("cpu").manual_seed(1)
+    weight = torch.randn(out.shape, generator=draw, dtype=torch.float64, device="cpu")
     weight = weight.to(q.dtype).to(device=out.device, dtype=dtype)  # the same numbers at every precision
     return dict(zip(NAMES, [out.detach(), *torch.autograd.grad(out, inputs, weight)]))
 
@@ -87,7 +90,9 @@ def check(
 def _floors(
     q: Tensor, k: Tensor, v: Tensor, exact: dict[str, Tensor], options: dict[str, object], weight_error: float
 ) -> dict[str, float]:
-    """4 units in the last place, and what cancels inside dS: dP = dO · v, and for softmax rowsum(dO ∘ O), O rounded to its type."""
+    """4 units in the last place, and what cancels inside dS: dP = dO · v, and for softmax rowsum(dO ∘ O), O rounded to
+    its type.
+    """
     floors = {name: 4 * torch.finfo(q.dtype).eps * max(largest(x), 1e-3) for name, x in exact.items()}
     scale = options.get("scale")
     scale = q.shape[-1] ** -0.5 if scale is None else abs(scale)

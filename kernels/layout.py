@@ -39,11 +39,13 @@ class BlockLayout:
             table, wanted = getattr(self, name), -(-length // self.block) + 1
             if table.ndim != 2 or table.shape[1] != wanted:
                 raise ValueError(
-                    f"{name}: got shape {tuple(table.shape)}, wanted (heads, {wanted}) for {length} tokens in blocks of {self.block}"
+                    f"{name}: got shape {tuple(table.shape)}, wanted (heads, {wanted}) for {length} tokens in blocks of"
+                    f" {self.block}"
                 )
         if self.indices.ndim != 1 or self.indices.shape != self.indices_t.shape:
             raise ValueError(
-                f"indices: got shape {tuple(self.indices.shape)}, and {tuple(self.indices_t.shape)} for the transpose; wanted two equal lists"
+                f"indices: got shape {tuple(self.indices.shape)}, and {tuple(self.indices_t.shape)} for the transpose;"
+                " wanted two equal lists"
             )
         for name in ("offsets", "indices", "offsets_t", "indices_t"):  # what the kernels read
             object.__setattr__(self, name, getattr(self, name).to(torch.int32).contiguous())
@@ -58,16 +60,17 @@ class BlockLayout:
         n_key: int | None = None,
     ) -> BlockLayout:
         """From a boolean grid of blocks, true = listed. Lengths default to whole blocks."""
-        mask = torch.as_tensor(mask)
+        mask = mask if isinstance(mask, Tensor) else torch.as_tensor(mask, device="cpu")
         if mask.dtype != torch.bool or mask.ndim not in (2, 3):
             raise TypeError(
-                f"mask: got {mask.dtype} of shape {tuple(mask.shape)}, wanted bool (rows columns) or (heads rows columns)"
+                f"mask: got {mask.dtype} of shape {tuple(mask.shape)}, wanted bool (rows columns) or (heads rows"
+                " columns)"
             )
         mask = mask if mask.ndim == 3 else mask[None]
         rows, columns = mask.shape[1:]
         n_query = rows * block if n_query is None else n_query
         n_key = columns * block if n_key is None else n_key
-        _check_sizes(block, n_query, n_key)
+        block, n_query, n_key = _sizes(block, n_query, n_key)
         for name, length, count in (("n_query", n_query, rows), ("n_key", n_key, columns)):
             if -(-length // block) != count:
                 raise ValueError(
@@ -86,7 +89,7 @@ class BlockLayout:
     ) -> BlockLayout:
         """From the key blocks that each query block lists; nest once more for one list of rows per head."""
         n_key = n_query if n_key is None else n_key
-        _check_sizes(block, n_query, n_key)
+        block, n_query, n_key = _sizes(block, n_query, n_key)
         n_rows, n_columns = -(-n_query // block), -(-n_key // block)
         heads = [[list(row) for row in rows]]
         if any(not isinstance(j, numbers.Integral) for row in heads[0] for j in row):
@@ -112,7 +115,7 @@ class BlockLayout:
     def dense(cls, n_query: int, n_key: int | None = None, *, block: int = 64) -> BlockLayout:
         """Every block listed: the layout under which sparse and dense attention agree."""
         n_key = n_query if n_key is None else n_key
-        _check_sizes(block, n_query, n_key)
+        block, n_query, n_key = _sizes(block, n_query, n_key)
         every = range(-(-n_key // block))
         return cls.from_rows([every] * -(-n_query // block), block, n_query=n_query, n_key=n_key)
 
@@ -129,7 +132,7 @@ class BlockLayout:
             raise ValueError(
                 f"window: got {window} blocks, wanted an odd number (a block and its neighbours on both sides)"
             )
-        _check_sizes(block, n, n)
+        block, n, _ = _sizes(block, n, n)
         for name, value in (("window", window), ("random_blocks", random_blocks), ("global_blocks", global_blocks)):
             if value < 0:
                 raise ValueError(f"{name}: got {value}, wanted a number of blocks, at least 0")
@@ -185,7 +188,7 @@ class BlockLayout:
         """The grid of blocks, true = listed."""
         grid = torch.zeros(self.heads, self.n_rows, self.n_columns, dtype=torch.bool, device=self.indices.device)
         counts = (self.offsets[:, 1:] - self.offsets[:, :-1]).flatten()
-        row = torch.repeat_interleave(torch.arange(counts.numel(), device=counts.device), counts)
+        row = torch.repeat_interleave(torch.arange(counts.numel(), dtype=torch.long, device=counts.device), counts)
         grid.view(-1, self.n_columns)[row, self.indices.long()] = True
         return grid
 
@@ -221,10 +224,12 @@ def _pack(heads: list[list[list[int]]]) -> tuple[Tensor, Tensor]:
         for row in rows:
             indices.extend(row)
             offsets[-1].append(len(indices))
-    return torch.tensor(offsets, dtype=torch.int32), torch.tensor(indices, dtype=torch.int32)
+    return tuple(torch.tensor(table, dtype=torch.int32, device="cpu") for table in (offsets, indices))
 
 
-def _check_sizes(block: int, n_query: int, n_key: int) -> None:
+def _sizes(block: int, n_query: int, n_key: int) -> tuple[int, int, int]:
+    """The three as Python's integers, whatever library they came from."""
     for name, value in (("block", block), ("n_query", n_query), ("n_key", n_key)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
             raise ValueError(f"{name}: got {value!r}, wanted a whole number of tokens, at least 1")
+    return int(block), int(n_query), int(n_key)

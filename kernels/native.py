@@ -1,7 +1,7 @@
 """Builds, loads and calls `tiled.cpp`. Where no compiler is, `takes` says no and kernels/tiled.py goes on in PyTorch.
 
-The library is built at first use, in seconds, and kept in the user's cache under a name made of source, compiler and CPU.
-`status()` says in words whether it is used, and why not. SEQLAB_NATIVE=0 turns it off.
+The library is built at first use, in seconds, and kept in the user's cache under a name made of source, compiler and
+CPU. `status()` says in words whether it is used, and why not. SEQLAB_NATIVE=0 turns it off.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -32,10 +33,10 @@ QUERIES = 256  # of a tile, when no layout says otherwise
 SMALL = 2**22  # multiplications that are not worth a second thread
 _off: list[bool] = []
 
-POINTERS = "q keys values hide slopes full offsets indices offsets_t indices_t out lse rows grad delta dq dk dv"
+POINTERS = "q keys values hide slopes full offsets indices offsets_t indices_t out lse rows grad delta dq dk dv".split()
 NUMBERS = (
     "batch heads kv_heads n_query n_key dim value q_block q_blocks q_room q_rows k_block k_blocks panels width "
-    "layout_heads batched_keys batched_slopes causal softmax half parts threads"
+    "layout_heads listed batched_keys batched_slopes causal softmax half parts threads"
 )
 
 
@@ -43,7 +44,9 @@ class Problem(ctypes.Structure):
     """The struct of the same name in tiled.cpp."""
 
     _fields_ = [
-        *((name, ctypes.c_void_p) for name in POINTERS.split()),
+        *((name, ctypes.c_void_p) for name in POINTERS),
+        ("bytes", ctypes.c_int64 * len(POINTERS)),
+        ("wanted", ctypes.c_int64),
         *((name, ctypes.c_int64) for name in NUMBERS.split()),
         ("scale", ctypes.c_float),
         ("shift", ctypes.c_float),
@@ -74,10 +77,10 @@ def disabled():
 def forward(q: Tensor, k: Tensor, v: Tensor, spec: Spec) -> tuple[Tensor, Tensor | None]:
     library, _ = _library()
     call = _Call(q, k, v, spec, half=q.dtype == torch.bfloat16 and bool(library.has_half()))
-    call.put(keys=call.panels(k), values=call.values(v))
+    call.pack(keys=call.panels(k), values=call.values(v))
     out = call.put(out=call.zeros(q.shape[1], call.query_rows, v.shape[3]))
-    lse = call.put(lse=torch.empty(out.shape[:3])) if spec.normalizer == "softmax" else None
-    library.attention_forward(ctypes.byref(call.problem))
+    lse = call.put(lse=out.new_empty(out.shape[:3])) if spec.normalizer == "softmax" else None
+    call.run(library.attention_forward)
     lse = None if lse is None else call.query_tokens(lse[..., None], lse[..., None]).squeeze(-1)
     return call.query_tokens(out, q, v.shape[3]), lse
 
@@ -87,11 +90,11 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     library, _ = _library()
     call = _Call(q, k, v, spec)
-    call.put(keys=call.panels(k), values=call.panels(v), rows=call.keys(k), grad=call.queries(grad))
+    call.pack(keys=call.panels(k), values=call.panels(v), rows=call.keys(k), grad=call.queries(grad))
     if spec.normalizer == "softmax":
         delta = reduce(grad.float() * out, "batch head query value -> batch head query 1", "sum")
         norm = lse.masked_fill(lse == -torch.inf, -HIDDEN)[..., None]
-        call.put(lse=call.rows(norm), delta=call.rows(delta))
+        call.pack(lse=call.rows(norm), delta=call.rows(delta))
     problem, (heads, dim), (kv_heads, value) = call.problem, q.shape[1::2], v.shape[1::2]
     problem.parts = min(-(-2 * problem.threads // (problem.batch * kv_heads)), problem.k_blocks)
     dq = call.put(dq=torch.stack([call.zeros(heads, call.query_rows, dim) for _ in range(problem.parts)]))
@@ -99,7 +102,7 @@ def backward(
         call.put(dk=call.zeros(kv_heads, call.key_rows, dim)),
         call.put(dv=call.zeros(kv_heads, call.key_rows, value)),
     )
-    library.attention_backward(ctypes.byref(problem))
+    call.run(library.attention_backward)
     dq = (dq[0] if problem.parts == 1 else dq.sum(0)).mul_(spec.scale)
     return call.query_tokens(dq, q, dim), call.key_tokens(dk.mul_(spec.scale), k), call.key_tokens(dv, v)
 
@@ -123,38 +126,75 @@ class _Call:
         self.query_rows, self.key_rows = q_blocks * self.q_room, k_blocks * self.k_room
         work = batch * heads * n_query * n_key * (dim + v.shape[3]) * (1 if layout is None else layout.density)
         self.problem = Problem(
-            batch=batch, heads=heads, kv_heads=k.shape[1], n_query=n_query, n_key=n_key,
-            dim=_up(dim, self.lanes) // (2 if half else 1), value=_up(v.shape[3], self.lanes),
-            q_block=self.q_block, q_blocks=q_blocks, q_room=self.q_room, q_rows=self.query_rows,
-            k_block=self.k_block, k_blocks=k_blocks, panels=panels, width=self.panel // self.lanes,
-            causal=spec.causal, softmax=spec.normalizer == "softmax", half=half, layout_heads=layout.heads if layout else 1,
-            threads=1 if work < SMALL else torch.get_num_threads(), scale=spec.scale, shift=spec.shift,
-        )  # fmt: skip
-        self.put(q=self.queries(q))
-        self._put_visible(torch.ones(1, n_key) if spec.key_padding is None else spec.key_padding.float())
+            batch=batch,
+            heads=heads,
+            kv_heads=k.shape[1],
+            n_query=n_query,
+            n_key=n_key,
+            dim=_up(dim, self.lanes) // (2 if half else 1),
+            value=_up(v.shape[3], self.lanes),
+            q_block=self.q_block,
+            q_blocks=q_blocks,
+            q_room=self.q_room,
+            q_rows=self.query_rows,
+            k_block=self.k_block,
+            k_blocks=k_blocks,
+            panels=panels,
+            width=self.panel // self.lanes,
+            causal=spec.causal,
+            softmax=spec.normalizer == "softmax",
+            half=half,
+            layout_heads=layout.heads if layout else 1,
+            listed=layout.listed if layout else 0,
+            threads=1 if work < SMALL else torch.get_num_threads(),
+            scale=spec.scale,
+            shift=spec.shift,
+        )
+        self.pack(q=self.queries(q))
+        every = torch.ones(1, n_key, dtype=torch.float32, device=q.device)
+        self._put_visible(every if spec.key_padding is None else spec.key_padding.float())
         if spec.alibi is not None:
-            self.put(slopes=spec.alibi.float())
+            self.pack(slopes=spec.alibi.float())
             self.problem.batched_slopes = len(spec.alibi) > 1
         if layout is not None:
             names = ("offsets", "indices", "offsets_t", "indices_t")
-            self.put(**{name: getattr(layout, name) for name in names})
+            self.pack(**{name: getattr(layout, name) for name in names})
 
     def _put_visible(self, real: Tensor) -> None:
         real = _blocks(real[:, None, :, None], self.k_block, self.k_room)[:, 0, :, 0]
         counts = reduce(real, "batch (panel key) -> batch panel", "sum", key=self.panel)
-        self.put(full=(counts > 0).byte() + (counts == self.panel).byte(), hide=(1 - real) * HIDDEN)
+        self.pack(full=(counts > 0).byte() + (counts == self.panel).byte(), hide=(1 - real) * HIDDEN)
         self.problem.batched_keys = len(real) > 1
 
     def put(self, **tensors: Tensor) -> Tensor:
         """Point fields of the problem at tensors, and keep these alive. Returns the last one."""
         for name, x in tensors.items():
-            x = x.contiguous()
+            ints = name.startswith(("offsets", "indices")) or (self.half and name in ("q", "keys", "values"))
+            wanted = torch.uint8 if name == "full" else torch.int32 if ints else torch.float32
+            if x.dtype != wanted or x.device.type != "cpu" or not x.is_contiguous():
+                came = f"{x.dtype} on {x.device}, shape {tuple(x.shape)}, strides {x.stride()}"
+                raise TypeError(f"{name}: got {came}; tiled.cpp wanted contiguous {wanted} on the CPU")
             self.kept.append(x)
             setattr(self.problem, name, x.data_ptr())
+            self.problem.bytes[POINTERS.index(name)] = x.nbytes
         return x
 
+    def pack(self, **tensors: Tensor) -> None:
+        """`put` what is only read: a contiguous copy serves as well."""
+        self.put(**{name: x.contiguous() for name, x in tensors.items()})
+
+    def run(self, function: Callable[..., int]) -> None:
+        """Call tiled.cpp, which checks every length before it reads or writes."""
+        place = function(ctypes.byref(self.problem))
+        if place < 0:
+            raise ValueError("layout: got a list that points outside of its blocks, wanted blocks that exist")
+        if place:
+            came, wanted = self.problem.bytes[place - 1], self.problem.wanted
+            raise ValueError(f"{POINTERS[place - 1]}: got {came} bytes, tiled.cpp wanted {wanted}")
+
     def zeros(self, heads: int, rows: int, dim: int) -> Tensor:
-        return torch.zeros(self.problem.batch, heads, rows, _up(dim, self.lanes))
+        shape = (self.problem.batch, heads, rows, _up(dim, self.lanes))
+        return torch.zeros(shape, dtype=torch.float32, device="cpu")
 
     def rows(self, x: Tensor) -> Tensor:
         return _blocks(x, self.q_block, self.q_room)
@@ -172,20 +212,23 @@ class _Call:
         if not self.half:
             return self.keys(x)
         x = _pad(_blocks(x, self.k_block, self.k_room), 0, -x.shape[3] % self.lanes)
-        return rearrange(x, "batch head (key two) value -> batch head key value two", two=2)
+        return _pairs(rearrange(x, "batch head (key two) value -> batch head key (value two)", two=2))
 
     def _vectors(self, x: Tensor) -> Tensor:
         x = _pad(x, 0, -x.shape[3] % self.lanes)
-        if not self.half:
-            return x.float()
-        x = x.contiguous()
-        return (x.clone() if x.storage_offset() % 2 else x).view(torch.int32)  # pairs start at even places
+        return _pairs(x) if self.half else x.float()
 
     def query_tokens(self, x: Tensor, like: Tensor, dim: int = 1) -> Tensor:
         return _own(_tokens(x, self.q_block, self.q_room, self.problem.n_query, dim).to(like.dtype))
 
     def key_tokens(self, x: Tensor, like: Tensor) -> Tensor:
         return _own(_tokens(x, self.k_block, self.k_room, like.shape[2], like.shape[3]).to(like.dtype))
+
+
+def _pairs(x: Tensor) -> Tensor:
+    """Two bfloat16 in the place of one int32."""
+    x = x.contiguous()
+    return (x.clone() if x.storage_offset() % 2 else x).view(torch.int32)  # pairs start at even places
 
 
 def _own(x: Tensor) -> Tensor:
@@ -247,7 +290,7 @@ def _library() -> tuple[ctypes.CDLL | None, str]:
         logging.getLogger("seqlab.kernels").warning(words)
         return None, words
     for name in ("attention_forward", "attention_backward"):
-        getattr(library, name).argtypes, getattr(library, name).restype = [ctypes.POINTER(Problem)], None
+        getattr(library, name).argtypes, getattr(library, name).restype = [ctypes.POINTER(Problem)], ctypes.c_int64
     half = "bfloat16 products" if library.has_half() else "bfloat16 computed as float32"
     return library, f"C++: in use, vectors of {library.lanes()} floats, {half} ({path})"
 

@@ -1,4 +1,5 @@
-"""The operation as PyTorch sees it: `seqlab::attention`, with its backward, known to autograd, torch.compile and meta tensors.
+"""The operation as PyTorch sees it: `seqlab::attention`, with its backward, known to autograd, torch.compile and meta
+tensors.
 
 An implementation is a module with two functions, found by name when it is first asked for:
 
@@ -31,17 +32,39 @@ def attention(q: Tensor, k: Tensor, v: Tensor, spec: Spec, impl: str) -> Tensor:
     tables = [] if layout is None else [layout.offsets, layout.indices, layout.offsets_t, layout.indices_t]
     _refuse_tangents(q, k, v, spec.bias)
     out, _ = torch.ops.seqlab.attention(
-        q, k, v, spec.bias, spec.key_padding, spec.alibi, tables, 0 if layout is None else layout.block,
-        spec.normalizer, spec.causal, spec.shift, spec.scale, impl,
-    )  # fmt: skip
+        q,
+        k,
+        v,
+        spec.bias,
+        spec.key_padding,
+        spec.alibi,
+        tables,
+        0 if layout is None else layout.block,
+        spec.normalizer,
+        spec.causal,
+        spec.shift,
+        spec.scale,
+        impl,
+    )
     return out
 
 
 @torch.library.custom_op("seqlab::attention", mutates_args=())
 def _forward(
-    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, key_padding: Tensor | None, alibi: Tensor | None,
-    tables: Sequence[Tensor], block: int, normalizer: str, causal: bool, shift: float, scale: float, impl: str,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    bias: Tensor | None,
+    key_padding: Tensor | None,
+    alibi: Tensor | None,
+    tables: Sequence[Tensor],
+    block: int,
+    normalizer: str,
+    causal: bool,
+    shift: float,
+    scale: float,
+    impl: str,
+) -> tuple[Tensor, Tensor]:
     spec = _spec(q, k, bias, key_padding, alibi, tables, block, normalizer, causal, shift, scale)
     with torch.amp.autocast(q.device.type, enabled=False):
         out, lse = _implementation(impl, q, v, spec).forward(q, k, v, spec)
@@ -57,10 +80,24 @@ def _(q, k, v, bias, key_padding, alibi, tables, block, normalizer, causal, shif
 
 @torch.library.custom_op("seqlab::attention_backward", mutates_args=())
 def _backward(
-    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor | None, lse: Tensor | None, bias: Tensor | None,
-    key_padding: Tensor | None, alibi: Tensor | None, tables: Sequence[Tensor], block: int, normalizer: str,
-    causal: bool, shift: float, scale: float, impl: str, want_bias: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    grad: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    out: Tensor | None,
+    lse: Tensor | None,
+    bias: Tensor | None,
+    key_padding: Tensor | None,
+    alibi: Tensor | None,
+    tables: Sequence[Tensor],
+    block: int,
+    normalizer: str,
+    causal: bool,
+    shift: float,
+    scale: float,
+    impl: str,
+    want_bias: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     spec = _spec(q, k, bias, key_padding, alibi, tables, block, normalizer, causal, shift, scale)
     run = _implementation(impl, q, v, spec).backward
     with torch.amp.autocast(q.device.type, enabled=False):

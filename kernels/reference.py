@@ -40,8 +40,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, spec: Spec) -> Tensor:
 
 def distance(n_query: int, n_key: int, device: torch.device) -> Tensor:
     """`|i + n_key − n_query − j|`, "query key"."""
-    query = torch.arange(n_query, device=device) + n_key - n_query
-    return (query[:, None] - torch.arange(n_key, device=device)).abs()
+    query = torch.arange(n_query, dtype=torch.long, device=device) + n_key - n_query
+    return (query[:, None] - torch.arange(n_key, dtype=torch.long, device=device)).abs()
 
 
 def visible(spec: Spec, n_query: int, n_key: int, device: torch.device) -> Tensor | None:
@@ -50,8 +50,8 @@ def visible(spec: Spec, n_query: int, n_key: int, device: torch.device) -> Tenso
     if spec.layout is not None:
         seen = rearrange(spec.layout.to(device).mask(), "head query key -> 1 head query key")
     if spec.causal:
-        query = torch.arange(n_query, device=device) + n_key - n_query
-        lower = torch.arange(n_key, device=device) <= query[:, None]
+        query = torch.arange(n_query, dtype=torch.long, device=device) + n_key - n_query
+        lower = torch.arange(n_key, dtype=torch.long, device=device) <= query[:, None]
         seen = lower if seen is None else seen & lower
     if spec.key_padding is not None:
         real = rearrange(spec.key_padding, "batch key -> batch 1 1 key")

@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <thread>
 #include <vector>
 #ifdef __AVX512F__
@@ -47,10 +48,11 @@ extern "C" struct Problem {
     // backward: values "batch kv_head panel value key", rows "batch kv_head key dim", grad like out, delta like lse
     const float *rows, *grad, *delta;
     float *dq, *dk, *dv;  // zeros; dq "part batch head query dim"
+    int64_t bytes[18], wanted;  // of each pointer above, in order; what `misfit` wanted of the one that it names
     int64_t batch, heads, kv_heads, n_query, n_key, dim, value;  // dim: of a query row in floats or pairs
     int64_t q_block, q_blocks, q_room, q_rows;  // queries per block, the rows that hold them, and those of all blocks
     int64_t k_block, k_blocks, panels, width;  // keys per block, its panels, and vectors in a panel: 1, 2 or WIDE
-    int64_t layout_heads, batched_keys, batched_slopes, causal, softmax, half, parts, threads;
+    int64_t layout_heads, listed, batched_keys, batched_slopes, causal, softmax, half, parts, threads;
     float scale, shift;
 };
 
@@ -428,12 +430,41 @@ static void backward(const Problem& p) {
     });
 }
 
-#define EACH_WIDTH(step)                                                            \
-    switch (p->width) {                                                             \
-        case 1: return p->softmax ? step<1, true>(*p) : step<1, false>(*p);         \
-        case 2: return p->softmax ? step<2, true>(*p) : step<2, false>(*p);         \
-        default: return p->softmax ? step<WIDE, true>(*p) : step<WIDE, false>(*p);  \
+// 0 when every buffer is as long as the numbers ask for; 1 + the place of one that is not; −1 for a list of the layout
+// that points outside.
+static int64_t misfit(Problem& p, bool backward) {
+    int64_t panels = p.k_blocks * p.panels, keys = 4 * panels * p.width * LANES, masks = p.batched_keys ? p.batch : 1;
+    int64_t q = 4 * p.batch * p.heads * p.q_rows, k = p.batch * p.kv_heads * keys, lse = p.softmax ? q : 0;
+    int64_t slopes = p.slopes ? 4 * p.heads * (p.batched_slopes ? p.batch : 1) : 0;
+    int64_t lists = p.offsets ? (p.layout_heads > 1 ? p.heads : 1) : 0;
+    int64_t rows = lists * (p.q_blocks + 1), columns = lists * (p.k_blocks + 1), forth = !backward, back = backward;
+    const int64_t lengths[] = {
+        q * p.dim, k * p.dim, k * p.value / (p.half ? 2 : 1), masks * keys, slopes, masks * panels,
+        4 * rows, 4 * p.listed, 4 * columns, 4 * p.listed, forth * q * p.value, lse,
+        back * k * p.dim, back * q * p.value, back * lse,
+        back * p.parts * q * p.dim, back * k * p.dim, back * k * p.value,
+    };
+    static_assert(sizeof lengths == sizeof p.bytes, "one length for each pointer");
+    int64_t place = std::mismatch(std::begin(lengths), std::end(lengths), p.bytes).first - lengths;
+    if (place < int64_t(std::size(lengths))) {
+        p.wanted = lengths[place];
+        return place + 1;
     }
+    auto within = [](const int32_t* x, int64_t count, int64_t top) {
+        return std::all_of(x, x + count, [=](int32_t place) { return 0 <= place && place <= top; });
+    };
+    bool inside = within(p.offsets, rows, p.listed) && within(p.offsets_t, columns, p.listed) &&
+                  within(p.indices, p.listed, p.k_blocks - 1) && within(p.indices_t, p.listed, p.q_blocks - 1);
+    return inside ? 0 : -1;
+}
+
+#define EACH_WIDTH(step)                                                           \
+    switch (p->width) {                                                            \
+        case 1: p->softmax ? step<1, true>(*p) : step<1, false>(*p); break;        \
+        case 2: p->softmax ? step<2, true>(*p) : step<2, false>(*p); break;        \
+        default: p->softmax ? step<WIDE, true>(*p) : step<WIDE, false>(*p);        \
+    }                                                                              \
+    return 0;
 
 extern "C" int64_t lanes() { return LANES; }
 extern "C" int64_t widest() { return WIDE; }
@@ -444,5 +475,11 @@ extern "C" int64_t has_half() {
     return 0;
 #endif
 }
-extern "C" void attention_forward(const Problem* p) { EACH_WIDTH(forward) }
-extern "C" void attention_backward(const Problem* p) { EACH_WIDTH(backward) }
+extern "C" int64_t attention_forward(Problem* p) {
+    if (int64_t place = misfit(*p, false)) return place;
+    EACH_WIDTH(forward)
+}
+extern "C" int64_t attention_backward(Problem* p) {
+    if (int64_t place = misfit(*p, true)) return place;
+    EACH_WIDTH(backward)
+}

@@ -1,8 +1,10 @@
-"""`impl="tiled"`: attention tile by tile, memory O(n). The C++ kernel where it can run, else the PyTorch below, on any device.
+"""`impl="tiled"`: attention tile by tile, memory O(n). The C++ kernel where it can run, else the PyTorch below, on any
+device.
 
 A tile is a range of queries against a range of keys. Its scores are made, normalized, used and forgotten:
 
-    forward   softmax keeps per row the highest score m and the total Σ exp(s − m), and rescales what it has mixed when m grows
+    forward   softmax keeps per row the highest score m and the total Σ exp(s − m), and rescales what it has mixed when
+              m grows
     backward  P is made again from q and k (softmax: P = exp(s − lse)); with dP = dO vᵀ
               softmax  dS = P (dP − rowsum(dO ∘ O))        sigmoid  dS = P (1 − P) dP
               dv = Pᵀ dO,  dq = scale · dS k,  dk = scale · dSᵀ q
@@ -102,9 +104,7 @@ def _rows(q: Tensor, k: Tensor, spec: Spec) -> Iterator[tuple[slice, slice, list
             for first in range(start, end, step):
                 rows = slice(first, min(first + step, end))
                 seen = min(rows.stop + n_key - n_query, n_key) if spec.causal else n_key
-                spans = [
-                    slice(a, min(a + KEYS, b, seen)) for low, b in runs for a in range(low, min(b, seen), KEYS)
-                ]  # fmt: skip
+                spans = [slice(a, min(a + KEYS, b, seen)) for low, b in runs for a in range(low, min(b, seen), KEYS)]
                 yield slice(0, heads) if patterns == 1 else slice(head, head + 1), rows, spans
 
 
@@ -124,8 +124,8 @@ def _scores(q: Tensor, k: Tensor, heads: slice, rows: slice, columns: slice, spe
     keys = _shared(k, heads, columns, q)
     scores = (q[:, heads, rows].to(keys.dtype) @ keys.mT).mul_(spec.scale).add_(spec.shift)
     first = rows.start + k.shape[2] - q.shape[2]
-    query = torch.arange(first, first + rows.stop - rows.start, device=q.device)[:, None]
-    key = torch.arange(columns.start, columns.stop, device=q.device)
+    query = torch.arange(first, first + rows.stop - rows.start, dtype=torch.long, device=q.device)[:, None]
+    key = torch.arange(columns.start, columns.stop, dtype=torch.long, device=q.device)
     if spec.bias is not None:
         scores += _part(spec.bias, heads, rows, columns)
     if spec.alibi is not None:

@@ -182,7 +182,8 @@ def _flatten(
         bad = None if finite.all() else (~finite).nonzero()[0].item()
     if bad is not None:
         raise ValueError(
-            f"names{list(places[bad])}: got {flat[bad]}, wanted finite names; look for an overflow or a division by zero"
+            f"names{list(places[bad])}: got {flat[bad]}, wanted finite names; "
+            "look for an overflow or a division by zero"
         )
     return flat, places
 

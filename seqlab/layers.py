@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -19,14 +20,19 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+import kernels
 from seqlab.attention import Normalizer, allowed_keys, attention, softmax
 
 Tokens = Float[Tensor, "batch token dim"]
 Weights = Float[Tensor, "batch head query key"]
+Row, Matrix = Float[Tensor, "dim"], Float[Tensor, "out dim"]
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention without residual: `Σ_h W_O^h (weights_h W_V^h x)`."""
+    """Multi-head self-attention without residual: `Σ_h W_O^h (weights_h W_V^h x)`.
+
+    impl: None is `seqlab.attention`, the oracle; otherwise one of `kernels.attention`, for softmax and sigmoid
+    """
 
     def __init__(
         self,
@@ -39,6 +45,7 @@ class SelfAttention(nn.Module):
         causal: bool = False,
         scale: float | None = None,
         bias: bool = False,
+        impl: str | None = None,
     ):
         super().__init__()
         if head_dim is None:
@@ -46,23 +53,44 @@ class SelfAttention(nn.Module):
                 raise ValueError(f"heads: {heads} heads do not divide dim {dim}; choose a divisor, or give head_dim")
             head_dim = dim // heads
         self.dim, self.heads, self.head_dim = dim, heads, head_dim
-        self.normalizer, self.pattern, self.causal, self.scale = normalizer, pattern, causal, scale
+        self.normalizer, self.pattern, self.causal, self.scale, self.impl = normalizer, pattern, causal, scale, impl
         self.query, self.key, self.value = (nn.Linear(dim, heads * head_dim, bias=bias) for _ in range(3))
         self.out = nn.Linear(heads * head_dim, dim, bias=bias)
 
-    def forward(self, x: Tokens) -> Tokens:
-        return self.with_weights(x)[0]
+    def forward(self, x: Tokens, **more: Tensor | None) -> Tokens:
+        if self.impl is None:
+            return self.with_weights(x, **more)[0]
+        q, k, v = self._heads(x)
+        name, gain, shift = self.normalizer.kernel(q.shape[-2])
+        bias = torch.tensor(shift, dtype=q.dtype, device=q.device)
+        if self.pattern is not None:
+            allowed = allowed_keys(torch.empty(q.shape[0], self.heads, *[q.shape[-2]] * 2), pattern=self.pattern)
+            bias = bias.masked_fill(~allowed.to(q.device), -torch.inf)
+        scale = gain * (self.head_dim**-0.5 if self.scale is None else self.scale)
+        options = dict(normalizer=name, bias=bias, causal=self.causal, scale=scale, impl=self.impl)
+        return self.out(
+            rearrange(kernels.attention(q, k, v, **options), "batch head token dim -> batch token (head dim)")
+        )
 
-    def with_weights(self, x: Tokens) -> tuple[Tokens, Weights]:
-        """The output and the attention weights "batch head query key"."""
+    def _heads(self, x: Tokens, values: Tokens | None = None) -> list[Tensor]:
+        """Queries, keys and values, "batch head token dim" each; the values read `values`, x when None."""
         if x.shape[-1] != self.dim:
             raise ValueError(f"x: got dim {x.shape[-1]}, this layer was made for dim {self.dim}")
-        q, k, v = (
-            rearrange(part(x), "batch token (head dim) -> batch head token dim", head=self.heads)
-            for part in (self.query, self.key, self.value)
-        )
+        return [
+            rearrange(part(read), "batch token (head dim) -> batch head token dim", head=self.heads)
+            for part, read in ((self.query, x), (self.key, x), (self.value, x if values is None else values))
+        ]
+
+    def with_weights(
+        self, x: Tokens, *, values: Tokens | None = None, key_padding: Tensor | None = None
+    ) -> tuple[Tokens, Weights]:
+        """The output and the attention weights "batch head query key".
+
+        values: what the values read, x when None;  key_padding: as in `attention`
+        """
+        q, k, v = self._heads(x, values)
         options = dict(normalizer=self.normalizer, pattern=self.pattern, causal=self.causal, scale=self.scale)
-        mixed, weights = attention(q, k, v, return_weights=True, **options)
+        mixed, weights = attention(q, k, v, return_weights=True, key_padding=key_padding, **options)
         return self.out(rearrange(mixed, "batch head token dim -> batch token (head dim)")), weights
 
     def connections(self, length: int) -> int:
@@ -73,15 +101,50 @@ class SelfAttention(nn.Module):
 class FeedForward(nn.Module):
     """Token-wise `W_2 φ(W_1 x + b_1) + b_2`, without residual."""
 
-    def __init__(self, dim: int, hidden: int, activation: Literal["relu", "gelu"] = "relu"):
+    def __init__(
+        self, dim: int, hidden: int, activation: Literal["relu", "gelu"] | Callable[[Tensor], Tensor] = "relu"
+    ):
         super().__init__()
-        if activation not in ("relu", "gelu"):
-            raise ValueError(f"activation: got {activation!r}, wanted 'relu' or 'gelu'")
-        self.hidden, self.activation = hidden, {"relu": F.relu, "gelu": F.gelu}[activation]
+        if not callable(activation) and activation not in ("relu", "gelu"):
+            raise ValueError(f"activation: got {activation!r}, wanted 'relu', 'gelu' or a function")
+        self.hidden = hidden
+        self.activation = activation if callable(activation) else {"relu": F.relu, "gelu": F.gelu}[activation]
         self.up, self.down = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
 
     def forward(self, x: Tokens) -> Tokens:
         return self.down(self.activation(self.up(x)))
+
+
+class UnitWise:
+    """Activations, one for each hidden unit."""
+
+    def __init__(self, each: Sequence[Callable[[Tensor], Tensor]]):
+        self.each = tuple(each)
+
+    def __call__(self, t: Tensor) -> Tensor:
+        return torch.stack([activation(t[..., k]) for k, activation in enumerate(self.each)], dim=-1)
+
+
+class ResidualBlock(nn.Module):
+    """`x + Attn(x)`, then `x + η ⊙ FF(x)`; None leaves a part out. η: a factor a coordinate (Xu & Sato 2024)."""
+
+    def __init__(self, attention: SelfAttention | None, feed_forward: FeedForward | None, label: str = ""):
+        super().__init__()
+        self.attention, self.feed_forward, self.label = attention, feed_forward, label
+
+    def forward(self, x: Tokens, eta: Row | None = None) -> Tokens:
+        x = x if self.attention is None else x + self.attention(x)
+        added = torch.zeros_like(x) if self.feed_forward is None else self.feed_forward(x)
+        return x + (added if eta is None else eta * added)
+
+
+def linear(weight: Matrix, bias: Tensor | None = None) -> nn.Linear:
+    """A linear map with these weights."""
+    made = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    made.weight = nn.Parameter(weight.detach().clone())
+    if bias is not None:
+        made.bias = nn.Parameter(bias.detach().clone())
+    return made
 
 
 class YunBlock(nn.Module):
@@ -112,23 +175,50 @@ class YunBlock(nn.Module):
         return x + self.feed_forward(x)
 
 
-class PreNormBlock(nn.Module):
-    """The block that is trained in practice: LayerNorm before each part, scores scaled by 1/√dim, GELU."""
+class Block(nn.Module):
+    """The block that is trained in practice, LayerNorm before each part: x + Attn(norm x), then x + FF(norm x).
 
-    def __init__(self, dim: int, heads: int, hidden: int, *, normalizer: Normalizer = softmax(), causal: bool = False):
+    attention: any map of the normalized tokens, to which `forward` hands on what is `seen`, such as a mask
+    """
+
+    def __init__(self, dim: int, attention: nn.Module, feed_forward: nn.Module):
         super().__init__()
         self.norm_1, self.norm_2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attention = SelfAttention(dim, heads, normalizer=normalizer, causal=causal, bias=True)
-        self.feed_forward = FeedForward(dim, hidden, "gelu")
+        self.attention, self.feed_forward = attention, feed_forward
 
-    def forward(self, x: Tokens) -> Tokens:
-        return self.with_weights(x)[0]
+    def forward(self, x: Tokens, *seen: object, rows: slice = slice(None)) -> Float[Tensor, "batch row dim"]:
+        """rows: the tokens that `attention` answers for, all by default; a last layer may be asked for fewer."""
+        x = x[:, rows] + self.attention(self.norm_1(x), *seen)
+        return x + self.feed_forward(self.norm_2(x))
 
     def with_weights(self, x: Tokens) -> tuple[Tokens, Weights]:
-        """The output and this block's attention weights "batch head query key"."""
+        """The output and the attention weights "batch head query key", from an attention that tells them."""
         mixed, weights = self.attention.with_weights(self.norm_1(x))
         x = x + mixed
         return x + self.feed_forward(self.norm_2(x)), weights
+
+
+class Fused(nn.Module):
+    """Multi-head attention with one matrix for all queries, keys and values, and `attend` between it and the way back.
+
+    attend: (q, k, v, and what else `forward` is given) → the mix of each query, all "batch head token dim"
+    """
+
+    def __init__(self, dim: int, heads: int, attend: Callable[..., Tensor]):
+        super().__init__()
+        self.heads, self.attend = heads, attend
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x: Tokens, *seen: object) -> Float[Tensor, "batch row dim"]:
+        q, k, v = rearrange(
+            self.qkv(x), "batch token (three head dim) -> three batch head token dim", three=3, head=self.heads
+        )
+        return self.out(rearrange(self.attend(q, k, v, *seen), "batch head token dim -> batch token (head dim)"))
+
+
+def parameters(model: nn.Module) -> int:
+    """How many numbers the model has learned; what is used in several places, or looped, counts once."""
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 @dataclass(frozen=True)
@@ -164,6 +254,6 @@ def count(model: nn.Module, length: int) -> Counts:
         head_dim=max((layer.head_dim for layer in layers), default=0),
         width=max((layer.dim for layer in layers), default=0),
         hidden=max((table.hidden for table in tables), default=0),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parameters=parameters(model),
         connections=sum(layer.connections(length) for layer in layers),
     )

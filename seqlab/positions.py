@@ -8,16 +8,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def sinusoidal(length: int, dim: int, *, base: float = 10_000.0) -> Float[Tensor, "length dim"]:
-    """Sines in the even, cosines in the odd coordinates, wavelengths from 2π to 2π·base (Vaswani et al. 2017, 3.5)."""
-    angles = _angles(torch.arange(_positive(length, "length")), dim, base)
-    return rearrange(torch.stack([angles.sin(), angles.cos()], dim=-1), "length half two -> length (half two)")
-
-
 def ramp(length: int, dim: int) -> Float[Tensor, "length dim"]:
     """`E = (0, 1, …, n-1)` in every coordinate: token k is moved by k, out of the reach of the others.
 
-    Yun et al. 2019, Theorem 3: with tokens in [0, 1)^d all n shifted tokens are different, which is all the proof needs.
+    Yun et al. 2019, Theorem 3: with tokens in [0, 1)^d all n shifted tokens are different, which is all the proof
+    needs.
     """
     return (
         torch.arange(_positive(length, "length"), dtype=torch.get_default_dtype())[:, None].expand(length, dim).clone()
@@ -25,7 +20,7 @@ def ramp(length: int, dim: int) -> Float[Tensor, "length dim"]:
 
 
 def rotary(
-    x: Float[Tensor, "*batch token dim"], positions: Int[Tensor, token] | None = None, *, base: float = 10_000.0
+    x: Float[Tensor, "*batch token dim"], positions: Int[Tensor, token] | None = None
 ) -> Float[Tensor, "*batch token dim"]:
     """RoPE: turn each pair of coordinates by an angle that grows with the position (Su et al. 2021).
 
@@ -33,7 +28,11 @@ def rotary(
     """
     if positions is None:
         positions = torch.arange(x.shape[-2], device=x.device)
-    angles = _angles(positions, x.shape[-1], base, torch.promote_types(x.dtype, torch.float32)).to(x.dtype)
+    dim, dtype = x.shape[-1], torch.promote_types(x.dtype, torch.float32)
+    if dim < 2 or dim % 2:
+        raise ValueError(f"dim: got {dim}, wanted an even number ≥ 2 (coordinates are turned in pairs)")
+    frequencies = torch.pow(10_000.0, -torch.arange(0, dim, 2, dtype=dtype, device=x.device) / dim)
+    angles = (positions[:, None] * frequencies).to(x.dtype)
     a, b = rearrange(x, "... token (half two) -> two ... token half", two=2)
     turned = torch.stack([a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()], dim=-1)
     return rearrange(turned, "... token half two -> ... token (half two)")
@@ -54,13 +53,6 @@ def alibi(slopes: Float[Tensor, head], n_query: int, n_key: int) -> Float[Tensor
     query = torch.arange(n_query) + n_key - n_query
     distance = (query[:, None] - torch.arange(n_key)[None, :]).abs()
     return -slopes[:, None, None] * distance
-
-
-def _angles(positions: Tensor, dim: int, base: float, dtype: torch.dtype = torch.float32) -> Tensor:
-    if dim < 2 or dim % 2:
-        raise ValueError(f"dim: got {dim}, wanted an even number ≥ 2 (coordinates are turned in pairs)")
-    frequencies = torch.pow(base, -torch.arange(0, dim, 2, dtype=dtype, device=positions.device) / dim)
-    return positions[:, None] * frequencies
 
 
 def _positive(value: int, name: str) -> int:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from seqlab.colours import BLUE, RED
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One assumption of a statement, and whether it holds in the case at hand. The switch is whatever `holds` came from."""
+    """One assumption of a statement, and whether it holds in the case at hand; `holds` is what a switch sets."""
 
     name: str
     text: str
@@ -101,3 +102,25 @@ class Verdict:
             rows.append(f"<div><b>Witness</b> {escape(str(self.witness))}</div>")
         rows += [f"<div><small>{escape(note)}</small></div>" for note in self.notes]
         return f"<div style='border-left:4px solid {colour};padding:.2em .8em;margin:.4em 0'>{''.join(rows)}</div>"
+
+
+def judge(
+    margin: int | float | Fraction,
+    statement: Statement | None,
+    *,
+    witness: Witness | str | Callable[[], Witness | str] | None = None,
+    holds: bool | None = None,
+    checked: int = 0,
+    unit: str = "",
+    notes: Sequence[str] = (),
+) -> Verdict:
+    """The verdict on a statement: it holds where the margin is above zero, or by the rule that `holds` states instead.
+
+    margin:   compared as it is, so that a Fraction is compared exactly, and kept as a float
+    witness:  what refutes the statement: a Witness, a sentence, or a function that makes one and runs on failure only
+    """
+    if margin > 0 if holds is None else holds:
+        return Verdict(True, float(margin), None, statement, checked, unit, notes)
+    found = witness() if callable(witness) else witness
+    found = Witness(found) if isinstance(found, str) else found
+    return Verdict(False, float(margin), found, statement, checked, unit, notes)

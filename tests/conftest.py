@@ -1,23 +1,52 @@
-"""Shapes and types of public functions are enforced while tests run; one torch thread; equal random numbers in every run."""
+"""Shapes and types of functions are enforced while tests run; one torch thread; equal random numbers in every run.
+
+`make test` runs what is not marked slow, `make test-all` everything; both on all cores, the longest files first.
+"""
 
 import os
+import re
+import shutil
+import tempfile
 import time
-from collections import defaultdict
+from collections import Counter
+from datetime import date
 
 import pytest
 from jaxtyping import install_import_hook
 
-import tests.typecheck  # noqa: E402, F401  (the hook looks it up by name)
+import tests.typecheck  # noqa: F401  (the hook looks it up by name)
+from ci.jupyter_browser import INSTALL, chromium
+from tests.places import ROOT
 
-install_import_hook(["seqlab"], "tests.typecheck.checked")
+LONGEST = (
+    "tests/browser/test_labs",
+    "tests/labs/test_labs",
+    "tests/browser",
+    "tests/labs",
+    "tests/kernels",
+    "tests/test_bench_gpu",
+)
+
+_seconds: Counter[str] = Counter()
+_started = time.perf_counter()
+
+
+def is_exact(module: str) -> bool:
+    """Whether a module counts in fractions and knows no shapes: checks of its small functions would outlast a test."""
+    place = ROOT.joinpath(*module.split("."))
+    sources = [file.read_text() for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()]
+    imported = {name for source in sources for name in re.findall(r"^(?:from|import) (\w+)", source, re.M)}
+    return "fractions" in imported and "jaxtyping" not in imported
+
+
+hook = install_import_hook("seqlab", "tests.typecheck.checked").hook
+of_seqlab = hook.should_instrument
+hook.should_instrument = lambda module: of_seqlab(module) and not is_exact(module)
 
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
-
-_seconds: dict[str, float] = defaultdict(float)
-_started = time.perf_counter()
 
 
 @pytest.fixture(autouse=True)
@@ -32,13 +61,32 @@ def own_progress(tmp_path, monkeypatch):
     monkeypatch.setenv("SEQLAB_PROGRESS", str(tmp_path / "progress.json"))
 
 
+def pytest_configure(config):
+    """Workers inherit what a session agrees on: the day, which chooses a lab, and where compiled kernels are kept."""
+    os.environ.setdefault("SEQLAB_DAY", str(date.today().toordinal()))
+    if "SEQLAB_XRAY_CACHE" not in os.environ:
+        folder = os.environ["SEQLAB_XRAY_CACHE"] = tempfile.mkdtemp(prefix="seqlab-xray-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items):
+    """What takes longest begins first; one worker runs all of a file."""
+    items.sort(key=lambda item: [not item.nodeid.startswith(long) for long in LONGEST])
+
+
 def pytest_runtest_logreport(report):
     _seconds["/".join(report.nodeid.split("::")[0].split("/")[:2])] += report.duration
+    _seconds[getattr(report, "worker_id", "")] += report.duration
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say where the time goes."""
+    """Say where the time went, and what did not run."""
+    if chromium() is None:
+        terminalreporter.section("BROWSER TESTS DID NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.write_line(INSTALL)
     terminalreporter.section("where the time goes")
-    for place, seconds in sorted(_seconds.items(), key=lambda item: -item[1])[:12]:
+    workers = {name: _seconds.pop(name) for name in sorted(_seconds) if name.startswith("gw") or not name}
+    for place, seconds in _seconds.most_common(16):
         terminalreporter.write_line(f"{seconds:7.1f} s  {place}")
-    terminalreporter.write_line(f"{time.perf_counter() - _started:7.1f} s  in all")
+    busy = ", ".join(f"{seconds:.0f} s" for seconds in workers.values())
+    terminalreporter.write_line(f"{time.perf_counter() - _started:7.1f} s  in all; busy: {busy}")

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from ci import bench_gpu
+from ci.bench import gpu as bench_gpu
 from kernels.flash import versions
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from seqlab.attention import hardmax
-from seqlab.layers import FeedForward, PreNormBlock, SelfAttention, YunBlock, count
+from seqlab.layers import Block, FeedForward, SelfAttention, YunBlock, count
 
 
 def test_yun_block_is_the_papers_formula():
@@ -28,7 +28,7 @@ def test_count_of_the_papers_class():
 
 
 def test_connections_follow_mask_and_pattern():
-    assert count(PreNormBlock(8, 2, 16, causal=True), 5).connections == 15
+    assert count(Block(8, SelfAttention(8, 2, causal=True), FeedForward(8, 16)), 5).connections == 15
     assert count(SelfAttention(4, 1, pattern=torch.eye(5, dtype=torch.bool)), 5).connections == 5
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from seqlab.positions import alibi, alibi_slopes, ramp, rotary, sinusoidal
+from seqlab.positions import alibi, alibi_slopes, ramp, rotary
 
 
 def test_rotary_scores_depend_on_the_distance_alone():
@@ -16,12 +16,6 @@ def test_rotary_keeps_lengths():
     torch.testing.assert_close(rotary(x).norm(dim=-1), x.norm(dim=-1))
 
 
-def test_sinusoids_alternate_and_start_at_zero():
-    code = sinusoidal(6, 4)
-    assert code[0].tolist() == [0, 1, 0, 1]
-    torch.testing.assert_close(code[:, 0], torch.arange(6.0).sin())
-
-
 def test_ramp_moves_tokens_out_of_each_others_reach():
     x = torch.rand(7, 3) * 0.999 + ramp(7, 3)
     assert (x[1:] > x[:-1]).all()
@@ -33,7 +27,7 @@ def test_alibi_slopes_and_alignment():
     assert bias[0].tolist() == [[-1.0, -0.5, 0.0, -0.5], [-1.5, -1.0, -0.5, 0.0]]
 
 
-@pytest.mark.parametrize("call", [lambda: sinusoidal(4, 3), lambda: ramp(0, 2), lambda: alibi_slopes(0)])
+@pytest.mark.parametrize("call", [lambda: rotary(torch.ones(4, 3)), lambda: ramp(0, 2), lambda: alibi_slopes(0)])
 def test_impossible_sizes_are_refused(call):
     with pytest.raises(ValueError, match="got"):
         call()

@@ -1,12 +1,16 @@
 """The promises of the set-up: pins agree everywhere, the package stays light, missing things get one clear sentence."""
 
 import contextlib
+import json
+import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import tomllib
+import zipfile
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -16,6 +20,9 @@ from packaging.requirements import Requirement
 
 from ci import lock, serve
 from seqlab.course import doctor
+from seqlab.course.claims import load_expectations
+from seqlab.course.gate import exercises
+from seqlab.train import characters
 from tests.places import ROOT
 
 
@@ -70,7 +77,10 @@ def test_the_lock_is_complete_for_this_environment():
 
 
 def test_import_seqlab_is_light():
-    code = "import seqlab, seqlab.attention, seqlab.course, seqlab.train.characters, sys; print(*(m for m in ('plotly', 'ipywidgets', 'anywidget', 'triton', 'IPython') if m in sys.modules))"
+    code = (
+        "import seqlab, seqlab.attention, seqlab.course, seqlab.train.characters, sys; print(*(m for m in ('plotly',"
+        " 'ipywidgets', 'anywidget', 'triton', 'IPython') if m in sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
 
 
@@ -86,11 +96,11 @@ def test_the_doctor_reports_every_lab():
 
 @pytest.mark.parametrize(
     "version, bad",
-    [("3.4.0", True), ("3.6.0", True), ("3.7.0", True), ("3.7.1", False), ("3.3.1", False), (None, False)],
+    [((3, 4, 0), True), ((3, 6, 0), True), ((3, 7, 0), True), ((3, 7, 1), False), ((3, 3, 1), False), (None, False)],
 )
 def test_the_doctor_names_bad_tritons(monkeypatch, version, bad):
-    monkeypatch.setattr(doctor, "_version", lambda name: version)
-    assert any("Hopper" in finding.text for finding in doctor._triton()) == bad
+    monkeypatch.setattr(doctor.versions, "installed", lambda: version)
+    assert any("Hopper" in finding.text for finding in doctor.report()) == bad
 
 
 def test_a_taken_port_is_one_sentence():
@@ -182,3 +192,101 @@ def test_no_distribution_called_kernels_is_pretended():
     assert kernels.__file__.startswith(str(ROOT))
     with pytest.raises(metadata.PackageNotFoundError):
         metadata.version("kernels")
+
+
+INSTALLED = """
+import seqlab
+from seqlab import course, data
+from seqlab.course.claims import load_expectations
+from seqlab.course.gate import exercises
+from seqlab.course.rooms import PACKAGE
+from seqlab.train import characters
+from seqlab.tiles.kernel_view import HERE
+print(seqlab.__file__)
+print(len(exercises()), len(load_expectations()), len(data.austen()) > 600_000, characters.load().config.layers)
+print(sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*") if path.suffix in (".json", ".js", ".css")))
+"""
+
+
+def test_an_installed_wheel_finds_its_claims_data_and_exercises(tmp_path):
+    """The wheel is unpacked into an empty folder, far from the repository."""
+    source = tmp_path / "source"
+    for part in ("seqlab", "kernels"):
+        shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(tmp_path),
+        str(source),
+    ]
+    subprocess.run(build, check=True, capture_output=True)
+    wheel, site = next(tmp_path.glob("*.whl")), tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    words, environment = [sys.executable, "-c", INSTALLED], {**os.environ, "PYTHONPATH": str(site)}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    place, numbers, files = done.stdout.splitlines()
+    assert place.startswith(str(site))
+    assert numbers == f"{len(exercises())} {len(load_expectations())} True {characters.load().config.layers}"
+    here = [p.relative_to(ROOT / "seqlab").as_posix() for p in (ROOT / "seqlab").rglob("*")]
+    assert files == repr(sorted(p for p in here if p.endswith((".json", ".js", ".css"))))
+
+
+@pytest.mark.parametrize("name", ["torch.py", "einops.py", "kernels.py", "kernels/__init__.py"])
+def test_a_file_that_hides_a_module_is_named(name, tmp_path):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", "import seqlab"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    sentence = done.stderr.splitlines()[-1]
+    assert done.returncode and sentence.startswith("ImportError: seqlab needs") and str(tmp_path / name) in sentence
+    assert "rename it" in sentence
+
+
+def test_another_kernels_package_is_named(tmp_path):
+    """As after pip install kernels: it stands in the environment, before our own."""
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels" / "__init__.py").write_text("")
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; import seqlab"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "ImportError: seqlab needs the one in" in done.stderr and "pip uninstall it" in done.stderr
+
+
+def test_the_kernel_is_isolated(tmp_path):
+    """No PYTHONPATH, no start-up files, and a learner's torch.py does not hide torch."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ci.kernel"], cwd=ROOT, env={**os.environ, "SEQLAB_SHARE": str(tmp_path)}, check=True
+    )
+    assert done.returncode == 0
+    spec = json.loads((tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json").read_text())
+    assert "-I" in spec["argv"] and "--InteractiveShellApp.ignore_cwd=True" in spec["argv"]
+    assert spec["env"]["IPYTHONDIR"].startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PIP_USER", "PIP_TARGET"])
+def test_make_leaves_out_what_a_user_has_set(name):
+    """Seen by a command that make runs."""
+    words = ["make", "-f", "-", "show"]
+    makefile = (ROOT / "Makefile").read_text() + f"\nshow:\n\t@echo [$${name}]\n"
+    done = subprocess.run(
+        words, cwd=ROOT, env={**os.environ, name: "1"}, input=makefile, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == ("[0]" if name == "PIP_USER" else "[]"), done.stderr
+
+
+def test_a_pip_setting_that_sends_packages_elsewhere_is_named(tmp_path):
+    (tmp_path / "pip.conf").write_text("[global]\ntarget = /nowhere\n")
+    code = "from ci import bootstrap; import sys; bootstrap.PYTHON = sys.executable; bootstrap.check_pip()"
+    environment = {**os.environ, "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and "target='/nowhere'" in done.stderr and "pip config debug" in done.stderr

@@ -1,4 +1,5 @@
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from seqlab.layers import YunBlock
 from seqlab.names import equivariance
 from seqlab.names.separation import BETAS, exact_names, names, separation, subsets
 from seqlab.positions import ramp
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 
 def test_a_failing_verdict_needs_a_witness():
@@ -26,6 +27,23 @@ def test_verdicts_read_well():
     assert "✗</span> fails" in page and "x = 3" in page and "✗ broken:" in page
     with pytest.raises(ValueError, match="no hypothesis"):
         statement.under(large=True)
+
+
+def test_judge_goes_by_the_margin_or_by_a_stated_rule():
+    statement = Statement("lemma", "A Paper, Lemma 1", "It is so.")
+    never = lambda: pytest.fail("a verdict that holds needs no witness")
+    good = judge(Fraction(1, 4), statement, witness=never, checked=3, unit="ids", notes=("a note",))
+    assert good == Verdict(True, 0.25, None, statement, 3, "ids", ("a note",))
+    assert judge(Fraction(1, 10**400), statement)  # compared before it is rounded to 0.0
+    assert judge(0, statement, holds=True) and judge(0.0, None, holds=True, witness="unused").witness is None
+    for witness in (Witness("x = 3", (3,)), lambda: Witness("x = 3", (3,))):
+        bad = judge(-1, statement, witness=witness)
+        assert bad == Verdict(False, -1.0, Witness("x = 3", (3,)), statement)
+    assert judge(0, statement, witness="x = 3").witness == Witness("x = 3")
+    assert not judge(math.nan, statement, witness=lambda: "nothing compares with nan")
+    assert not judge(0.5, statement, witness="not by this rule", holds=False)
+    with pytest.raises(ValueError, match="witness"):
+        judge(-1, statement)
 
 
 def test_html_is_escaped():

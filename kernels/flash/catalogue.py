@@ -129,9 +129,17 @@ def constexprs(
     """The compile-time arguments of a kernel. Dims are padded to a power of two, 16 at least: the least a dot takes."""
     block_d, block_v = (max(16, 1 << (size - 1).bit_length()) for size in (dim, value))
     return {
-        "DIM": dim, "VALUE": value, "BLOCK_D": block_d, "BLOCK_V": block_v, "BLOCK_Q": block_q, "BLOCK_K": block_k,
-        "CAUSAL": causal, "EVEN": even, "WIDE": wide, "FORM": form,
-    }  # fmt: skip
+        "DIM": dim,
+        "VALUE": value,
+        "BLOCK_D": block_d,
+        "BLOCK_V": block_v,
+        "BLOCK_Q": block_q,
+        "BLOCK_K": block_k,
+        "CAUSAL": causal,
+        "EVEN": even,
+        "WIDE": wide,
+        "FORM": form,
+    }
 
 
 def default_form(arch: str, dtype: str) -> str:

@@ -1,4 +1,7 @@
-"""Start the Triton kernels: shapes, strides, grids, tiles, and the layout's lists. `impl="triton"` and `impl="interpret"`."""
+"""Start the Triton kernels: shapes, strides, grids, tiles, and the layout's lists.
+
+`impl="triton"` and `impl="interpret"`.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,9 @@ def _prepare(q: Tensor, k: Tensor, v: Tensor, spec: Spec) -> tuple[Tensor, Tenso
 
 
 def _rows_of_numbers(x: Tensor) -> Tensor:
-    """x itself, or a copy where the numbers of a row have gaps, or rows are so far apart that a tile's offsets need 64 bits."""
+    """x itself, or a copy where the numbers of a row have gaps, or rows are so far apart that a tile's offsets need 64
+    bits.
+    """
     close = x.stride(-1) == 1 or x.shape[-1] == 1
     return x if close and abs(x.stride(2)) * 128 < 2**31 else x.contiguous()
 
@@ -202,7 +207,9 @@ def _row_lists(layout: BlockLayout, causal: bool) -> dict[str, object]:
 
 
 def _column_lists(layout: BlockLayout, causal: bool) -> dict[str, object]:
-    """For each block of keys: query blocks cut by the diagonal, then those that see it whole, then the last, partial one."""
+    """For each block of keys: query blocks cut by the diagonal, then those that see it whole, then the last, partial
+    one.
+    """
     diagonal = layout.n_key - layout.n_query
 
     def split(column: Tensor, row: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -222,7 +229,8 @@ def _listed(offsets: Tensor, indices: Tensor, layout: BlockLayout, key: tuple, s
     if key not in kept:
         heads, count = offsets.shape[0], offsets.shape[1] - 1
         sizes = (offsets[:, 1:] - offsets[:, :-1]).flatten().long()
-        owner = torch.repeat_interleave(torch.arange(heads * count, device=indices.device), sizes)
+        every = torch.arange(heads * count, dtype=torch.long, device=indices.device)
+        owner = torch.repeat_interleave(every, sizes)
         seen, cut, whole = split(owner % count, indices.long())
 
         def per_owner(flags: Tensor) -> Tensor:
@@ -240,10 +248,14 @@ def _listed(offsets: Tensor, indices: Tensor, layout: BlockLayout, key: tuple, s
 
         order = torch.argsort(begins.view(heads, count) - ends.view(heads, count), stable=True)
         kept[key] = {
-            "offsets": table(begins, ends), "edges": table(edges, edges), "tails": table(tails, tails),
-            "indices": indices[seen].contiguous(), "order": table(order, order),
-            "stride_lh": 0 if heads == 1 else count + 1, "kept": offsets,
-        }  # fmt: skip
+            "offsets": table(begins, ends),
+            "edges": table(edges, edges),
+            "tails": table(tails, tails),
+            "indices": indices[seen].contiguous(),
+            "order": table(order, order),
+            "stride_lh": 0 if heads == 1 else count + 1,
+            "kept": offsets,
+        }
     return kept[key]
 
 

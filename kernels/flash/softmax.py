@@ -177,7 +177,10 @@ def backward_key(
     DIM: tl.constexpr, VALUE: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_V: tl.constexpr, BLOCK_Q: tl.constexpr,
     BLOCK_K: tl.constexpr, CAUSAL: tl.constexpr, EVEN: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
-    """dK and dV for one tile of keys, over the query heads of its group. Scores are [key, query]: none is transposed."""
+    """dK and dV for one tile of keys, over the query heads of its group.
+
+    Scores are [key, query]: none is transposed.
+    """
     i_column, i_kv, i_batch = place(order, 0, False)
     o_query, o_key = tl.arange(0, BLOCK_Q), tl.arange(0, BLOCK_K)
     o_dim, o_value = tl.arange(0, BLOCK_D), tl.arange(0, BLOCK_V)

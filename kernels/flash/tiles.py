@@ -1,11 +1,12 @@
-"""What the softmax and the sigmoid kernels share: where a program works, which tiles it walks, how it loads and scores one.
+"""What the softmax and the sigmoid kernels share: where a program works, which tiles it walks, how it loads and scores
+one.
 
 Every program owns one tile of rows of one head and walks a list of tiles. The list has two parts: inner tiles, seen
 whole, where nothing is masked, and edge tiles, cut by the causal diagonal or by the end of the sequence. A mask costs
 work on every score, so only the edge tiles pay for one.
 
-Addresses are 64-bit from the tensor to the head. Inside a head they are 32-bit where all its rows fit into 2³¹ elements,
-and 64-bit, WIDE, where they do not: that makes a kernel some percent longer, mostly before its loop.
+Addresses are 64-bit from the tensor to the head. Inside a head they are 32-bit where all its rows fit into 2³¹
+elements, and 64-bit, WIDE, where they do not: that makes a kernel some percent longer, mostly before its loop.
 
 Names: b_ the values of a tile, p_ pointers, o_ offsets, i_ an index, m_ a mask.
 """
@@ -30,7 +31,10 @@ def row_tiles(
     i_row, i_head, offsets, edges, stride_lh, n_query, n_key,
     BLOCK_Q: tl.constexpr, BLOCK_K: tl.constexpr, CAUSAL: tl.constexpr,
 ):  # fmt: skip
-    """Key tiles for one tile of queries: [begin, inner) seen whole, [inner, end) in part. With a layout: places in its list."""
+    """Key tiles for one tile of queries: [begin, inner) seen whole, [inner, end) in part.
+
+    With a layout: places in its list.
+    """
     if offsets is not None:
         begin = tl.load(offsets + i_head * stride_lh + i_row)
         inner = tl.load(edges + i_head * stride_lh + i_row)
@@ -51,7 +55,9 @@ def column_tiles(
     i_column, i_head, offsets, edges, tails, stride_lh, n_query, n_key,
     BLOCK_Q: tl.constexpr, BLOCK_K: tl.constexpr, CAUSAL: tl.constexpr,
 ):  # fmt: skip
-    """Query tiles for one tile of keys: [begin, whole) cut by the diagonal, [whole, tail) whole, [tail, end) the last, partial one."""
+    """Query tiles for one tile of keys: [begin, whole) cut by the diagonal, [whole, tail) whole, [tail, end) the last,
+    partial one.
+    """
     if offsets is not None:
         begin = tl.load(offsets + i_head * stride_lh + i_column)
         whole = tl.load(edges + i_head * stride_lh + i_column)

@@ -65,8 +65,9 @@ def require(impl: str, q: Tensor) -> None:
     if impl == "triton":
         if q.device.type != "cuda":
             raise RuntimeError(
-                f"impl='triton': needs tensors on a GPU, q is on {q.device.type}. Without a GPU, impl='interpret' runs "
-                "the same kernels in Triton's interpreter (TRITON_INTERPRET=1, which kernels sets by itself when no GPU is there)"
+                f"impl='triton': needs tensors on a GPU, q is on {q.device.type}. Without a GPU, impl='interpret' runs"
+                " the same kernels in Triton's interpreter (TRITON_INTERPRET=1, which kernels sets by itself when no"
+                " GPU is there)"
             )
         problem = trouble(q.device)
         if problem is not None:
@@ -74,7 +75,8 @@ def require(impl: str, q: Tensor) -> None:
         return
     if q.dtype == torch.bfloat16:
         raise TypeError(
-            "q: got bfloat16, which Triton's interpreter computes wrongly without saying so; use float32 or float16, or impl='tiled'"
+            "q: got bfloat16, which Triton's interpreter computes wrongly without saying so; use float32 or float16, or"
+            " impl='tiled'"
         )
     if q.device.type not in ("cpu", "meta"):
         raise RuntimeError(f"impl='interpret': needs tensors on the CPU, q is on {q.device.type}; use impl='triton'")
@@ -83,8 +85,9 @@ def require(impl: str, q: Tensor) -> None:
         raise RuntimeError(f"impl='interpret': {problem}")
     if not interpreting():
         raise RuntimeError(
-            "impl='interpret': Triton was imported as a compiler in this process. Set TRITON_INTERPRET=1 in the environment "
-            "before Python starts (kernels does so by itself where no GPU is, if it is imported before Triton)"
+            "impl='interpret': Triton was imported as a compiler in this process. Set TRITON_INTERPRET=1 in the"
+            " environment before Python starts (kernels does so by itself where no GPU is, if it is imported before"
+            " Triton)"
         )
 
 

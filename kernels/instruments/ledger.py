@@ -6,7 +6,8 @@
     book.kernels["sigmoid.forward"]                             one of them
     closed_form("forward", …)                                   the same numbers from a formula
 
-Masked-out elements are not loaded and do not count. Sums run in full: padding to whole tiles is work that a GPU does too.
+Masked-out elements are not loaded and do not count. Sums run in full: padding to whole tiles is work that a GPU does
+too.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Counts:
 
 @dataclass
 class Ledger:
-    """Counts for each kernel that ran, under its file and name; an attribute of `Counts` is the sum over all of them."""
+    """Counts for each kernel that ran, by file and name; an attribute of `Counts` is the sum over all of them."""
 
     kernels: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
 
@@ -233,9 +234,9 @@ def closed_form(
 
 
 def _visited(n_query, n_key, block_q, block_k, causal, layout, heads) -> Tensor:
-    row = torch.arange(-(-n_query // block_q))[:, None]
-    column = torch.arange(-(-n_key // block_k))[None, :]
-    seen = torch.ones(row.shape[0], column.shape[1], dtype=torch.bool)
+    row = torch.arange(-(-n_query // block_q), dtype=torch.long, device="cpu")[:, None]
+    column = torch.arange(-(-n_key // block_k), dtype=torch.long, device="cpu")[None, :]
+    seen = torch.ones(row.shape[0], column.shape[1], dtype=torch.bool, device="cpu")
     if causal:
         seen = column * block_k <= row * block_q + block_q - 1 + n_key - n_query
     if layout is None:
@@ -245,7 +246,8 @@ def _visited(n_query, n_key, block_q, block_k, causal, layout, heads) -> Tensor:
 
 def _tile_rows(length: int, block: int) -> Tensor:
     """How many real rows each tile has."""
-    return (length - torch.arange(-(-length // block)) * block).clamp(max=block)
+    tile = torch.arange(-(-length // block), dtype=torch.long, device="cpu")
+    return (length - tile * block).clamp(max=block)
 
 
 def _item_bytes(pointers) -> int:

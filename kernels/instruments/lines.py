@@ -52,7 +52,7 @@ def of_ttir(text: str) -> tuple[list[Chain], dict[Place, set[Place]]]:
 
 
 def of_assembly(text: str) -> list[Chain]:
-    """The chain of each line of PTX or AMD assembly: that of the last `.loc` above it; () for what is no instruction."""
+    """The chain of each line of PTX or AMD assembly: the last `.loc` above it; () for what is no instruction."""
     lines = text.splitlines()
     files = {}
     for line in lines:

@@ -1,7 +1,7 @@
 """How many warps of a kernel fit on one multiprocessor, and what runs out first.
 
-NVIDIA: CUDA C++ Programming Guide, "Technical Specifications per Compute Capability"; registers are handed out to a warp
-in 256s and stay within one of four partitions, and the driver keeps 1 KiB of shared memory of each block. Tensor
+NVIDIA: CUDA C++ Programming Guide, "Technical Specifications per Compute Capability"; registers are handed out to a
+warp in 256s and stay within one of four partitions, and the driver keeps 1 KiB of shared memory of each block. Tensor
 memory, 512 columns: PTX ISA, "Tensor Memory". AMD: LLVM's AMDGPU subtarget of gfx942 (8 waves for each of 4 SIMDs,
 512 vector registers a lane in 8s) and 64 KiB of LDS, "CDNA 3 Instruction Set Architecture".
 """

@@ -65,8 +65,10 @@ LEFT_OUT = (
 
 @dataclass(frozen=True)
 class Roofline:
-    """seconds: at least this long;  binds: the limit that says so;  limits: seconds of each;  left_out: what is not modelled.
-
+    """seconds:  at least this long
+    binds:    the limit that says so
+    limits:   seconds of each
+    left_out: what is not modelled
     measured: seconds that a run really took, where one was made.
     """
 
@@ -104,7 +106,8 @@ def roofline(
 ) -> Roofline:
     """The limits of one kernel for `work` on `device` (a name in DEVICES, or the result of `this_cpu()`).
 
-    report:      the kernel's X-ray for the device's architecture; None leaves out special-function units and issue slots
+    report:      the kernel's X-ray for the device's architecture; None leaves out special-function units and issue
+                 slots
     work:        from `closed_form` or the ledger, with the tiles of the report
     compulsory:  bytes that must cross the memory bus, each tensor once; `work.moved` (no cache at all) when None
     measured:    seconds of a real run on that device, such as from `seconds`, to stand beside the limits
@@ -149,22 +152,29 @@ PRODUCTS = {"forward": 2, "dq": 3, "dkdv": 4}  # matrix products of tiles in one
 
 @cache
 def this_cpu() -> Device:
-    """This machine, measured now on the threads that PyTorch uses: a large matrix product, and a copy that no cache holds."""
+    """This machine, measured now on the threads that PyTorch uses: a large matrix product, and a copy that no cache
+    holds.
+    """
     import torch
 
     def rate(run: Callable[[], object], amount: float) -> float:
         return amount / seconds(run)
 
-    a = torch.randn(1024, 1024)
-    big = torch.empty(1 << 24)
-    other = torch.ones(1 << 24)
+    a = torch.randn(1024, 1024, dtype=torch.float32, device="cpu")
+    big, other = torch.ones(2, 1 << 24, dtype=torch.float32, device="cpu")
     matrix = rate(lambda: a @ a, 2 * 1024**3)
     memory = rate(lambda: big.copy_(other), 2 * big.nbytes)
     threads = torch.get_num_threads()
     return Device(
-        f"this CPU, {threads} thread{'s' * (threads > 1)}", "cpu", matrix, matrix, memory, threads, 0.0,
+        f"this CPU, {threads} thread{'s' * (threads > 1)}",
+        "cpu",
+        matrix,
+        matrix,
+        memory,
+        threads,
+        0.0,
         note=f"measured; {os.cpu_count()} cores; float32",
-    )  # fmt: skip
+    )
 
 
 def seconds(run: Callable[[], object], repeats: int = 5) -> float:

@@ -5,8 +5,8 @@
     print(report)                                                registers, occupancy, instruction mix
     compare(report, other)                                       two kernels side by side
 
-Nothing runs on a GPU: ptxas and LLVM come with Triton, and a process of its own compiles (kernels.instruments.worker), so this
-works where TRITON_INTERPRET=1 is set. Counts are static: instructions in the code, not instructions executed.
+Nothing runs on a GPU: ptxas and LLVM come with Triton, and a process of its own compiles (kernels.instruments.worker),
+so this works where TRITON_INTERPRET=1 is set. Counts are static: instructions in the code, not instructions executed.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ def xray(
 
     kernel: a name of kernels.flash.catalogue.KERNELS, specialised by `config` (dtype="fp16", dim=64, causal=True, …);
     or a @triton.jit function, also one of a notebook cell, or "module:function". Then signature gives the types of its
-    arguments ({"p_q": "*fp16", "n": "i32"}), constants the values of tl.constexpr and of what equals 1, and divisible the
-    names of what is a multiple of 16, as Triton's own launcher would find.
+    arguments ({"p_q": "*fp16", "n": "i32"}), constants the values of tl.constexpr and of what equals 1, and divisible
+    the names of what is a multiple of 16, as Triton's own launcher would find.
     Raises XrayError: unknown kernel or architecture, arguments that do not match, or a kernel that does not compile.
     """
     start = time.perf_counter()

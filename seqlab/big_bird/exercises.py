@@ -2,6 +2,7 @@
 
 import torch
 
+from seqlab.course.cases import normal
 from seqlab.course.check import Exercise, Mutant
 
 
@@ -9,7 +10,8 @@ def window_keys(keys, window):
     """Beside each block the `window` blocks around it (odd), itself in the middle.
     keys: (block, token, dim) -> (block, window * token, dim)
 
-    Roll the blocks instead of picking them one by one. What a roll brings around the end is no neighbour: make it zeros.
+    Roll the blocks instead of picking them one by one.
+    What a roll brings around the end is no neighbour: make it zeros.
     """
     blocks, reach = len(keys), window // 2
     place = torch.arange(blocks)
@@ -41,39 +43,26 @@ def random_blocks(ranks, taken, count):
     return torch.zeros_like(taken).scatter(1, chosen, True)
 
 
-def _blocks(count, token, dim):
-    return torch.arange(1.0, count * token * dim + 1).reshape(count, token, dim)
+def _blocks(*shape):
+    return torch.arange(1.0, 1 + torch.Size(shape).numel()).reshape(shape)
 
 
-def _no_wrap(arguments, result):
-    keys, window = arguments
-    size, reach = keys.shape[1], window // 2
-    for block in range(len(keys)):
-        for part in range(window):
-            at = block + part - reach
-            if not 0 <= at < len(keys) and result[block, part * size : (part + 1) * size].any():
-                return f"block {block} has no neighbour {at - block:+d}, so its part {part} is zeros."
+def _parts(result, keys, window):
+    """For every block and part of its row: (block, part, the block that belongs there, what stands there)."""
+    rows = result.unflatten(1, (window, -1))
+    return [(i, part, i + part - window // 2, rows[i, part]) for i in range(len(keys)) for part in range(window)]
 
 
-def _neighbours(arguments, result):
-    keys, window = arguments
-    size, reach = keys.shape[1], window // 2
-    for block in range(len(keys)):
-        for part in range(window):
-            at = block + part - reach
-            if 0 <= at < len(keys) and not torch.equal(result[block, part * size : (part + 1) * size], keys[at]):
-                return f"part {part} of block {block} is not block {at}."
+def _no_wrap(result, keys, window):
+    for block, part, at, got in _parts(result, keys, window):
+        if not 0 <= at < len(keys) and got.any():
+            return f"block {block} has no neighbour {at - block:+d}, so its part {part} is zeros."
 
 
-def _rolled(sign=-1, reaches=lambda window: range(-(window // 2), window // 2 + 1), wrap=False):
-    def run(keys, window):
-        place, parts = torch.arange(len(keys)), []
-        for shift in reaches(window):
-            inside = (place + shift >= 0) & (place + shift < len(keys)) | wrap
-            parts.append(torch.roll(keys, sign * shift, dims=0) * inside[:, None, None])
-        return torch.cat(parts, dim=1)
-
-    return run
+def _neighbours(result, keys, window):
+    for block, part, at, got in _parts(result, keys, window):
+        if 0 <= at < len(keys) and not torch.equal(got, keys[at]):
+            return f"part {part} of block {block} is not block {at}."
 
 
 WINDOW = Exercise(
@@ -92,75 +81,56 @@ WINDOW = Exercise(
         ("has the neighbours in order", _neighbours),
     ),
     hints=(
-        "torch.roll(keys, -1, dims=0) puts block i + 1 at place i, for all blocks at once. Only the last place gets a wrong one.",
-        "For shift from -(window // 2) to window // 2: roll by -shift, and multiply with a mask of the places where 0 <= place + shift < blocks.",
+        "torch.roll(keys, -1, dims=0) puts block i + 1 at place i, for all blocks at once. "
+        "Only the last place gets a wrong one.",
+        "For shift from -(window // 2) to window // 2: roll by -shift, "
+        "and multiply with a mask of the places where 0 <= place + shift < blocks.",
         "parts.append(torch.roll(keys, -shift, dims=0) * inside[:, None, None]); at the end torch.cat(parts, dim=1).",
     ),
     mutants=(
         Mutant(
-            _rolled(wrap=True),
+            {" * inside[:, None, None]": ""},
             "puts zeros where there is no neighbour",
             "A roll goes around: the first block sees the last one. Blank what came from the other end.",
         ),
         Mutant(
-            _rolled(sign=1),
+            {"-shift": "shift"},
             "has the neighbours in order",
-            "This rolls the wrong way: roll by +1 puts block i - 1 at place i, but the part on the right wants block i + 1.",
+            "This rolls the wrong way: roll by +1 puts block i - 1 at place i, "
+            "but the part on the right wants block i + 1.",
         ),
         Mutant(
-            _rolled(reaches=lambda window: range(-window + 1, 1)),
+            {"-reach, reach + 1": "1 - window, 1"},
             "puts zeros where there is no neighbour",
             "This window only looks back. The block itself belongs in the middle.",
         ),
         Mutant(
-            lambda keys, window: window_keys(keys, window).unflatten(1, (window, -1)).transpose(1, 2).flatten(1, 2),
+            {"torch.cat(parts, dim=1)": "torch.stack(parts, dim=2).flatten(1, 2)"},
             "puts zeros where there is no neighbour",
-            "The tokens of the neighbours are interleaved. Whole blocks stand side by side: concatenate along the token axis.",
+            "The tokens of the neighbours are interleaved. "
+            "Whole blocks stand side by side: concatenate along the token axis.",
         ),
     ),
 )
 
 
-def _rows(arguments, result):
-    _, tokens = arguments
+def _rows(result, allowed, tokens):
     for t in tokens:
         if not result[t].all():
-            return f"token {t} is global, but does not see token {int((~result[t]).nonzero()[0])}."
+            return f"token {t} is global, but does not see token {(~result[t]).nonzero()[0].item()}."
 
 
-def _columns(arguments, result):
-    _, tokens = arguments
+def _columns(result, allowed, tokens):
     for t in tokens:
         if not result[:, t].all():
-            return f"token {t} is global, but token {int((~result[:, t]).nonzero()[0])} does not see it."
+            return f"token {t} is global, but token {(~result[:, t]).nonzero()[0].item()} does not see it."
 
 
-def _rest(arguments, result):
-    allowed, tokens = arguments
+def _rest(result, allowed, tokens):
     others = torch.ones(len(allowed), dtype=torch.bool)
     others[tokens] = False
-    changed = (result != allowed) & others[:, None] & others
-    if changed.any():
-        query, key = changed.nonzero()[0].tolist()
+    for query, key in ((result != allowed) & others[:, None] & others).nonzero():
         return f"neither {query} nor {key} is global, so what was between them must stay."
-
-
-def _corner(allowed, tokens):
-    allowed = allowed.clone()
-    allowed[torch.tensor(tokens)[:, None], torch.tensor(tokens)] = True
-    return allowed
-
-
-def _only(rows, columns):
-    def run(allowed, tokens):
-        allowed = allowed.clone()
-        if rows:
-            allowed[tokens, :] = True
-        if columns:
-            allowed[:, tokens] = True
-        return allowed
-
-    return run
 
 
 GLOBAL = Exercise(
@@ -186,22 +156,22 @@ GLOBAL = Exercise(
     ),
     mutants=(
         Mutant(
-            _only(False, True),
+            {"allowed[tokens, :] = True": "pass"},
             "lets global tokens see all",
             "Columns only: everyone hears the global token, but it hears nobody, so it has nothing to pass on.",
         ),
         Mutant(
-            _only(True, False),
+            {"allowed[:, tokens] = True": "pass"},
             "lets all see global tokens",
             "Rows only: the global token hears everyone, but nobody hears it.",
         ),
         Mutant(
-            _corner,
+            {"[tokens, :]": "[torch.tensor(tokens)[:, None], tokens]", "allowed[:, tokens] = True": "pass"},
             "lets global tokens see all",
             "Only the crossings of global rows with global columns are set. A whole row and a whole column are wanted.",
         ),
         Mutant(
-            lambda allowed, tokens: torch.ones_like(allowed),
+            {"return allowed": "return torch.ones_like(allowed)"},
             "leaves the rest alone",
             "Everything is set: that is full attention.",
         ),
@@ -209,45 +179,29 @@ GLOBAL = Exercise(
 )
 
 
-def _drawing(blocks, window, relays, count, seed, rows=slice(None)):
+def _drawing(blocks, window, relays, count, rows=slice(None)):
     place = torch.arange(blocks)
     taken = (place[:, None] - place).abs() <= window // 2
     taken[:, relays] = True
-    ranks = torch.rand(blocks, blocks, generator=torch.Generator().manual_seed(seed))
-    return ranks[rows], taken[rows], count
+    return normal(blocks, blocks)[rows], taken[rows], count
 
 
-def _distinct(arguments, result):
-    _, taken, count = arguments
-    per_row = result.sum(1)
-    if (per_row != count).any():
-        row = int((per_row != count).nonzero()[0])
-        return f"query block {row} has {int(per_row[row])} random blocks; wanted {count} different ones."
+def _distinct(result, ranks, taken, count):
+    for row, got in enumerate(result.sum(1)):
+        if got != count:
+            return f"query block {row} has {got} random blocks; wanted {count} different ones."
 
 
-def _free(arguments, result):
-    _, taken, _ = arguments
-    if (result & taken).any():
-        row, key = (result & taken).nonzero()[0].tolist()
+def _free(result, ranks, taken, count):
+    for row, key in (result & taken).nonzero():
         return f"query block {row} draws block {key}, which it sees already: that key would count twice in the softmax."
 
 
-def _smallest(arguments, result):
-    ranks, taken, count = arguments
+def _smallest(result, ranks, taken, count):
     for row in range(len(ranks)):
         left = ranks[row][~taken[row] & ~result[row]]
         if count and len(left) and ranks[row][result[row]].max() > left.min():
             return f"query block {row} passes over a free block with a smaller rank than one it draws."
-
-
-def _one_for_all(ranks, taken, count):
-    return random_blocks(ranks[:1].expand_as(ranks), taken, count)
-
-
-def _repeats(ranks, taken, count):
-    free = ranks.masked_fill(taken, float("inf"))
-    places = torch.stack([free.roll(i, 1).argmin(1).sub(i) % len(ranks) for i in range(max(count, 1))], 1)
-    return torch.zeros_like(taken).scatter(1, places[:, :count], True)
 
 
 RANDOM = Exercise(
@@ -255,12 +209,12 @@ RANDOM = Exercise(
     title="A random plan without duplicates.",
     reference=random_blocks,
     cases=lambda: [
-        _drawing(4, 1, [0], 1, 0),
-        _drawing(6, 3, [0], 2, 1),
-        _drawing(8, 3, [0, 7], 3, 2),
-        _drawing(8, 3, [0, 7], 2, 5, rows=slice(1, 6)),
-        _drawing(9, 1, [], 8, 3),
-        _drawing(7, 3, [0, 6], 0, 4),
+        _drawing(4, 1, [0], 1),
+        _drawing(6, 3, [0], 2),
+        _drawing(8, 3, [0, 7], 3),
+        _drawing(8, 3, [0, 7], 2, rows=slice(1, 6)),
+        _drawing(9, 1, [], 8),
+        _drawing(7, 3, [0, 6], 0),
     ],
     properties=(
         ("draws `count` different blocks", _distinct),
@@ -269,37 +223,37 @@ RANDOM = Exercise(
     ),
     hints=(
         "A shuffle cannot repeat itself: sort the random ranks of a row, and take the first blocks of that order.",
-        "Give the taken blocks a rank that never wins: ranks.masked_fill(taken, float('inf')). Then argsort along the keys.",
-        "chosen = ranks.masked_fill(taken, float('inf')).argsort(dim=1)[:, :count]; torch.zeros_like(taken).scatter(1, chosen, True).",
+        "Give the taken blocks a rank that never wins: ranks.masked_fill(taken, float('inf')). "
+        "Then argsort along the keys.",
+        "chosen = ranks.masked_fill(taken, float('inf')).argsort(dim=1)[:, :count]; "
+        "torch.zeros_like(taken).scatter(1, chosen, True).",
     ),
     mutants=(
         Mutant(
-            lambda ranks, taken, count: random_blocks(ranks, torch.zeros_like(taken), count),
+            {'.masked_fill(taken, float("inf"))': ""},
             "draws only free blocks",
             "Window and global blocks take part in the draw. Put them out of the running first.",
         ),
         Mutant(
-            lambda ranks, taken, count: random_blocks(ranks, torch.zeros_like(taken), count) & ~taken,
+            {'.masked_fill(taken, float("inf"))': "", "chosen, True)": "chosen, True) & ~taken"},
             "draws `count` different blocks",
             "Taken blocks are drawn and then thrown away, so some rows come out short. Exclude them before the draw.",
         ),
         Mutant(
-            _repeats,
+            {":count": ":min(count, 1)"},
             "draws `count` different blocks",
             "Each draw forgets the one before, so the same block comes again. Draw once, without putting back.",
         ),
         Mutant(
-            lambda ranks, taken, count: random_blocks(-ranks, taken, count),
+            {"ranks.masked_fill": "(-ranks).masked_fill"},
             "draws the smallest ranks",
             "These are the largest ranks. The draw is just as random, but the smallest were asked for.",
         ),
         Mutant(
-            _one_for_all,
+            {"ranks.masked_fill": "ranks[:1].expand_as(ranks).masked_fill"},
             "draws the smallest ranks",
-            "Every query block uses the ranks of the first row, so they all draw the same blocks and nobody new is reached.",
+            "Every query block uses the ranks of the first row, "
+            "so they all draw the same blocks and nobody new is reached.",
         ),
     ),
 )
-
-
-EXERCISES = (WINDOW, GLOBAL, RANDOM)

@@ -126,12 +126,6 @@ class Plan:
             drawn.grid()[:, drawn.front :, drawn.front :], self.block, n_query=length, n_key=length
         )
 
-    @property
-    def keys_per_query(self) -> int:
-        """What a middle query sees: (g + w + r) b, and the single global tokens."""
-        blocks = len(self.global_blocks) + self.window + self.random_blocks
-        return blocks * self.block + self.extra + len(self.global_tokens)
-
     def inner_products(self, n: int) -> int:
         """(query, key) pairs at n tokens, all heads of the plan together: linear in n."""
         return self.pattern().at(n).connections()[0]

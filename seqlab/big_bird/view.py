@@ -15,8 +15,10 @@ from seqlab import patterns
 from seqlab.big_bird import small_world
 from seqlab.big_bird.small_world import SmallWorld
 from seqlab.colours import BLUE, GREEN, ORANGE
+from seqlab.draw.svg import Inside, Markup, element, path, picture, rect, table, text
 from seqlab.patterns import Instance
 from seqlab.patterns.runs import Runs, expand
+from seqlab.widgets.view import Beside, View, bold, side_by_side, status, wide
 
 Kinds, Steps = UInt8[np.ndarray, "row column"], Float[np.ndarray, "block"]
 
@@ -24,16 +26,35 @@ LENGTHS = (64, 100, 128, 256, 500, 512, 1000, 1024, 2000, 2048, 4000, 4096)
 BLOCKS = (8, 16, 32, 64, 128)
 SIDE = 320  # pixels of both pictures
 CROWDED = 64  # blocks up to which all edges are drawn
-KINDS = ("window", "global", "random")
 WINDOW, GLOBAL, RANDOM = 1, 2, 3
-COLOURS = dict(zip(KINDS, (BLUE, ORANGE, GREEN)))
-HATCH = (
-    f"<pattern id='lm-hatch' width='6' height='6' patternUnits='userSpaceOnUse' patternTransform='rotate(45)'>"
-    f"<rect width='6' height='6' fill='{ORANGE}' opacity='.4'/><rect width='3' height='6' fill='{ORANGE}'/></pattern>"
+KINDS = {WINDOW: ("window", BLUE, None), GLOBAL: ("global", ORANGE, "5 3"), RANDOM: ("random", GREEN, "1.5 2.5")}
+HATCH = element(
+    "pattern",
+    rect(0, 0, 6, 6, fill=ORANGE, opacity=0.4),
+    rect(0, 0, 3, 6, fill=ORANGE),
+    id="lm-hatch",
+    width=6,
+    height=6,
+    patternUnits="userSpaceOnUse",
+    patternTransform="rotate(45)",
 )
+LEGEND = [
+    (element("span", sign, style=f"color:{KINDS[kind][1]}"), f" {words} \u2003 ")
+    for kind, sign, words in (
+        (WINDOW, "■", "window, solid"),
+        (GLOBAL, "▨", "global, hatched and dashed"),
+        (RANDOM, "◆", "random, diamonds and dotted"),
+    )
+]
+STATISTICS = {
+    "clustering": ("clustering: my neighbours know each other", "{:.2f}".format),
+    "mean_path": ("mean path: steps between two tokens", lambda steps: _number(steps)),
+    "diameter": ("diameter: the longest such path", lambda steps: _number(steps)),
+    "gap": ("spectral gap: how fast a walk mixes", "{:.2g}".format),
+}
 
 
-class BigBirdView(ipywidgets.VBox):
+class BigBirdView(View):
     """Sliders for r, w, g (in blocks), the block and n; the mask, the graph on a ring, counts and path lengths move.
 
     ITC takes its global blocks from the sequence, the first and the last ones; ETC puts g blocks of extra tokens in
@@ -44,44 +65,49 @@ class BigBirdView(ipywidgets.VBox):
         for name, got, of in (("n", n, LENGTHS), ("block", block, BLOCKS)):
             if got not in of:
                 raise ValueError(f"{name}: got {got}, wanted one of {', '.join(map(str, of))}")
-        wide = {"layout": {"width": "27em"}, "style": {"description_width": "9em"}}
-        lengths = [(f"{value:,}", value) for value in LENGTHS]
-        self.random = ipywidgets.IntSlider(value=3, min=0, max=5, description="r, random blocks", **wide)
-        self.window = ipywidgets.SelectionSlider(options=(1, 3, 5, 7), value=3, description="w, window blocks", **wide)
-        self.globals = ipywidgets.IntSlider(value=2, min=0, max=4, description="g, global blocks", **wide)
-        self.block = ipywidgets.SelectionSlider(options=BLOCKS, value=block, description="b, block size", **wide)
-        self.n = ipywidgets.SelectionSlider(options=lengths, value=n, description="n, tokens", **wide)
-        self.source = ipywidgets.IntSlider(value=10, min=0, max=31, description="look from block", **wide)
-        self.where = ipywidgets.ToggleButtons(
-            options=[("inside (ITC)", "ITC"), ("extra tokens (ETC)", "ETC")],
-            description="global blocks",
-            style={"description_width": "9em", "button_width": "10em"},
+        look, lengths = wide(27, 9), [(f"{value:,}", value) for value in LENGTHS]
+        super().__init__(
+            Beside(  # two to a line: r and b, w and n, g and where to look from
+                random=ipywidgets.IntSlider(value=3, min=0, max=5, description="r, random blocks", **look),
+                block=ipywidgets.SelectionSlider(options=BLOCKS, value=block, description="b, block size", **look),
+                window=ipywidgets.SelectionSlider(
+                    options=(1, 3, 5, 7), value=3, description="w, window blocks", **look
+                ),
+                n=ipywidgets.SelectionSlider(options=lengths, value=n, description="n, tokens", **look),
+                globals=ipywidgets.IntSlider(value=2, min=0, max=4, description="g, global blocks", **look),
+                source=ipywidgets.IntSlider(value=10, min=0, max=31, description="look from block", **look),
+            ),
+            Beside(
+                where=ipywidgets.ToggleButtons(
+                    options=[("inside (ITC)", "ITC"), ("extra tokens (ETC)", "ETC")],
+                    description="global blocks",
+                    style={"description_width": "9em", "button_width": "10em"},
+                ),
+                draw=ipywidgets.Button(description="new random blocks", icon="refresh"),
+            ),
         )
-        self.draw = ipywidgets.Button(description="new random blocks", icon="refresh")
-        self.picture = ipywidgets.HTML()
+        self.children[0].layout.max_width = "58em"
         self.seed = seed
-        self.drawing = False
-        for control in (self.random, self.window, self.globals, self.block, self.n, self.source, self.where):
-            control.observe(self._draw, "value")
+        self.watch(self._draw, *self.children[0].children, self.where)
         self.draw.on_click(self._again)
-        left = ipywidgets.VBox([self.random, self.window, self.globals])
-        right = ipywidgets.VBox([self.block, self.n, self.source])
-        below = ipywidgets.HBox([self.where, self.draw])
-        super().__init__([ipywidgets.HBox([left, right], layout={"flex_flow": "row wrap"}), below, self.picture])
         self._draw()
+
+    @property
+    def numbers(self) -> tuple[int, int, int, int, int]:
+        """r, w, g, b, n."""
+        return tuple(each.value for each in (self.random, self.window, self.globals, self.block, self.n))
 
     @property
     def instance(self) -> Instance:
         """The pattern that the controls describe, at its number of tokens (ETC: n and the extra ones)."""
-        r, w, g, b = self.random.value, self.window.value, self.globals.value, self.block.value
+        r, w, g, b, n = self.numbers
+        rest = {"window": w, "random_blocks": r, "seed": self.seed}
         if self.where.value == "ETC" and g:
-            made = patterns.bigbird_etc(g * b, b, window=w, random_blocks=r, seed=self.seed)
-            return made.at(self.n.value + g * b)
-        made = patterns.bigbird(b, global_blocks=g, window=w, random_blocks=r, seed=self.seed)
-        return made.at(self.n.value)
+            return patterns.bigbird_etc(g * b, b, **rest).at(n + g * b)
+        return patterns.bigbird(b, global_blocks=g, **rest).at(n)
 
     def kinds(self) -> Kinds:
-        """Block by block: 0 where nothing is seen, else 1 + the place in KINDS."""
+        """Block by block: 0 where nothing is seen, else which of KINDS it is."""
         b, g, instance = self.block.value, self.globals.value, self.instance
         rows = instance.rows(queries=np.arange(0, instance.n, b))  # whole blocks: their first queries say it all
         row, column = expand(Runs(rows.query // b, rows.first // b, rows.last // b, rows.step))
@@ -98,96 +124,64 @@ class BigBirdView(ipywidgets.VBox):
         self.seed += 1
         self._draw()
 
-    def _draw(self, _: object = None) -> None:
-        if self.drawing:
-            return
-        self.drawing = True
-        try:
-            kinds, instance = self.kinds(), self.instance
+    def _draw(self) -> None:
+        kinds, instance = self.kinds(), self.instance
+        with self.held():  # the slider may have to come down
             self.source.max = len(kinds) - 1
-            steps = _steps(kinds, self.source.value)
-            shown = "display:flex;flex-wrap:wrap;gap:1.2em 2em;align-items:flex-start"
-            pictures = _mask(kinds, self.source.value) + _ring(kinds, self.source.value, steps)
-            found = small_world.statistics(instance)
-            told = self._told(instance, found) + _reach(self.source.value, steps) + self._notes(kinds, instance, found)
-            self.picture.value = (
-                f"<div><b>{self._name()}</b>{LEGEND}<div style='{shown}'>{pictures}<div style='flex:1 1 22em;"
-                f"max-width:36em;line-height:1.5'>{told}</div></div></div>"
-            )
-        finally:
-            self.drawing = False
-
-    def _name(self) -> str:
-        r, w, g, b = self.random.value, self.window.value, self.globals.value, self.block.value
-        return (
-            f"Big Bird {self.where.value}: n = {self.n.value:,} tokens in blocks of b = {b}; r = {r}, w = {w}, g = {g} blocks; "
+        source, found = self.source.value, small_world.statistics(instance)
+        steps = dijkstra(sp.csr_array((kinds | kinds.T).astype(float)), unweighted=True, indices=source)
+        r, w, g, b, n = self.numbers
+        title = (
+            f"Big Bird {self.where.value}: n = {n:,} tokens in blocks of b = {b}; r = {r}, w = {w}, g = {g} blocks; "
             f"random draw {self.seed}"
         )
+        notes = status(_reach(source, steps), *self._notes(kinds, instance, found))
+        told = element("div", self._told(instance, found), notes, style="flex:1 1 22em;max-width:36em")
+        self.picture.value = element(
+            "div",
+            bold(title),
+            element("div", LEGEND, style="margin:.2em 0 .6em"),
+            side_by_side(_mask(kinds, source), _ring(kinds, source, steps), told),
+        )
 
-    def _told(self, instance: Instance, found: SmallWorld) -> str:
+    def _told(self, instance: Instance, found: SmallWorld) -> Inside:
         """Counts, and the graph beside that of the window alone."""
-        r, w, g, b, n = (c.value for c in (self.random, self.window, self.globals, self.block, self.n))
-        products = instance.connections()[0]
+        r, w, g, b, n = self.numbers
+        products, all_pairs, middle = instance.connections()[0], instance.n**2, instance.n // 2
+        keys = f"keys per middle query (g + w + r) b = ({g} + {w} + {r}) · {b} = "
+        said = status(
+            (keys, bold(f"{(g + w + r) * b:,}"), f"; token {middle:,} has {len(instance.keys(middle)):,}"),
+            (
+                "inner products ",
+                bold(f"{products:,}"),
+                f" of {all_pairs:,}: ",
+                bold(f"{products / all_pairs:.1%}"),
+                " of dense",
+            ),
+        )
         alone = _window_only(n, w, b)
-        middle = instance.n // 2
-        rows = "".join(
-            f"<tr><th scope='row' style='text-align:left;font-weight:normal'>{name}</th>"
-            + "".join(
-                f"<td style='text-align:right;padding:0 .6em'>{form(getattr(of, at))}</td>" for of in (found, alone)
-            )
-            + "</tr>"
-            for name, at, form in (
-                ("clustering: my neighbours know each other", "clustering", "{:.2f}".format),
-                ("mean path: steps between two tokens", "mean_path", _number),
-                ("diameter: the longest such path", "diameter", _number),
-                ("spectral gap: how fast a walk mixes", "gap", "{:.2g}".format),
-            )
-        )
-        return (
-            f"<div role='status'>keys per middle query (g + w + r) b = ({g} + {w} + {r}) · {b} = <b>{(g + w + r) * b:,}</b>; "
-            f"token {middle:,} has {len(instance.keys(middle)):,}<br>inner products <b>{products:,}</b> of "
-            f"{instance.n**2:,}: <b>{products / instance.n**2:.1%}</b> of dense</div>"
-            "<table style='margin:.6em 0;font-size:inherit'><thead><tr><th scope='col' style='text-align:left'>graph of tokens</th>"
-            "<th scope='col'>this pattern</th><th scope='col'>window only</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table>"
-        )
+        rows = {name: [form(getattr(world, of)) for world in (found, alone)] for of, (name, form) in STATISTICS.items()}
+        return said, table(["graph of tokens", "this pattern", "window only"], rows)
 
-    def _notes(self, kinds: Kinds, instance: Instance, found: SmallWorld) -> str:
+    def _notes(self, kinds: Kinds, instance: Instance, found: SmallWorld) -> list[str]:
         """What the numbers alone would leave open."""
-        r, w, g, b, n = (c.value for c in (self.random, self.window, self.globals, self.block, self.n))
-        notes = []
-        if rest := n % b:
-            notes.append(f"{n:,} tokens are {n // b} blocks of {b} and one of {rest}; padding is seen by nobody.")
-        if kinds.all():
-            notes.append("Every block sees every block: at this n the pattern is full attention.")
-        elif not r and not g and w == 1:
-            notes.append("w = 1 and nothing else: blocks are islands, no token ever hears of another block.")
-        elif math.isinf(found.mean_path):
-            notes.append("These few random blocks leave islands: some tokens never hear of each other.")
-        elif not r and not g:
-            notes.append(f"Window alone: news walk {w // 2} block{'s' * (w > 3)} a layer, so paths grow like n.")
-        elif g:
-            notes.append("Through a global block everyone is at most 2 steps from everyone.")
-        else:
-            notes.append("No global block, but random edges are shortcuts: paths grow like log n.")
-        if self.where.value == "ETC":
-            extra = (
-                f"{g * b} extra tokens stand in front: {instance.n:,} in all." if g else "With g = 0 nothing is added."
-            )
-            notes.append(f"{extra} The paper's ETC models have r = 0.")
-        if len(kinds) > CROWDED:
-            notes.append(f"{len(kinds)} blocks: the ring draws only the edges of the chosen block.")
-        return f"<div>{'<br>'.join(notes)}</div>"
-
-    def _repr_mimebundle_(self, **options: object) -> dict:
-        return super()._repr_mimebundle_(**options) | {"text/html": self.picture.value}
-
-
-LEGEND = (
-    "<div style='margin:.2em 0 .6em'>"
-    f"<span style='color:{BLUE}'>■</span> window, solid &nbsp; <span style='color:{ORANGE}'>▨</span> global, hatched and "
-    f"dashed &nbsp; <span style='color:{GREEN}'>◆</span> random, diamonds and dotted</div>"
-)
+        r, w, g, b, n = self.numbers
+        cases = {
+            "Every block sees every block: at this n the pattern is full attention.": kinds.all(),
+            "w = 1 and nothing else: blocks are islands, no token ever hears of another block.": not r + g and w == 1,
+            "These few random blocks leave islands: some tokens never hear of each other.": math.isinf(found.mean_path),
+            f"Window alone: news walk {w // 2} block{'s' * (w > 3)} a layer, so paths grow like n.": not r + g,
+            "Through a global block everyone is at most 2 steps from everyone.": g,
+            "No global block, but random edges are shortcuts: paths grow like log n.": True,
+        }
+        extra = f"{g * b} extra tokens stand in front: {instance.n:,} in all." if g else "With g = 0 nothing is added."
+        notes = {
+            f"{n:,} tokens are {n // b} blocks of {b} and one of {n % b}; padding is seen by nobody.": n % b,
+            next(note for note, holds in cases.items() if holds): True,
+            f"{extra} The paper's ETC models have r = 0.": self.where.value == "ETC",
+            f"{len(kinds)} blocks: the ring draws only the edges of the chosen block.": len(kinds) > CROWDED,
+        }
+        return [note for note, holds in notes.items() if holds]
 
 
 def _number(value: float) -> str:
@@ -199,91 +193,84 @@ def _window_only(n: int, window: int, block: int) -> SmallWorld:
     return small_world.statistics(small_world.bigbird(n, block, global_blocks=0, window=window, random_blocks=0))
 
 
-def _steps(kinds: Kinds, source: int) -> Steps:
-    """Steps from a block to each block, along edges in either direction; inf where there is no way."""
-    return dijkstra(sp.csr_array((kinds | kinds.T).astype(float)), unweighted=True, indices=source)
-
-
 def _reach(source: int, steps: Steps) -> str:
-    near = [f"{int((steps == step).sum())} in {step}" for step in range(1, 4) if (steps == step).any()]
+    """How many other blocks are 1, 2, 3, more steps away, or cut off."""
+    counts = [(int((steps == step).sum()), f"in {step}") for step in (1, 2, 3)]
     far = steps[np.isfinite(steps) & (steps > 3)]
-    near += [f"{len(far)} in 4 to {int(far.max())}"] if len(far) else []
-    near += [f"{int(np.isinf(steps).sum())} never"] if np.isinf(steps).any() else []
-    return (
-        f"<div role='status'>From block {source}, other blocks by steps: {', '.join(near) or 'there are none'}.</div>"
-    )
+    counts += [(len(far), f"in 4 to {int(far.max(initial=4))}"), (int(np.isinf(steps).sum()), "never")]
+    told = ", ".join(f"{count} {where}" for count, where in counts if count)
+    return f"From block {source}, other blocks by steps: {told or 'there are none'}."
 
 
-def _mask(kinds: Kinds, source: int) -> str:
+def _mask(kinds: Kinds, source: int) -> Markup:
     """The mask, one cell a block; runs of a row are one bar, a random block is a diamond."""
     m = len(kinds)
-    cell = SIDE / m
-    bars = {kind: [] for kind in COLOURS}
-    for code, kind in enumerate(KINDS, 1):
-        edges = np.diff(np.pad((kinds == code).astype(np.int8), ((0, 0), (1, 1))), axis=1)
-        (row, start), stop = np.nonzero(edges == 1), np.nonzero(edges == -1)[1]
-        for i, a, z in zip(row.tolist(), start.tolist(), stop.tolist()):
-            if kind == "random":
-                half = max(cell, 3) / 2
-                for j in range(a, z):
-                    bars[kind].append(
-                        f"M{(j + 0.5) * cell:.1f} {(i + 0.5) * cell - half:.1f}l{half:.1f} {half:.1f}-{half:.1f} {half:.1f}-{half:.1f}-{half:.1f}z"
-                    )
-            else:
-                bars[kind].append(f"M{a * cell:.1f} {i * cell:.1f}H{z * cell:.1f}v{cell:.2f}H{a * cell:.1f}z")
-    fills = COLOURS | {"global": "url(#lm-hatch)"}
-    drawn = "".join(f"<path d='{''.join(parts)}' fill='{fills[kind]}'/>" for kind, parts in bars.items() if parts)
-    count = {kind: int((kinds == code).sum()) for code, kind in enumerate(KINDS, 1)}
-    alt = f"Mask of {m} by {m} blocks: {', '.join(f'{c} {kind}' for kind, c in count.items())}, the rest is never computed"
+    cell, half = SIDE / m, max(SIDE / m, 3) / 2
+    drawn, counts = [], []
+    for code, (kind, colour, _) in KINDS.items():
+        found = kinds == code
+        counts.append(f"{int(found.sum())} {kind}")
+        if code == RANDOM:
+            tops = ((np.argwhere(found)[:, ::-1] + 0.5) * cell - (0, half)).tolist()
+            shape = f"l{half:.1f} {half:.1f}-{half:.1f} {half:.1f}-{half:.1f}-{half:.1f}z"
+            steps = [f"M{x:.1f} {y:.1f}{shape}" for x, y in tops]
+        else:
+            edges = np.diff(np.pad(found.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+            starts, stops = np.argwhere(edges == 1).tolist(), np.argwhere(edges == -1)[:, 1].tolist()
+            steps = [
+                f"M{a * cell:.1f} {i * cell:.1f}H{z * cell:.1f}v{cell:.2f}H{a * cell:.1f}z"
+                for (i, a), z in zip(starts, stops)
+            ]
+        drawn.append(path("".join(steps), fill="url(#lm-hatch)" if code == GLOBAL else colour))
     top = source * cell
-    return (
-        f"<svg role='img' aria-label='{alt}' viewBox='-14 -2 {SIDE + 18} {SIDE + 26}' width='{SIDE + 18}' style='flex:none;"
-        f"max-width:100%;font-family:sans-serif'><defs>{HATCH}</defs>"
-        f"<rect width='{SIDE}' height='{SIDE}' fill='none' stroke='currentColor' opacity='.5'/>{drawn}"
-        f"<rect x='-1' y='{top - 1:.1f}' width='{SIDE + 2}' height='{max(cell, 2) + 2:.1f}' fill='none' stroke='currentColor' stroke-width='1.5'/>"
-        f"<path d='M-12 {top + cell / 2 - 5:.1f}l9 5-9 5z' fill='currentColor'/>"
-        f"<text y='{SIDE + 19}' font-size='13' fill='currentColor'>mask: queries ↓, keys →; a cell is b × b scores</text></svg>"
+    return picture(
+        f"Mask of {m} by {m} blocks: {', '.join(counts)}, the rest is never computed",
+        SIDE + 18,
+        SIDE + 26,
+        element("defs", HATCH),
+        rect(0, 0, SIDE, SIDE, stroke="currentColor", opacity=0.5),
+        drawn,
+        rect(-1, top - 1, SIDE + 2, max(cell, 2) + 2, stroke="currentColor", stroke_width=1.5),
+        path("M", -12, top + cell / 2 - 5, "l9 5-9 5z", fill="currentColor"),
+        text(0, SIDE + 19, "mask: queries ↓, keys →; a cell is b × b scores", 13, "start"),
+        left=-14,
+        top=-2,
     )
 
 
-def _ring(kinds: Kinds, source: int, steps: Steps) -> str:
+def _ring(kinds: Kinds, source: int, steps: Steps) -> Markup:
     """The graph of blocks on an open ring (first and last do not touch); dots tell the steps from the chosen block."""
     m, middle, radius = len(kinds), SIDE / 2, SIDE / 2 - 12
     turn = math.radians(12) + (2 * math.pi - math.radians(24)) * (np.arange(m) + 0.5) / m
-    x, y = middle + radius * np.sin(turn), middle - radius * np.cos(turn)
+    x, y = (middle + radius * np.sin(turn)).tolist(), (middle - radius * np.cos(turn)).tolist()
     either = np.where(kinds, kinds, kinds.T)
     lines = []
-    for code, dash in ((GLOBAL, "5 3"), (RANDOM, "1.5 2.5"), (WINDOW, "none")):
-        one, other = np.nonzero(np.triu(either == code, 1))
-        for mine in (False, True):
-            if not mine and m > CROWDED:
-                continue
-            chosen = ((one == source) | (other == source)) == mine
-            drawn = "".join(
-                f"M{x[i]:.1f} {y[i]:.1f}L{x[j]:.1f} {y[j]:.1f}"
-                for i, j in zip(one[chosen].tolist(), other[chosen].tolist())
-            )
-            weight = "2" if mine else "1"
-            faint = 1 if mine else 0.55 if code == WINDOW else 0.35
-            lines.append(
-                f"<path d='{drawn}' fill='none' stroke='{COLOURS[KINDS[code - 1]]}' stroke-width='{weight}' stroke-dasharray='{dash}' opacity='{faint}'/>"
-            )
+    for code in (GLOBAL, RANDOM, WINDOW):
+        _, colour, dash = KINDS[code]
+        pairs = np.argwhere(np.triu(either == code, 1))
+        ours, faint = (pairs == source).any(1), {"opacity": 0.55 if code == WINDOW else 0.35}
+        for drawn, look in ((pairs[~ours], faint), (pairs[ours], {"stroke_width": 2}))[m > CROWDED :]:
+            ways = "".join(f"M{x[i]:.1f} {y[i]:.1f}L{x[j]:.1f} {y[j]:.1f}" for i, j in drawn.tolist())
+            lines.append(path(ways, stroke=colour, stroke_dasharray=dash, **look))
     size = min(4.5, max(1.2, 2.2 * radius / m))
-    dots = {1: [], 2: [], 3: []}
-    for i in np.flatnonzero(np.arange(m) != source).tolist():
-        cross = f"M{x[i] - size:.1f} {y[i] - size:.1f}l{2 * size:.1f} {2 * size:.1f}m0-{2 * size:.1f}l-{2 * size:.1f} {2 * size:.1f}"
-        circle = f"M{x[i] - size:.1f} {y[i]:.1f}a{size:.1f} {size:.1f} 0 1 0 {2 * size:.1f} 0a{size:.1f} {size:.1f} 0 1 0-{2 * size:.1f} 0"
-        dots[int(min(steps[i], 3))].append(cross if steps[i] > 2 else circle)
-    looks = {1: "fill='currentColor'", 2: "fill='none' stroke='currentColor'", 3: "fill='none' stroke='currentColor'"}
-    marks = "".join(f"<path d='{''.join(dots[step])}' {looks[step]}/>" for step in dots if dots[step])
-    here = f"<path d='M{x[source]:.1f} {y[source] - 8:.1f}l8 8-8 8-8-8z' fill='currentColor'/>"
-    counts = [len(dots[step]) for step in dots]
-    alt = (
+    half, whole = f"{size:.1f}", f"{2 * size:.1f}"
+    disc = f"m-{half} 0a{half} {half} 0 1 0 {whole} 0a{half} {half} 0 1 0-{whole} 0"
+    cross = f"m-{half}-{half}l{whole} {whole}m0-{whole}l-{whole} {whole}"
+    marks, counts = [], []
+    for step, shape in ((1, disc), (2, disc), (3, cross)):
+        far = [at for at in range(m) if at != source and min(steps[at], 3) == step]
+        look = {"fill": "currentColor"} if step == 1 else {"stroke": "currentColor"}
+        marks.append(path("".join(f"M{x[at]:.1f} {y[at]:.1f}{shape}" for at in far), **look))
+        counts.append(len(far))
+    return picture(
         f"Graph of {m} blocks on an open ring. From block {source}: {counts[0]} blocks at 1 step, {counts[1]} at 2, "
-        f"{counts[2]} further or never"
-    )
-    return (
-        f"<svg role='img' aria-label='{alt}' viewBox='-2 -2 {SIDE + 4} {SIDE + 26}' width='{SIDE + 4}' style='flex:none;"
-        f"max-width:100%;font-family:sans-serif'>{''.join(lines)}{marks}{here}"
-        f"<text y='{SIDE + 19}' font-size='13' fill='currentColor'>graph of blocks from ◆: ● 1 step, ○ 2, × more or never</text></svg>"
+        f"{counts[2]} further or never",
+        SIDE + 4,
+        SIDE + 26,
+        lines,
+        marks,
+        path("M", x[source], y[source] - 8, "l8 8-8 8-8-8z", fill="currentColor"),
+        text(0, SIDE + 19, "graph of blocks from ◆: ● 1 step, ○ 2, × more or never", 13, "start"),
+        left=-2,
+        top=-2,
     )

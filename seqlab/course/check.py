@@ -6,25 +6,50 @@ import dis
 import inspect
 import math
 import numbers
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from seqlab.course.sandbox import NOISY, Call, call
+from seqlab.course.sandbox import KEPT, Call, call
 
 Property = tuple[str, Callable[..., str | None]]
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A typical wrong answer: the property it violates, and what to tell whoever wrote it."""
+    """A typical wrong answer: the property it violates, and what to tell whoever wrote it.
 
-    function: Callable
+    wrong: {right: wrong}, pieces of the reference's code; a function only where no such edit says the mistake
+    """
+
+    wrong: Mapping[str, str] | Callable
     violates: str
     message: str
+
+    def function(self, reference: Callable) -> Callable:
+        """The wrong answer as a function."""
+        return self.wrong if callable(self.wrong) else edited(reference, self.wrong)
+
+
+def edited(reference: Callable, edits: Mapping[str, str]) -> Callable:
+    """The reference with pieces {old: new} of its code replaced, one after the other, in the names of its own module.
+
+    Only the code behind the docstring is changed. A ValueError says which piece does not stand there exactly once.
+    """
+    source = textwrap.dedent(inspect.getsource(reference))
+    head, quotes, code = source[source.index("def ") :].rpartition('"""')
+    for old, new in edits.items():
+        if code.count(old) != 1:
+            raise ValueError(f"{reference.__name__}: {old!r} stands {code.count(old)} times in its code, wanted once")
+        code = code.replace(old, new)
+    names = dict(inspect.unwrap(reference).__globals__)
+    exec(head + quotes + code, names)
+    return names[reference.__name__]
 
 
 @dataclass(frozen=True)
@@ -33,7 +58,7 @@ class Exercise:
 
     reference:   the right answer; its body is what the solved edition puts into the notebook
     cases:       makes the argument tuples, smallest first: the first that fails is shown
-    properties:  (name, test) pairs; test(arguments, result) is None or one sentence on what is violated
+    properties:  (name, test) pairs; test(result, *arguments) is None or one sentence on what is violated
     hints:       three levels, from a nudge to nearly the answer
     """
 
@@ -49,12 +74,13 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The first thing that is wrong: the violated property, the case that shows it, and the mistake if it is a known one."""
+    """The first thing that is wrong: the violated property, its case, and the mistake if it is a known one."""
 
     violated: str
     message: str
     case: str = ""
     known: str = ""
+    arguments: tuple = ()
 
     def __str__(self) -> str:
         return "\n".join(filter(None, [f"it {self.violated}: {self.message}", self.known, self.case]))
@@ -62,11 +88,11 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Judgement:
-    """`right`, or a diagnosis; `note` is a friendly word that does not decide, such as about a flood of output."""
+    """`right`, or a diagnosis; `printed` is what the function wrote, with its case: where it fails, or else the first."""
 
     right: bool
     diagnosis: Diagnosis | None = None
-    note: str = ""
+    printed: str = ""
 
 
 def is_stub(function: Callable) -> bool:
@@ -85,10 +111,10 @@ def judge(exercise: Exercise, function: Callable) -> Judgement:
                 f"got {type(function).__name__}, wanted a function: put @exercise on the line above def.",
             ),
         )
-    noisy = 0
+    printed = ""
     for arguments in exercise.cases():
         done = call(function, arguments)
-        noisy = max(noisy, done.characters)
+        printed = printed or _printed(exercise, arguments, done)
         try:
             problem = _problem(exercise, arguments, done)
         except Exception as error:  # a result of a form that nobody thought of
@@ -99,22 +125,28 @@ def judge(exercise: Exercise, function: Callable) -> Judgement:
         if problem:
             violated, message = problem
             known = "" if done.problem else _recognize(exercise, function)
-            return Judgement(
-                False, Diagnosis(violated, message, _show(exercise, arguments, done), known), _about_output(noisy)
-            )
-    return Judgement(True, None, _about_output(noisy))
+            diagnosis = Diagnosis(violated, message, _show(exercise, arguments, done), known, arguments)
+            return Judgement(False, diagnosis, _printed(exercise, arguments, done) or printed)
+    return Judgement(True, None, printed)
+
+
+PROBLEMS = {
+    "raised": "runs without an error",
+    "endless": "comes to an end",
+    "mutated": "leaves its inputs alone",
+    "asked": "runs without asking",
+}
 
 
 def _problem(exercise: Exercise, arguments: tuple, done: Call) -> tuple[str, str] | None:
     """The first violated property of one call: (name, message), or None."""
     if done.problem:
-        names = {"raised": "runs without an error", "endless": "comes to an end", "mutated": "leaves its inputs alone"}
-        return names[done.problem], done.detail
+        return PROBLEMS[done.problem], done.detail
     want = exercise.reference(*arguments)
     if form := compare_form(done.value, want):
         return form
     for name, test in exercise.properties:
-        if message := test(arguments, done.value):
+        if message := test(done.value, *arguments):
             return name, message
     if not close(done.value, want, exercise.tolerance):
         return "equals the reference", "the result is not what the definition gives."
@@ -135,7 +167,10 @@ def compare_form(got: object, want: object) -> tuple[str, str] | None:
         if got.isnan().any() and not want.isnan().any():
             return (
                 "is never NaN",
-                f"{int(got.isnan().sum())} of {got.numel()} entries are NaN; look for 0/0, ∞ - ∞ or an exp that overflows.",
+                (
+                    f"{int(got.isnan().sum())} of {got.numel()} entries are NaN; "
+                    "look for 0/0, ∞ - ∞ or an exp that overflows."
+                ),
             )
     elif isinstance(want, numbers.Real) and not isinstance(want, bool):
         if isinstance(got, bool) or not isinstance(got, numbers.Real) and not _is_scalar(got):
@@ -156,7 +191,7 @@ def close(got: object, want: object, tolerance: float) -> bool:
         return (
             isinstance(got, Tensor)
             and got.shape == want.shape
-            and bool(np.allclose(_array(got), _array(want), rtol=tolerance, atol=tolerance, equal_nan=True))
+            and torch.allclose(got.double(), want.double(), rtol=tolerance, atol=tolerance, equal_nan=True)
         )
     if isinstance(want, numbers.Real) and not isinstance(want, bool):
         return (isinstance(got, numbers.Real) or _is_scalar(got)) and math.isclose(
@@ -168,7 +203,8 @@ def close(got: object, want: object, tolerance: float) -> bool:
 def _recognize(exercise: Exercise, function: Callable) -> str:
     """The message of the first mutant that behaves like `function` on every case."""
     for mutant in exercise.mutants:
-        pairs = ((call(function, a, seconds=1), call(mutant.function, a, seconds=1)) for a in exercise.cases())
+        wrong = mutant.function(exercise.reference)
+        pairs = ((call(function, a, seconds=1), call(wrong, a, seconds=1)) for a in exercise.cases())
         if all(x.problem == y.problem and (x.problem or _alike(x.value, y.value)) for x, y in pairs):
             return mutant.message
     return ""
@@ -182,11 +218,15 @@ def _alike(a: object, b: object) -> bool:
 
 
 def _show(exercise: Exercise, arguments: tuple, done: Call) -> str:
+    given = _given(exercise, arguments)
+    if done.problem is not None:
+        return given
+    return f"{given}\nyours     → {_text(done.value)}\nreference → {_text(exercise.reference(*arguments))}"
+
+
+def _given(exercise: Exercise, arguments: tuple) -> str:
     names = inspect.signature(exercise.reference).parameters
-    lines = [f"{name} = {_text(value)}" for name, value in zip(names, arguments)]
-    if done.problem is None:
-        lines += [f"yours     → {_text(done.value)}", f"reference → {_text(exercise.reference(*arguments))}"]
-    return "\n".join(lines)
+    return "\n".join(f"{name} = {_text(value)}" for name, value in zip(names, arguments))
 
 
 def _text(value: object) -> str:
@@ -207,12 +247,12 @@ def _plain_text(value: object) -> str:
     return repr(value)
 
 
-def _about_output(characters: int) -> str:
-    return (
-        f"It printed {characters:,} characters in one call; that is kept out of the notebook."
-        if characters >= NOISY
-        else ""
-    )
+def _printed(exercise: Exercise, arguments: tuple, done: Call) -> str:
+    """What one call wrote (print, warnings, logging), under the arguments it was given."""
+    if not done.printed:
+        return ""
+    more = f" … ({done.characters:,} characters, the first {KEPT:,} are shown)" if done.characters > KEPT else ""
+    return f"printed for {_given(exercise, arguments).replace(chr(10), ', ')}:\n{done.printed.rstrip()}{more}"
 
 
 def _kind(value: object) -> str:
@@ -222,10 +262,6 @@ def _kind(value: object) -> str:
 
 def _is_scalar(value: object) -> bool:
     return isinstance(value, Tensor) and value.numel() == 1 or isinstance(value, np.ndarray) and value.size == 1
-
-
-def _array(value: Tensor) -> np.ndarray:
-    return value.detach().double().numpy()
 
 
 def _bare(): ...

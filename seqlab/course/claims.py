@@ -77,14 +77,13 @@ class Expectation:
         bounds, value = self.bounds_in(mode), _float(value)
         if math.isnan(value):
             return Judgement(False, -math.inf)
-        margins = []
-        if "equals" in bounds:
-            margins.append(bounds.get("tolerance", 0) - abs(value - bounds["equals"]))
-        if "at_least" in bounds:
-            margins.append(value - bounds["at_least"])
-        if "at_most" in bounds:
-            margins.append(bounds["at_most"] - value)
-        return Judgement(min(margins) >= 0, min(margins))
+        margins = {
+            "equals": lambda bound: bounds.get("tolerance", 0) - abs(value - bound),
+            "at_least": lambda bound: value - bound,
+            "at_most": lambda bound: bound - value,
+        }
+        margin = min(of(bounds[relation]) for relation, of in margins.items() if relation in bounds)
+        return Judgement(margin >= 0, margin)
 
 
 def _float(value: float | int | bool) -> float:
@@ -100,7 +99,7 @@ def _shown(bound: float | int) -> str:
 
 
 def load_expectations(path: Path | str | None = None) -> dict[str, Expectation]:
-    """Read the claims of all rooms, or of one file. Raises ValueError, naming the claim, where an entry is malformed."""
+    """The claims of all rooms, or of one file. Raises ValueError, naming the claim, where an entry is malformed."""
     if path is not None:
         return _read(Path(path))
     found = {}

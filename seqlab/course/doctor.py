@@ -7,8 +7,10 @@ import importlib.util
 import os
 import platform
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import groupby
 
 import torch
 
@@ -32,103 +34,73 @@ class Report(list):
     """A list of findings that shows itself as text or HTML."""
 
     def __repr__(self) -> str:
-        lines, group = [], None
-        for finding in self:
-            if finding.group != group:
-                group = finding.group
-                lines.append(f"\n{group}" if lines else group)
-            lines.append(f"  {SIGNS[finding.level]} {finding.text}")
-        return "\n".join(lines)
+        return "\n\n".join("\n  ".join((group, *lines)) for group, lines in self._groups().items())
 
     def _repr_html_(self) -> str:
-        rows, groups = [], list(dict.fromkeys(finding.group for finding in self))
-        for group in groups:
-            lines = "".join(f"<div>{SIGNS[f.level]} {html.escape(f.text)}</div>" for f in self if f.group == group)
-            rows.append(
-                f"<tr style='vertical-align:top'><th style='text-align:left'>{group}</th><td style='text-align:left'>{lines}</td></tr>"
-            )
-        return f"<table aria-label='What this machine offers'>{''.join(rows)}</table>"
+        rows = "".join(
+            f"<tr style='vertical-align:top'><th style='text-align:left'>{group}</th>"
+            f"<td style='text-align:left'>{''.join(f'<div>{html.escape(line)}</div>' for line in lines)}</td></tr>"
+            for group, lines in self._groups().items()
+        )
+        return f"<table aria-label='What this machine offers'>{rows}</table>"
+
+    def _groups(self) -> dict[str, list[str]]:
+        by_group = groupby(self, key=lambda finding: finding.group)
+        return {group: [f"{SIGNS[finding.level]} {finding.text}" for finding in found] for group, found in by_group}
 
 
 def report() -> Report:
     """Look, without loading anything heavy: Triton is not imported."""
-    return Report([*_versions(), *_machine(), *_triton(), *_labs()])
+    groups = {"Versions": _versions, "Machine": _machine, "Triton": _triton, "Labs": _labs}
+    return Report(Finding(group, level, text) for group, look in groups.items() for level, text in look())
 
 
-def _versions() -> list[Finding]:
+def _versions() -> Iterator[tuple[str, str]]:
     found = {name: _version(name) for name in WANTED}
     have = ", ".join(f"{name} {version}" for name, version in found.items() if version)
     missing = [name for name, version in found.items() if not version and name != "triton"]
-    lines = [Finding("Versions", "good", f"Python {platform.python_version()}, {have}")]
+    yield "good", f"Python {platform.python_version()}, {have}"
     if missing:
-        lines.append(Finding("Versions", "bad", f"not installed: {', '.join(missing)}; make setup brings them"))
-    return lines
+        yield "bad", f"not installed: {', '.join(missing)}; make setup brings them"
 
 
-def _machine() -> list[Finding]:
-    cores, threads = os.cpu_count() or 1, torch.get_num_threads()
-    lines = [
-        Finding(
-            "Machine",
-            "good",
-            f"{platform.system()} {platform.machine()}, {cores} cores, {_memory()}; torch uses {threads} threads (the labs: 1)",
-        ),
-        Finding("Machine", "good", f"GPU: {_gpus()}")
-        if torch.cuda.is_available()
-        else Finding(
-            "Machine",
-            "note",
-            "no CUDA GPU: every lab runs on the CPU; GPU kernels run in Triton's interpreter and are compiled for reading",
-        ),
-    ]
+def _machine() -> Iterator[tuple[str, str]]:
+    cores = f"{os.cpu_count() or 1} cores, {_memory()}; torch uses {torch.get_num_threads()} threads (the labs: 1)"
+    yield "good", f"{platform.system()} {platform.machine()}, {cores}"
+    if torch.cuda.is_available():
+        yield "good", f"GPU: {_gpus()}"
+    else:
+        kernels = "GPU kernels run in Triton's interpreter and are compiled for reading"
+        yield "note", f"no CUDA GPU: every lab runs on the CPU; {kernels}"
     if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
-        lines.append(
-            Finding("Machine", "note", "no Chromium: only the browser tests need it (apt-get install chromium)")
-        )
-    return lines
+        yield "note", "no Chromium: only the browser tests need it (apt-get install chromium)"
 
 
-def _triton() -> list[Finding]:
-    version = _version("triton")
+def _triton() -> Iterator[tuple[str, str]]:
+    version = versions.installed()
     if version is None:
-        return [
-            Finding(
-                "Triton",
-                "note",
-                "not installed (it exists for Linux on x86-64): Triton cells say so, everything else works",
-            )
-        ]
-    lines = [
-        Finding(
-            "Triton",
-            "good",
-            f"{version}; without a GPU it runs in its interpreter (TRITON_INTERPRET=1) or only compiles",
-        )
-    ]
-    numbers = _numbers(version)[:3]
+        yield "note", "not installed (it exists for Linux on x86-64): Triton cells say so, everything else works"
+        return
+    name = ".".join(map(str, version))
+    yield "good", f"{name}; without a GPU it runs in its interpreter (TRITON_INTERPRET=1) or only compiles"
     for where in ("hopper", "interpret"):
-        if problem := versions.known_bad(numbers, where):
-            lines.append(Finding("Triton", "bad", problem))
-    lines.append(Finding("Triton", "note", "bf16 in Triton's interpreter is silently wrong: use fp32 or fp16 there"))
-    return lines
+        if problem := versions.known_bad(version, where):
+            yield "bad", problem
+    yield "note", "bf16 in Triton's interpreter is silently wrong: use fp32 or fp16 there"
 
 
-def _labs() -> list[Finding]:
+def _labs() -> Iterator[tuple[str, str]]:
     have = {
         "chemistry model": importlib.util.find_spec("rxnmapper") is not None,
-        "Triton": _version("triton") is not None,
+        "Triton": versions.installed() is not None,
     }
     cure = {
         "chemistry model": "pip install --no-deps -r requirements-models.lock",
         "Triton": "it exists for Linux on x86-64; read the lab's page in build/report instead",
     }
-    lines = []
     for lab in labs():
-        missing = [need for need in lab.needs if not have[need]]
-        text = f"{lab.number} {lab.title}: " + ("everything it uses is here" if not missing else "")
-        text += "; ".join(f"lacks the {need} ({cure[need]})" for need in missing)
-        lines.append(Finding("Labs", "bad" if missing else "good", text))
-    return lines
+        lacks = "; ".join(f"lacks the {need} ({cure[need]})" for need in lab.needs if not have[need])
+        yield "bad" if lacks else "good", f"{lab.number} {lab.title}: {lacks or 'everything it uses is here'}"
 
 
 def _version(name: str) -> str | None:
@@ -136,15 +108,6 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    digits = []
-    for part in version.split("+")[0].split("."):
-        if not part.isdigit():
-            break
-        digits.append(int(part))
-    return tuple(digits)
 
 
 def _gpus() -> str:

@@ -27,13 +27,14 @@ def fill(source: str) -> str:
     """One cell's source with its stubs replaced."""
     lines = source.split("\n")
     for id, function in reversed(list(stubs(source))):
-        reference = _function(textwrap.dedent(inspect.getsource(find(id).reference)))
+        written = textwrap.dedent(inspect.getsource(find(id).reference))
+        reference = next(node for node in ast.walk(ast.parse(written)) if isinstance(node, ast.FunctionDef))
         if ast.dump(function.args) != ast.dump(reference.args):
+            wanted = ast.unparse(reference.args)
             raise ValueError(
-                f"exercise {id!r}: the stub takes ({ast.unparse(function.args)}), the reference ({ast.unparse(reference.args)})"
+                f"exercise {id!r}: the stub takes ({ast.unparse(function.args)}), the reference ({wanted})"
             )
-        first, last = _body_span(function)
-        lines[first - 1 : last] = _body_lines(id)
+        lines[_body(function)] = written.split("\n")[_body(reference)]
     return "\n".join(lines)
 
 
@@ -46,19 +47,7 @@ def stubs(source: str) -> Iterator[tuple[str, ast.FunctionDef]]:
                     yield decorator.args[0].value, node
 
 
-def _body_lines(id: str) -> list[str]:
-    source = textwrap.dedent(inspect.getsource(find(id).reference))
-    first, last = _body_span(_function(source))
-    return source.split("\n")[first - 1 : last]
-
-
-def _body_span(function: ast.FunctionDef) -> tuple[int, int]:
-    """First and last line of the body after the docstring."""
-    body = function.body
-    if ast.get_docstring(function) is not None and len(body) > 1:
-        body = body[1:]
-    return body[0].lineno, body[-1].end_lineno
-
-
-def _function(source: str) -> ast.FunctionDef:
-    return next(node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
+def _body(function: ast.FunctionDef) -> slice:
+    """The lines of the body after the docstring."""
+    first = len(function.body) > 1 and ast.get_docstring(function) is not None
+    return slice(function.body[first].lineno - 1, function.body[-1].end_lineno)

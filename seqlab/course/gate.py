@@ -7,11 +7,13 @@ right   a tick, recorded; from here on the learner's own function is used
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import textwrap
 from collections.abc import Callable
 from functools import cache
+from pkgutil import iter_modules
 
 from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import progress
@@ -22,10 +24,12 @@ from seqlab.course.show import card, in_notebook, say
 
 @cache
 def exercises() -> dict[str, Exercise]:
-    """All exercises, by id. An exercise is known by its id and by nothing else, wherever it stands."""
+    """All exercises, by id: whatever is one in a room's file `exercises`, or in a file of its folder `exercises`."""
     asking = [room for room in rooms() if any((PACKAGE / room / sign).exists() for sign in SIGNS[1:])]
-    modules = [importlib.import_module(f"seqlab.{room}.exercises") for room in asking]
-    return {exercise.id: exercise for module in modules for exercise in module.EXERCISES}
+    homes = [importlib.import_module(f"seqlab.{room}.exercises") for room in asking]
+    files = [f"{home.__name__}.{part.name}" for home in homes for part in iter_modules(getattr(home, "__path__", ()))]
+    values = [value for module in (*homes, *map(importlib.import_module, files)) for value in vars(module).values()]
+    return {value.id: value for value in values if isinstance(value, Exercise)}
 
 
 def find(id: str) -> Exercise:
@@ -44,32 +48,43 @@ def exercise(id: str) -> Callable[[Callable], Callable]:
     def gate(function: Callable) -> Callable:
         if is_stub(function):
             progress.update(id, lambda old: {**old, "state": old.get("state", "open")})
-            say(card(GREY, f"○ {id}: open. {task.title} Until you do, the reference stands in."))
+            say(card(GREY, f"○ {id}: open. {task.title} Until you do, the reference stands in.", progress.notice()))
             _offer(id)
             return task.reference
         judgement = judge(task, function)
         progress.update(id, lambda old: _recorded(old, judgement))
-        note = judgement.note
+        notice, printed = progress.notice(), judgement.printed
         if judgement.right:
-            say(card(BLUE, f"✓ {id}: right", "Your own function is used from here on.", note))
+            _failing.pop(id, None)
+            say(card(BLUE, f"✓ {id}: right", "Your own function is used from here on.", notice, code=printed))
             return function
         diagnosis = judgement.diagnosis
+        _failing[id] = diagnosis.arguments
         violated = f"Violated: it {diagnosis.violated}. {diagnosis.message[:1].upper()}{diagnosis.message[1:]}"
-        say(
-            card(
-                RED,
-                f"✗ {id}: not yet",
-                violated,
-                diagnosis.known,
-                note,
-                "The reference stands in below.",
-                code=diagnosis.case,
-            )
+        inside = (
+            f'To look inside: take the line @exercise away, and call {task.reference.__name__}(*exercise.case("{id}"))'
+            " in a cell of its own, where print, breakpoint() and %debug work as always. The reference stands in"
+            " below."
         )
+        code = "\n\n".join(filter(None, [diagnosis.case, printed]))
+        say(card(RED, f"✗ {id}: not yet", violated, diagnosis.known, inside, notice, code=code))
         _offer(id)
         return task.reference
 
     return gate
+
+
+def case(id: str) -> tuple:
+    """The arguments with which the last answer to an exercise failed, or else those of its first case.
+
+    `exercise.case("names.weights")` in a notebook: to call one's function with, in an ordinary cell.
+    """
+    task = find(id)
+    return copy.deepcopy(_failing.get(task.id) or task.cases()[0])
+
+
+exercise.case = case
+_failing: dict[str, tuple] = {}
 
 
 def hint(id: str) -> None:

@@ -6,15 +6,18 @@ import html
 import math
 import os
 import platform
+import sys
 import time
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 
 import torch
 
 from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import claims
-from seqlab.course.show import in_notebook, say
+from seqlab.course import progress as saved
+from seqlab.course.show import in_notebook, keep_keys, say
 
 PACKAGES = ("torch", "numpy", "einops", "plotly", "ipywidgets", "anywidget", "jupyterlab")
 
@@ -33,8 +36,10 @@ class Session:
 _session = Session()
 
 
-def begin(lab: str, mode: str, seed: int) -> None:
+def begin(lab: str, mode: str, seed: int, *, progress: str | Path | None = None) -> None:
     """Start a lab: check the parameters, seed torch, and use one thread (small tensors, equal results everywhere).
+
+    progress: the file that keeps the learner's ticks; progress.json beside the notebook, or SEQLAB_PROGRESS, when None.
 
     In a notebook Triton interprets, on a machine with a GPU too, unless TRITON_INTERPRET is set: what a lab says of its
     kernels was counted there. Programs of your own, and `make bench-gpu`, compile them for the GPU.
@@ -47,8 +52,14 @@ def begin(lab: str, mode: str, seed: int) -> None:
     _session = Session(lab, mode, seed)
     torch.manual_seed(seed)
     torch.set_num_threads(1)
+    saved.keep_in(progress)
+    keep_keys()
     if in_notebook():
         os.environ.setdefault("TRITON_INTERPRET", "1")
+        if "" not in sys.path and os.getcwd() not in sys.path:  # a learner's own modules, behind the environment's
+            sys.path.append(os.getcwd())
+    if notice := saved.notice():
+        say((f"<div role='status' style='opacity:.75'>• {html.escape(notice)}</div>", f"• {notice}"))
 
 
 def choose(**by_mode: object) -> object:
@@ -88,8 +99,8 @@ def claim(id: str, value: object) -> None:
         head = f"{expectation.statement}{source} · expected {expectation.expected(_session.mode)}"
     text = f"{sign} {shown}  {id}  {head}".rstrip()
     page = (
-        f"<div style='padding:.1em .8em;border-left:4px solid {colour}'><b><span style='color:{colour}'>{sign}</span> {html.escape(shown)}</b> "
-        f"<code>{html.escape(id)}</code> {html.escape(head)}</div>"
+        f"<div style='padding:.1em .8em;border-left:4px solid {colour}'><b><span style='color:{colour}'>{sign}</span>"
+        f" {html.escape(shown)}</b> <code>{html.escape(id)}</code> {html.escape(head)}</div>"
     )
     if in_notebook():
         from IPython.display import display

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import progress
-from seqlab.course.rooms import labs
+from seqlab.course.rooms import Lab, labs
 
 SIGNS = {"right": ("✓", "right", BLUE), "wrong": ("✗", "not yet", RED), "open": ("○", "open", GREY)}
 
@@ -20,35 +21,34 @@ class Panel:
 
     def _repr_html_(self) -> str:
         rows = []
-        for lab in labs():
-            cells = []
-            for id in lab.exercises:
-                record = self.records.get(id, {})
-                sign, word, colour = SIGNS[record.get("state", "open")]
-                cells.append(
-                    f"<div><b style='color:{colour}'>{sign}</b> <code>{html.escape(id)}</code> {word}{_effort(record)}</div>"
-                )
-            rows.append(
-                "<tr style='vertical-align:top'>"
-                f"<td style='text-align:left'><a href='{lab.slug}.ipynb'>{lab.number} · {html.escape(lab.title)}</a></td>"
-                f"<td style='text-align:left'>{_bar(self._right(lab.exercises), len(lab.exercises))}</td>"
-                f"<td style='text-align:left'>{''.join(cells)}</td></tr>"
+        for lab, right, exercises in self._labs():
+            cells = "".join(
+                f"<div><b style='color:{colour}'>{sign}</b> <code>{html.escape(id)}</code> {word}{effort}</div>"
+                for id, sign, word, colour, effort in exercises
             )
+            name = f"<a href='{lab.slug}.ipynb'>{lab.number} · {html.escape(lab.title)}</a>"
+            left = "".join(
+                f"<td style='text-align:left'>{part}</td>" for part in (name, _bar(right, len(exercises)), cells)
+            )
+            rows.append(f"<tr style='vertical-align:top'>{left}</tr>")
+        notice = f"<p role='status'>{html.escape(progress.notice())}</p>" if progress.notice() else ""
         head = "".join(f"<th style='text-align:left'>{name}</th>" for name in ("Lab", "Done", "Exercises"))
-        return f"<table aria-label='Progress in all labs'><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        table = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+        return f"{notice}<table aria-label='Progress in all labs'>{table}</table>"
 
     def __repr__(self) -> str:
-        lines = []
-        for lab in labs():
-            lines.append(f"{lab.number} {lab.title}: {self._right(lab.exercises)} of {len(lab.exercises)}")
-            for id in lab.exercises:
-                record = self.records.get(id, {})
-                sign, word, _ = SIGNS[record.get("state", "open")]
-                lines.append(f"   {sign} {id} {word}{_effort(record)}")
+        lines = [progress.notice()] if progress.notice() else []
+        for lab, right, exercises in self._labs():
+            lines.append(f"{lab.number} {lab.title}: {right} of {len(exercises)}")
+            lines += [f"   {sign} {id} {word}{effort}" for id, sign, word, _, effort in exercises]
         return "\n".join(lines)
 
-    def _right(self, ids: tuple[str, ...]) -> int:
-        return sum(self.records.get(id, {}).get("state") == "right" for id in ids)
+    def _labs(self) -> Iterator[tuple[Lab, int, list[tuple[str, str, str, str, str]]]]:
+        """Each lab, how many of its exercises are right, and (id, sign, word, colour, effort) of each."""
+        for lab in labs():
+            records = {id: self.records.get(id, {}) for id in lab.exercises}
+            shown = [(id, *SIGNS[record.get("state", "open")], _effort(record)) for id, record in records.items()]
+            yield lab, sum(sign == "✓" for _, sign, *_ in shown), shown
 
 
 def panel() -> Panel:
@@ -57,19 +57,15 @@ def panel() -> Panel:
 
 
 def _effort(record: dict) -> str:
-    parts = [
-        f"{n} {word if n > 1 else word.rstrip('s')}"
-        for word, n in (("tries", record.get("tries", 0)), ("hints", record.get("hints", 0)))
-        if n
-    ]
-    parts = [part.replace("1 trie", "1 try") for part in parts]
+    words = (("try", "tries"), ("hint", "hints"))
+    parts = [f"{n} {one if n == 1 else many}" for one, many in words if (n := record.get(many, 0))]
     parts += ["solution seen"] if record.get("solution") else []
     return f" ({', '.join(parts)})" if parts else ""
 
 
 def _bar(done: int, total: int) -> str:
-    share = 100 * done / max(total, 1)
+    label = f"{done} of {total}"
     return (
-        f"<div role='img' aria-label='{done} of {total} exercises right' style='width:8em;height:.8em;border:1px solid #767676'>"
-        f"<div style='width:{share:.0f}%;height:100%;background:#0072b2'></div></div>{done} of {total}"
+        f"<div role='img' aria-label='{label} exercises right' style='width:8em;height:.8em;border:1px solid #767676'>"
+        f"<div style='width:{100 * done / max(total, 1):.0f}%;height:100%;background:{BLUE}'></div></div>{label}"
     )

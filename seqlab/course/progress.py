@@ -1,6 +1,7 @@
 """Progress: one JSON file beside the notebooks, written atomically, never thrown away.
 
-    {"version": 1, "exercises": {"names.softmax": {"state": "right", "tries": 3, "hints": 1, "solution": false, "at": "…"}}}
+    {"version": 1, "exercises": {"names.softmax": {"state": "right", "tries": 3, "hints": 1, "solution": false, "at":
+    "…"}}}
 
 A file that cannot be read, or that a newer seqlab wrote, is kept aside under a name that says so, and a fresh one is
 begun. An older version is carried over, its original kept aside as well.
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,13 +23,53 @@ VERSION = 1
 STATES = ("open", "wrong", "right")
 
 
+_begun: list[Path] = []  # the folder at `course.begin`: a %cd afterwards changes nothing
+_unsaved: dict[str, dict] = {}  # records that could not be written; the lab goes on with them
+_trouble: list[str] = []  # why, as long as it lasts
+
+
 def path() -> Path:
-    """Beside the notebook that runs (its kernel's folder), or where SEQLAB_PROGRESS points."""
-    return Path(os.environ.get("SEQLAB_PROGRESS") or Path.cwd() / "progress.json")
+    """Where SEQLAB_PROGRESS points, or beside the notebook: in the kernel's folder when the lab began."""
+    return Path(os.environ.get("SEQLAB_PROGRESS") or (_begun or [Path.cwd()])[0] / "progress.json")
+
+
+def keep_in(file: str | Path | None) -> None:
+    """Fix the place for the rest of this session, and see whether it can be written."""
+    _begun[:] = [Path.cwd()]
+    if file is not None:
+        os.environ["SEQLAB_PROGRESS"] = str(Path(file).absolute())
+    _trouble.clear()
+    try:
+        with FileLock(f"{path()}.lock", timeout=5):
+            pass
+    except (OSError, Timeout) as error:
+        _trouble[:] = [_words(error)]
+
+
+def notice() -> str:
+    """A steady line while nothing can be saved, or ""."""
+    if not _trouble:
+        return ""
+    cure = (
+        "Set SEQLAB_PROGRESS to a file of yours, or begin with course.begin(...,"
+        ' progress="/your/folder/progress.json").'
+    )
+    return (
+        f"Your progress is not saved: {path()} cannot be written ({_trouble[0]}). Everything works until the kernel"
+        f" stops. {cure}"
+    )
 
 
 def read() -> dict:
     """All recorded exercises, {id: record}; a file that cannot be used is put aside and counts as empty."""
+    try:
+        return _stored() | _unsaved
+    except OSError as error:
+        _trouble[:] = [_words(error)]
+        return dict(_unsaved)
+
+
+def _stored() -> dict:
     file = path()
     try:
         text = file.read_text(encoding="utf-8")
@@ -54,17 +94,24 @@ def update(id: str, change: Callable[[dict], dict]) -> dict:
     """Replace the record of exercise `id` by `change(record)`, safe against a second notebook doing the same."""
     file = path()
     try:
-        with FileLock(str(file) + ".lock", timeout=5):
-            exercises = read()
+        with FileLock(f"{file}.lock", timeout=5):
+            exercises = _stored() | _unsaved
             exercises[id] = {
                 **change(dict(exercises.get(id, {}))),
                 "at": datetime.now(UTC).isoformat(timespec="seconds"),
             }
             _write(file, {"version": VERSION, "exercises": exercises})
-            return exercises[id]
+        _unsaved.clear()
+        _trouble.clear()
+        return exercises[id]
     except (OSError, Timeout) as error:
-        warnings.warn(f"progress could not be saved in {file} ({error}); the lab goes on without", stacklevel=2)
-        return change({})
+        _trouble[:] = [_words(error)]
+        _unsaved[id] = change(dict(read().get(id, {})))
+        return _unsaved[id]
+
+
+def _words(error: OSError | Timeout) -> str:
+    return "another process holds its lock" if isinstance(error, Timeout) else str(error)
 
 
 def _clean(exercises: object) -> dict:

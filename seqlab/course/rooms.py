@@ -1,7 +1,7 @@
 """The house, read off its folders: rooms of `seqlab/`, notebooks of `labs/`. Nothing lists them; adding one is enough.
 
-A folder of `seqlab/` that holds claims or exercises is a room. A notebook `NN_word….ipynb` is a lab; its room is the one
-whose name its own begins with, and what else there is to know stands in the notebook's metadata under "seqlab":
+A folder of `seqlab/` that holds claims or exercises is a room. A notebook `NN_word….ipynb` is a lab; its room is the
+one whose name its own begins with, and what else there is to know stands in the notebook's metadata under "seqlab":
 
     minutes, difficulty    of reading and playing
     needs                  what its machine must offer beside a CPU
@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).parents[1]
 SIGNS = ("claims.toml", "exercises.py", "exercises/__init__.py")
 NAME = re.compile(r"\d\d_\w+")
 GATE = re.compile(r"^@exercise\(\s*[\"']([\w.]+)[\"']", re.M)
-ALIASES = {"kernels": "tiles"}  # rooms that had another name when somebody's progress was written
+ALIASES = {"kernels": "tiles"}  # rooms that had another name when somebody's notebook or progress was written
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,6 @@ def describe(slug: str, notebook: Mapping) -> Lab:
     sources = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
     said = {key: value for key, value in notebook["metadata"].get("seqlab", {}).items() if key != "rooms"}
     title = next((text.split("\n")[0].lstrip("# ") for kind, text in sources if kind == "markdown"), slug)
-    asked = tuple(id for kind, text in sources if kind == "code" for id in GATE.findall(text))
+    asked = tuple(current(id) for kind, text in sources if kind == "code" for id in GATE.findall(text))
     said["needs"] = tuple(said.get("needs", ()))
     return Lab(slug, title, asked, rooms_of(slug, notebook["metadata"]), **said)

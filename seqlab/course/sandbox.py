@@ -8,14 +8,18 @@ kernel does.)
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import copy
 import ctypes
 import io
+import pdb
+import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from unittest import mock
 
 import numpy as np
 import torch
@@ -23,16 +27,21 @@ from torch import Tensor
 
 SECONDS = 5.0
 KEPT = 2_000  # characters of output that are kept
-NOISY = 20_000  # characters from which on the output is worth a word
 
 
 class _Stopped(BaseException):
     """Raised inside the learner's thread when its time is up."""
 
 
+class _Asked(BaseException):
+    """Raised inside the learner's thread where it asks a person: nobody could answer while the gate waits."""
+
+
 @dataclass
 class Call:
-    """What happened: `value`, or `problem` (raised, endless, mutated) with a sentence for the learner in `detail`."""
+    """What happened: `value`, or `problem` (raised, endless, mutated, asked) with a sentence for the learner in
+    `detail`.
+    """
 
     value: object = None
     problem: str | None = None
@@ -68,13 +77,15 @@ def call(function: Callable, arguments: tuple, *, seconds: float | None = None) 
                 result.value = function(*given)
         except _Stopped:
             result.problem = "endless"
+        except _Asked as question:
+            result.problem, result.detail = "asked", f"It stopped at {question}, and nobody can answer inside the gate."
         except BaseException as error:  # also SystemExit: nothing a learner writes may end the kernel
             result.problem, result.detail = "raised", _where(error, function)
         finally:
             done.set()
 
     thread = threading.Thread(target=run, daemon=True, name="learner")
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out), _no_questions(thread):
         thread.start()
         try:
             finished = done.wait(seconds)
@@ -94,6 +105,25 @@ def call(function: Callable, arguments: tuple, *, seconds: float | None = None) 
         result.problem = "mutated"
         result.detail = f"Argument {changed + 1} was changed in place; work on a copy (x = {cure})."
     return result
+
+
+@contextlib.contextmanager
+def _no_questions(thread: threading.Thread) -> Iterator[None]:
+    """Inside this block `thread` is stopped where it calls input(), breakpoint() or a debugger, which all end here."""
+
+    def instead_of(ask: Callable, name: str) -> Callable:
+        def asked(*arguments: object, **options: object) -> object:
+            if threading.current_thread() is thread:
+                raise _Asked(name)
+            return ask(*arguments, **options)
+
+        return asked
+
+    places = ((builtins, "input", "input()"), (sys, "breakpointhook", "breakpoint()"), (pdb, "set_trace", "pdb"))
+    with contextlib.ExitStack() as stack:
+        for module, name, shown in places:
+            stack.enter_context(mock.patch.object(module, name, instead_of(getattr(module, name), shown)))
+        yield
 
 
 def _stop(thread: threading.Thread, done: threading.Event) -> None:

@@ -7,6 +7,20 @@ import sys
 
 Message = tuple[str, str]
 
+# In command mode JupyterLab takes plain keys for itself wherever the focus is: after a click on a button "x" would cut
+# the cell. Before it looks, what has the focus in an output is marked as one that keeps its keys (the mark must
+# stand on the element itself, which JupyterLab's selectors match); Ctrl+S and Shift+Enter go on.
+KEYS = """<script>
+if (!window.seqlabKeys) {
+  window.seqlabKeys = true;
+  window.addEventListener("keydown", (event) => {
+    if (!event.target.closest?.(".jp-OutputArea-output")) return;
+    const free = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
+    event.target.toggleAttribute("data-lm-suppress-shortcuts", !free);
+  }, true);
+}
+</script>"""
+
 
 def card(colour: str, head: str, *lines: str, code: str = "") -> Message:
     """A head line, some sentences, and perhaps a block of code or data.
@@ -37,6 +51,14 @@ def say(message: Message) -> None:
         display({"text/html": page, "text/plain": text}, raw=True)
     else:
         print(text)
+
+
+def keep_keys() -> None:
+    """From here on plain keys that are pressed in a widget stay there, and do nothing to the notebook's cells."""
+    if in_notebook():
+        from IPython.display import display
+
+        display({"text/html": KEYS, "text/plain": ""}, raw=True)
 
 
 def in_notebook() -> bool:

@@ -31,7 +31,7 @@ def faqs() -> dict[str, list[tuple[str, str]]]:
 
 
 def fashion() -> dict[str, Tensor]:
-    """Fashion-MNIST, a slice: "x_train" (3000, 28, 28), "x_test" (600, 28, 28), grey 0 to 1; "y_train", "y_test", 0 to 9."""
+    """A slice of Fashion-MNIST: "x_train" (3000, 28, 28), "x_test" (600, 28, 28), grey 0 to 1; "y_…", 0 to 9."""
     arrays = _arrays("fashion_mnist_3600.npz")
     return {name: array.float() / 255 if name[0] == "x" else array.long() for name, array in arrays.items()}
 
@@ -39,7 +39,8 @@ def fashion() -> dict[str, Tensor]:
 def vowels() -> dict[str, Tensor]:
     """Japanese Vowels: utterances of nine men, 12 cepstrum coefficients a frame, 7 to 29 frames, filled up with zeros.
 
-    "x_train" (270, 29, 12), "x_test" (370, 29, 12); "real_…" (utterance, 29), true where a frame is one; "y_…", who spoke.
+    "x_train" (270, 29, 12), "x_test" (370, 29, 12); "real_…" (utterance, 29), true where a frame is one; "y_…", who
+    spoke.
     """
     arrays, out = _arrays("japanese_vowels.npz"), {}
     for part in ("train", "test"):
@@ -59,14 +60,14 @@ def shakespeare() -> list[str]:
 
 
 def chlamydia() -> tuple[str, list[tuple[str, int, int, str]]]:
-    """*Chlamydia trachomatis* D/UW-3/CX: (1,042,519 bases, [(type, start, end, strand), …]); ends are exclusive, from 0."""
+    """*Chlamydia trachomatis* D/UW-3/CX: (1,042,519 bases, [(type, start, end, strand), …]); from 0, ends exclusive."""
     lines = _read("c_trachomatis_AE001273.fa.gz").split("\n")
     rows = [line.split("\t") for line in _read("c_trachomatis_features.tsv.gz").splitlines()[1:]]
     return "".join(lines[1:]).upper(), [(row[0], int(row[1]), int(row[2]), row[3]) for row in rows]
 
 
 def splice_junctions() -> list[tuple[str, str]]:
-    """3,186 stretches of 60 bases: (kind "ei", "ie" or "n", bases). 185 are duplicates: remove them before splitting."""
+    """3,186 stretches of 60 bases: (kind "ei", "ie" or "n", bases). 185 are duplicates: remove them before a split."""
     return [tuple(line.split("\t")) for line in _read("splice_junctions_3186.tsv.gz").splitlines()[1:]]
 
 

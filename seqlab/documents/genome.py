@@ -7,31 +7,43 @@ frame       for every token: does it lie in no gene, or in a gene on the forward
             hundreds of tokens long and keeps its strand and phase.
 bases       masked tokens (15 %), bits per base; two bits know nothing.
 
-Training sees the first three quarters of the genome, all numbers are from the last. `python -m seqlab.documents.genome` measures
-everything with three seeds, resumable; the result comes with seqlab: `results()`.
+Training sees the first three quarters of the genome, all numbers are from the last. `python -m seqlab.documents.genome`
+measures everything with three seeds, resumable; the result comes with seqlab: `results()`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seqlab import data
-from seqlab.documents import model
-from seqlab.documents.model import ARMS, GAP, SCORED, SEEDS, STEPS, TOKENS, WIDEST, Pair, Result, Task, middle, scored
-from seqlab.train import measured
-from seqlab.train.fit import Watcher
+from seqlab.documents.model import (
+    ARMS,
+    BUDGET,
+    GAP,
+    RATE,
+    SCORED,
+    TOKENS,
+    WIDEST,
+    Pair,
+    Task,
+    bits,
+    masked,
+    masking,
+    middle,
+    part,
+    scored,
+)
+from seqlab.train.experiment import Experiment, Part
 
-FILE = Path(__file__).with_name("genome.json")
 CLASSES = ("no gene", "+0", "+1", "+2", "-0", "-1", "-2")
-LONGER, MASK, RATE = 600, 0, 0.15
+LONGER = 600  # steps
 LONGEST_ORDER = 11  # of a Markov chain
 PLACES = 400  # stretches of the test part; the middle SCORED tokens of each can be targets
 CELLS = [(arm, 256) for arm in ARMS] + [(arm, context) for context in (64, 512, 128) for arm in ("window", "BigBird")]
@@ -68,71 +80,52 @@ def stretches(
     return 1 + bases[at] @ torch.tensor([16, 4, 1]), classes[at[..., 1]]
 
 
-def frame_task(shuffled: bool = False, places: int = PLACES) -> Task:
-    """Strand and phase of every token, judged at `places` of the test part.
+def drawn(context: int, seed: int) -> Iterator[Pair]:
+    """Endless `stretches` from random places of the training part."""
+    generator = torch.Generator().manual_seed(seed)
+    while True:
+        yield stretches(torch.randint(0, cut() - 3 * context, (TOKENS // context,), generator=generator), context)
 
-    shuffled: the control; in training, each stretch gets the classes of another.
-    """
 
-    def batches(context: int, seed: int) -> Iterator[Pair]:
-        for starts in _starts(context, seed):
-            tokens, classes = stretches(starts, context)
-            yield tokens, classes.roll(1, 0) if shuffled else classes
+def frame_task(places: int = PLACES) -> Task:
+    """Strand and phase of every token, judged at `places` of the test part."""
 
-    def test(context: int) -> Pair:
+    def held_out() -> Pair:
         tokens, classes = stretches(_places(places), WIDEST)
-        return middle(tokens, context), middle(scored(classes), context)
+        return tokens, scored(classes)
 
-    def scores(nats: Tensor, right: Tensor) -> dict[str, float]:
-        return {"loss": nats.mean().item() / math.log(2), "accuracy": right.float().mean().item()}
-
-    return Task("frame, shuffled" if shuffled else "frame", 65, len(CLASSES), batches, test, scores)
+    return Task("frame", 65, len(CLASSES), drawn, held_out, bits())
 
 
 def bases_task() -> Task:
     """Masked tokens of three bases, in bits per base."""
 
-    def masked(tokens: Tensor, generator: torch.Generator) -> Pair:
-        mask = torch.rand(tokens.shape, generator=generator) < RATE
-        return torch.where(mask, MASK, tokens), torch.where(mask, tokens, GAP)
-
-    def batches(context: int, seed: int) -> Iterator[Pair]:
-        generator = torch.Generator().manual_seed(seed)
-        for starts in _starts(context, seed):
-            yield masked(stretches(starts, context)[0], generator)
-
-    def test(context: int) -> Pair:
+    def held_out() -> Pair:
         ids, targets = masked(stretches(_places(), WIDEST)[0], torch.Generator().manual_seed(0))
-        return middle(ids, context), middle(scored(targets), context)
+        return ids, scored(targets)
 
-    def scores(nats: Tensor, right: Tensor) -> dict[str, float]:
-        return {"loss": nats.mean().item() / (3 * math.log(2)), "accuracy": right.float().mean().item()}
-
-    return Task("bases", 65, None, batches, test, scores)
+    return Task("bases", 65, None, masking(drawn), held_out, bits(3))
 
 
 @lru_cache
 def frame_baselines() -> dict[str, float]:
-    """Share of the test targets right: the most frequent class, and logistic regression on 3-mer counts of 28 tokens around."""
-    known = lambda classes: classes != GAP
+    """Share of the test targets right: the most frequent class, and logistic regression on counts of 28 tokens."""
     starts = torch.randint(0, cut() - 3 * WIDEST, (12_000,), generator=torch.Generator().manual_seed(0))
-    learn, wanted = stretches(starts, model.BUDGET)
-    wanted = wanted[:, model.BUDGET // 2]
+    learn, wanted = stretches(starts, BUDGET)
+    known = wanted[:, BUDGET // 2] != GAP
+    learn, wanted = learn[known], wanted[known, BUDGET // 2]
     tokens, classes = stretches(_places(), WIDEST)
-    around = middle(tokens, SCORED + model.BUDGET).unfold(1, model.BUDGET, 1)[:, :SCORED]
-    answers = middle(classes, SCORED)
-    keep = known(answers)
-    weights = _logistic(_counts(learn)[known(wanted)], wanted[known(wanted)], 1e-4)
-    guess = (_counts(around[keep]) @ weights).argmax(-1)
-    majority = wanted[known(wanted)].mode().values
+    around, answers = middle(tokens, SCORED + BUDGET).unfold(1, BUDGET, 1)[:, :SCORED], middle(classes, SCORED)
+    around, answers = around[answers != GAP], answers[answers != GAP]
+    counts = lambda tokens: F.one_hot(tokens, 65).float().mean(1) * 8
     return {
-        "majority": (answers[keep] == majority).float().mean().item(),
-        "logistic regression": (guess == answers[keep]).float().mean().item(),
+        "majority": _share(answers == wanted.mode().values),
+        "logistic regression": _share(answers == _logistic(counts(learn), wanted, 1e-4)(counts(around))),
     }
 
 
 def markov(order: int) -> float:
-    """Bits per base of the test part under an order-k Markov chain of the training part, add-one counts, left to right."""
+    """Bits per base of the test part under an order-k Markov chain of the training part, add-one counts."""
     if not 0 <= order <= LONGEST_ORDER:
         raise ValueError(f"order: got {order}, wanted 0 to {LONGEST_ORDER}: a table has 4^(order + 1) counts")
     bases, _ = genome()
@@ -144,7 +137,7 @@ def markov(order: int) -> float:
 
 
 def splice() -> dict[str, float]:
-    """Splice junctions (EI, IE, none) from w of their 60 bases, duplicates removed: logistic regression by w, and majority.
+    """Splice junctions (EI, IE, none) from w of their 60 bases, duplicates removed: logistic regression by w, majority.
 
     The same 2,000 training and other test sequences as w grows; "shuffled": all 60 bases, training labels permuted.
     """
@@ -154,82 +147,52 @@ def splice() -> dict[str, float]:
     letters = torch.tensor([["ACGT".find(letter) for letter in sequence] for _, sequence in rows])
     one_hot = F.one_hot(letters.clamp(0), 4).float() * (letters >= 0)[..., None]
     kinds = torch.tensor([("n", "ei", "ie").index(kind) for kind, _ in rows])
-    learn, test = slice(0, 2000), slice(2000, None)
-    out = {"majority": (kinds[test] == kinds[learn].mode().values).float().mean().item()}
-    for width in (4, 10, 20, 40, 60):
-        x = one_hot[:, 30 - width // 2 : 30 + width // 2].flatten(1)
-        weights = _logistic(_with_one(x[learn]), kinds[learn], 1e-3)
-        out[f"{width} bases"] = ((_with_one(x[test]) @ weights).argmax(-1) == kinds[test]).float().mean().item()
-    mixed = kinds[learn][torch.randperm(2000, generator=torch.Generator().manual_seed(1))]
-    weights = _logistic(_with_one(x[learn]), mixed, 1e-3)
-    return out | {"shuffled": ((_with_one(x[test]) @ weights).argmax(-1) == kinds[test]).float().mean().item()}
-
-
-def quick(
-    cells: Iterable[tuple[str, int]] = (("window", 128), ("BigBird", 128)),
-    *,
-    steps: int = 70,
-    seed: int = 0,
-    watch: Watcher | None = None,
-) -> list[Result]:
-    """A few (arm, context) of the frame task, live, judged at 80 places: the defaults take about 8 seconds on one core."""
-    task = frame_task(places=80)
-    return [model.train(task, arm, context, steps=steps, seed=seed, watch=watch) for arm, context in cells]
-
-
-def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.documents.genome` measured: "frame", "frame, longer" (LONGER steps), "frame, shuffled",
-    "bases", each with "setting", "minutes", "cells"."""
-    return measured.load(path)
-
-
-def _starts(context: int, seed: int) -> Iterator[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        yield torch.randint(0, cut() - 3 * context, (TOKENS // context,), generator=generator)
+    learn, wanted, test = one_hot[:2000], kinds[:2000], one_hot[2000:]
+    out = {"majority": _share(kinds[2000:] == wanted.mode().values)}
+    mixed = wanted[torch.randperm(2000, generator=torch.Generator().manual_seed(1))]
+    for name, width, told in [(f"{w} bases", w, wanted) for w in (4, 10, 20, 40, 60)] + [("shuffled", 60, mixed)]:
+        seen = lambda rows: rows[:, 30 - width // 2 : 30 + width // 2].flatten(1)
+        out[name] = _share(kinds[2000:] == _logistic(seen(learn), told, 1e-3)(seen(test)))
+    return out
 
 
 def _places(count: int = PLACES) -> Int[Tensor, place]:
     return torch.linspace(cut(), len(genome()[0]) - 3 * WIDEST, count).long()
 
 
-def _counts(tokens: Int[Tensor, "row token"]) -> Float[Tensor, "row feature"]:
-    return _with_one(F.one_hot(tokens, 65).float().mean(1) * 8)
+def _share(right: Bool[Tensor, target]) -> float:
+    return right.float().mean().item()
 
 
-def _with_one(x: Float[Tensor, "row feature"]) -> Float[Tensor, "row feature_1"]:
-    return F.pad(x, (0, 1), value=1.0)
-
-
-def _logistic(x: Float[Tensor, "row feature"], y: Int[Tensor, row], ridge: float) -> Float[Tensor, "feature answer"]:
-    """Weights of multinomial logistic regression by L-BFGS."""
-    weights = torch.zeros(x.shape[1], int(y.max()) + 1, requires_grad=True)
+def _logistic(x: Float[Tensor, "row feature"], y: Int[Tensor, row], ridge: float) -> Callable[[Tensor], Tensor]:
+    """Rows of features → answers, by multinomial logistic regression with a constant, fitted to (x, y) by L-BFGS."""
+    with_one = lambda rows: F.pad(rows, (0, 1), value=1.0)
+    weights = torch.zeros(x.shape[1] + 1, int(y.max()) + 1, requires_grad=True)
     solver = torch.optim.LBFGS([weights], max_iter=60, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         solver.zero_grad()
-        loss = F.cross_entropy(x @ weights, y) + ridge * weights.square().sum()
+        loss = F.cross_entropy(with_one(x) @ weights, y) + ridge * weights.square().sum()
         loss.backward()
         return loss
 
     solver.step(closure)
-    return weights.detach()
+    return lambda rows: (with_one(rows) @ weights.detach()).argmax(-1)
 
 
-def main(path: Path = FILE) -> None:
-    """Measure what `path` lacks; an empty path measures everything anew."""
-    torch.set_num_threads(1)
-    for part, task, cells, steps in (
-        ("frame", frame_task(), CELLS, STEPS),
-        ("frame, shuffled", frame_task(shuffled=True), [("BigBird", 256)], STEPS),
-        ("bases", bases_task(), CELLS_BASES, STEPS),
-        ("frame, longer", frame_task(), CELLS_LONGER, LONGER),
-    ):
-        todo = [(arm, context, seed) for seed in SEEDS for arm, context in cells]
-        run = lambda arm, context, seed: model.train(task, arm, context, steps=steps, seed=seed)
-        same = dict(places=PLACES, rate=RATE, script="python -m seqlab.documents.genome")
-        model.measure(part, model.setting(task=task.name, steps=steps, **same), todo, run, path)
+def parts() -> dict[str, Part]:
+    """The two tasks, one of them longer, and its control."""
+    same = dict(places=PLACES, rate=RATE, script="python -m seqlab.documents.genome")
+    return {
+        "frame": part(frame_task(), CELLS, **same),
+        "frame, shuffled": part(frame_task().shuffled(), [("BigBird", 256)], **same),
+        "bases": part(bases_task(), CELLS_BASES, **same),
+        "frame, longer": part(frame_task(), CELLS_LONGER, LONGER, **same),
+    }
 
+
+EXPERIMENT = Experiment(Path(__file__).with_name("genome.json"), parts)
+results = EXPERIMENT.results
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

@@ -1,46 +1,48 @@
-"""Longer context at equal compute: a small transformer, six ways to spend 28 connections a token, and how they are compared.
+"""Longer context at equal compute: a small transformer, six ways to spend 28 connections a token, one comparison.
 
-| paper (Zaheer et al. 2020)        | here                                                                              |
-| --------------------------------- | --------------------------------------------------------------------------------- |
-| block b                           | `BLOCK` = 4 tokens                                                                |
-| window w, random r, global g      | `ARMS`: 7 blocks of keys a token, except for "dense"                              |
-| ETC: global tokens in front       | `Arm.extra` = 4 learned tokens; their rows and columns count as connections too   |
-| truncated input                   | "truncated": the sequence is cut into pieces of 28 tokens, each dense             |
+| paper (Zaheer et al. 2020)        | here                                                                             |
+| --------------------------------- | -------------------------------------------------------------------------------- |
+| block b                           | `BLOCK` = 4 tokens                                                               |
+| window w, random r, global g      | `ARMS`: 7 blocks of keys a token, except for "dense"                             |
+| ETC: global tokens in front       | `Arm.extra` = 4 learned tokens; their rows and columns count as connections too  |
+| truncated input                   | "truncated": the sequence is cut into pieces of 28 tokens, each dense            |
 
-Every arm of an experiment has the same steps, batches, seeds and parameters (but for the extra tokens), and is judged on
-the same targets, in the middle of the sequence, at every context. What an arm owes to distant tokens is then measured
-by exchanging them: `foreign` replaces all that a window cannot reach anyway.
+Every arm of an experiment has the same steps, batches, seeds and parameters (but for the extra tokens), and is judged
+on the same targets, in the middle of the sequence, at every context. What an arm owes to distant tokens is then
+measured by exchanging them: `foreign` replaces all that a window cannot reach anyway.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from statistics import fmean
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from kernels import attention
 from seqlab import patterns as P
+from seqlab.layers import Block, FeedForward, Fused
 from seqlab.patterns import Pattern
 from seqlab.positions import rotary
-from seqlab.train import measured
-from seqlab.train.fit import Watcher, fit
+from seqlab.train import experiment
+from seqlab.train.experiment import Part, by, seeded
 
 BLOCK, BUDGET, DEPTH, DIM, HEADS = 4, 28, 2, 64, 4
 SCORED, WIDEST = 32, 512  # targets lie in the middle 32 tokens; the longest context measured
 REACH = DEPTH * 16  # no chain of DEPTH windows of 7 blocks goes further
-CONTEXTS, SEEDS, STEPS, TOKENS = (64, 128, 256, 512), (0, 1, 2), 200, 2048  # TOKENS: in a batch, at every context
+STEPS, TOKENS = 200, 2048  # TOKENS: in a batch, at every context
 GAP = -100  # a position that is no target
+MASK, RATE = 0, 0.15  # the token that hides another, and how often
 
 Ids = Int[Tensor, "batch token"]
 Pair = tuple[Ids, Ids]  # what the model reads, and what it should say (GAP: nothing)
+Batches = Callable[[int, int], Iterator[Pair]]
 
 
 class Arm(NamedTuple):
@@ -86,7 +88,9 @@ class LongModel(nn.Module):
         self.layout = None if dense else instance.layout(BLOCK, exact=True)
         self.embed = nn.Embedding(tokens, DIM)
         self.stem = nn.Conv1d(DIM, DIM, 5, padding=2)
-        self.blocks = nn.ModuleList(Block() for _ in range(DEPTH))
+        self.blocks = nn.ModuleList(
+            Block(DIM, Fused(DIM, HEADS, by_layout), FeedForward(DIM, 4 * DIM, "gelu")) for _ in range(DEPTH)
+        )
         self.norm, self.out = nn.LayerNorm(DIM), nn.Linear(DIM, classes or tokens)
         self.front = nn.Parameter(torch.randn(arm.extra, DIM) * 0.05)  # last: the arms share all other first values
         nn.init.normal_(self.embed.weight, std=0.05)
@@ -118,18 +122,9 @@ class LongModel(nn.Module):
         return torch.cat(nats), torch.cat(right)
 
 
-class Block(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.norm_1, self.norm_2 = nn.LayerNorm(DIM), nn.LayerNorm(DIM)
-        self.qkv, self.mix = nn.Linear(DIM, 3 * DIM), nn.Linear(DIM, DIM)
-        self.feed_forward = nn.Sequential(nn.Linear(DIM, 4 * DIM), nn.GELU(), nn.Linear(4 * DIM, DIM))
-
-    def forward(self, x: Float[Tensor, "batch token dim"], layout: object) -> Float[Tensor, "batch token dim"]:
-        q, k, v = rearrange(self.qkv(self.norm_1(x)), "b token (three h dim) -> three b h token dim", three=3, h=HEADS)
-        mixed = attention(_turned(q), _turned(k), v, layout=layout)
-        x = x + self.mix(rearrange(mixed, "b h token dim -> b token (h dim)"))
-        return x + self.feed_forward(self.norm_2(x))
+def by_layout(q: Tensor, k: Tensor, v: Tensor, layout: object) -> Float[Tensor, "batch head token dim"]:
+    """Attention by the block-sparse kernels; half of each query and key is turned by its position."""
+    return attention(_turned(q), _turned(k), v, layout=layout)
 
 
 def _turned(x: Float[Tensor, "batch head token dim"]) -> Float[Tensor, "batch head token dim"]:
@@ -139,19 +134,58 @@ def _turned(x: Float[Tensor, "batch head token dim"]) -> Float[Tensor, "batch he
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned. `test` and its parts hold the same targets, in the same order, at every context.
+    """What is learned. The targets that are judged are the same, in the same order, at every context.
 
-    batches:  (context, seed) → endless training pairs of TOKENS tokens
-    test:     context → the pairs of the held-out part
-    scores:   (nats, right) of the targets → named means
+    batches:   (context, seed) → endless training pairs of TOKENS tokens
+    held_out:  the pairs of the held-out part in the widest context, targets in the middle alone (`scored`)
+    scores:    (nats, right) of the targets → named means
     """
 
     name: str
     tokens: int
     classes: int | None
-    batches: Callable[[int, int], Iterator[Pair]]
-    test: Callable[[int], Pair]
+    batches: Batches
+    held_out: Callable[[], Pair]
     scores: Callable[[Tensor, Tensor], dict[str, float]]
+
+    def test(self, context: int) -> Pair:
+        """The held-out part at this context."""
+        ids, targets = self.held_out()
+        return middle(ids, context), middle(targets, context)
+
+    def shuffled(self) -> Task:
+        """The control: in training, each sequence gets the answers of another one."""
+
+        def batches(context: int, seed: int) -> Iterator[Pair]:
+            for ids, targets in self.batches(context, seed):
+                yield ids, targets.roll(1, 0)
+
+        return replace(self, name=f"{self.name}, shuffled", batches=batches)
+
+
+def bits(parts: int = 1) -> Callable[[Tensor, Tensor], dict[str, float]]:
+    """Scores of a task: the loss in bits, of a token that has so many parts in bits a part, and the share right."""
+    return lambda nats, right: {
+        "loss": nats.mean().item() / (parts * math.log(2)),
+        "accuracy": right.float().mean().item(),
+    }
+
+
+def masked(ids: Ids, generator: torch.Generator, least: int = MASK) -> Pair:
+    """A share RATE of the tokens is replaced by MASK; those of them above `least` are asked for."""
+    mask = torch.rand(ids.shape, generator=generator) < RATE
+    return torch.where(mask, MASK, ids), torch.where(mask & (ids > least), ids, GAP)
+
+
+def masking(batches: Batches, least: int = MASK) -> Batches:
+    """The same sequences with masked tokens as the targets."""
+
+    def hidden(context: int, seed: int) -> Iterator[Pair]:
+        generator = torch.Generator().manual_seed(seed)
+        for ids, _ in batches(context, seed):
+            yield masked(ids, generator, least)
+
+    return hidden
 
 
 def middle(whole: Int[Tensor, "batch whole"], context: int) -> Ids:
@@ -170,7 +204,7 @@ def scored(targets: Int[Tensor, "batch whole"]) -> Int[Tensor, "batch whole"]:
 
 
 def foreign(ids: Ids) -> Ids:
-    """All that lies further than REACH from every target comes from the sequence half the set away: other places, real ones.
+    """All that lies further than REACH from every target comes from the sequence half the set away: real, elsewhere.
 
     A window of 7 blocks cannot notice; up to a context of SCORED + 2 REACH tokens nothing changes.
     """
@@ -180,80 +214,39 @@ def foreign(ids: Ids) -> Ids:
     return swapped
 
 
-@dataclass
-class Result:
-    """One trained model. `scores`: named means over the same held-out targets; "…, foreign": distant context exchanged.
-
-    connections: per token, layer and head
-    """
-
-    arm: str
-    context: int
-    seed: int
-    scores: dict[str, float]
-    losses: list[float] = field(repr=False)
-    connections: float
-    parameters: int
-    seconds: float
+# A cell has "arm", "context", "seed"; "scores": named means over the same held-out targets, "…, foreign" with the
+# distant context exchanged; "connections": per token, layer and head; "parameters", "seconds", the loss in training.
+Result = dict
 
 
-def train(
-    task: Task, arm: str, context: int, *, steps: int = STEPS, seed: int = 0, watch: Watcher | None = None
-) -> Result:
-    """Train and judge. Same arguments, same result; the global generator is untouched; an interrupt goes through."""
+def train(task: Task, arm: str, context: int, seed: int = 0, *, steps: int = STEPS, **options: object) -> Result:
+    """Train and judge. Same arguments, same result; options as in `fit`."""
     if arm not in ARMS:
         raise ValueError(f"arm: got {arm!r}, wanted one of {', '.join(ARMS)}")
     if not SCORED <= context <= WIDEST or context % 2:
         raise ValueError(f"context: got {context} tokens, wanted an even number from {SCORED} to {WIDEST}")
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = LongModel(ARMS[arm], seed, context, tokens=task.tokens, classes=task.classes)
-    history = fit(model, task.batches(context, seed), steps=steps, lr=3e-3, watch=watch)
-    if history.interrupted:
-        raise KeyboardInterrupt
-    model.eval()
+    make = lambda: LongModel(ARMS[arm], seed, context, tokens=task.tokens, classes=task.classes)
+    model, found = experiment.train(make, task.batches(context, seed), seed=seed, steps=steps, **options)
     ids, targets = task.test(context)
     scores = task.scores(*model.judge((ids, targets)))
     if context > SCORED + 2 * REACH:
         distant = task.scores(*model.judge((foreign(ids), targets)))
         scores |= {f"{name}, foreign": value for name, value in distant.items()}
-    parameters = sum(p.numel() for p in model.parameters())
-    return Result(arm, context, seed, scores, history.loss, model.connections, parameters, history.seconds)
+    return dict(arm=arm, context=context, seed=seed, scores=scores, connections=model.connections) | found
 
 
-def table(cells: Iterable[dict | Result], score: str) -> dict[tuple[str, int], list[float]]:
+def part(task: Task, cells: Iterable[tuple[str, int]], steps: int = STEPS, **setting: object) -> Part:
+    """The (arm, context) of a task, each with every seed; `setting` beside what all of them have in common."""
+    same = dict(block=BLOCK, budget=BUDGET, depth=DEPTH, dim=DIM, heads=HEADS, tokens=TOKENS)
+    same |= dict(scored=SCORED, widest=WIDEST, reach=REACH, task=task.name, steps=steps)
+    return Part(partial(train, task, steps=steps), ("arm", "context", "seed"), seeded(cells), same | setting)
+
+
+def table(cells: Iterable[Result], score: str) -> dict[tuple[str, int], list[float]]:
     """(arm, context) → one value per seed, in the order of the cells. Cells without that score are left out."""
-    out: dict[tuple[str, int], list[float]] = {}
-    for cell in (cell if isinstance(cell, dict) else vars(cell) for cell in cells):
-        if score in cell["scores"]:
-            out.setdefault((cell["arm"], cell["context"]), []).append(cell["scores"][score])
-    return out
+    return by("arm", "context")(({**cell, **cell["scores"]} for cell in cells if score in cell["scores"]), score)
 
 
-def gap(better: Iterable[float], worse: Iterable[float]) -> tuple[float, float]:
-    """(how much lower the mean of `better` is, the wider of the two ranges over seeds); a loss, so lower is better."""
-    better, worse = list(better), list(worse)
-    return fmean(worse) - fmean(better), max(max(better) - min(better), max(worse) - min(worse))
-
-
-def beats(better: Iterable[float], worse: Iterable[float]) -> bool:
-    """Every seed of `better` has a lower loss than every seed of `worse`, and the gap of the means exceeds the spread."""
-    better, worse = list(better), list(worse)
-    difference, spread = gap(better, worse)
-    return max(better) < min(worse) and difference > spread
-
-
-def measure(part: str, setting: dict, todo: Iterable[tuple[str, int, int]], run: Callable[..., Result], path: Path):
-    """Run the cells (arm, context, seed) that `path` lacks, see `measured.measure`."""
-
-    def cell(*which: object) -> dict:
-        values = asdict(run(*which))
-        return values | {"loss": fmean(values.pop("losses")[-20:])}
-
-    measured.measure(path, part, setting, ("arm", "context", "seed"), todo, cell)
-
-
-def setting(**more: object) -> dict:
-    """What every arm has in common, for the file of results."""
-    same = dict(block=BLOCK, budget=BUDGET, depth=DEPTH, dim=DIM, heads=HEADS, steps=STEPS, tokens=TOKENS)
-    return same | dict(scored=SCORED, widest=WIDEST, reach=REACH) | more
+def beats(better: Sequence[float], worse: Sequence[float]) -> bool:
+    """Every seed of `better` has a lower loss than every seed of `worse`."""
+    return experiment.beats(better, worse, lower=True)

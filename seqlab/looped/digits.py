@@ -9,24 +9,15 @@
 | one loop: b = [θ > 1/6] - [θ < -1/6], θ ← 3θ - b                  | `unpack(theta, count)`        |
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from numbers import Rational
 
 import torch
 
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
-
 Number = Rational | float  # floats count as the fractions they are
-
-DIGITS = Statement(
-    "digits of one number",
-    "Xu & Sato 2024, Lemma 4.1 (ternary digits after Zhang et al. 2023)",
-    "Multiplying by 3 and subtracting the leading digit gives all ternary digits of θ, one a loop.",
-    (Hypothesis("exact", "θ is kept exactly, not in floating point"),),
-)
+Rows = Sequence[Sequence[Fraction]]
 
 
 def largest_step(labels: Sequence[Number]) -> Fraction:
@@ -49,67 +40,48 @@ def greedy_digits(labels: Sequence[Number]) -> list[int]:
 
 def pack(digits: Sequence[int]) -> Fraction:
     """θ = Σ_t b_t 3^-t, exactly; |θ| < 1/2."""
-    theta = Fraction(0)
-    for digit in reversed(digits):
-        theta = (theta + digit) / 3
-    return theta
+    return Fraction(sum(digit * 3**t for t, digit in enumerate(reversed(digits))), 3 ** len(digits))
 
 
 def unpack(theta: Number, count: int, dtype: torch.dtype | None = None) -> list[int]:
     """The first `count` digits, in exact fractions, or in a floating-point type."""
-    if dtype is not None:
-        return _unpack_rounded(theta, count, dtype)
-    digits = []
+    sixth, digits = Fraction(1, 6), []
+    if dtype:
+        theta, sixth = torch.tensor([float(theta), float(sixth)], dtype=torch.float64).to(dtype)
     for _ in range(count):
-        digit = int(6 * theta > 1) - int(6 * theta < -1)
-        digits.append(digit)
-        theta = 3 * theta - digit
+        digits.append(int(theta > sixth) - int(theta < -sixth))
+        theta = 3 * theta - digits[-1]
     return digits
 
 
-def first_wrong(digits: Sequence[int], dtype: torch.dtype = torch.float64) -> int | None:
-    """The position (from 1) of the first digit that `dtype` reads wrongly off θ; None if it reads them all."""
+def first_wrong(digits: Sequence[int], dtype: torch.dtype | None = torch.float64) -> int | None:
+    """The position (from 1) of the first digit that `dtype` (None: fractions) reads wrongly off θ, or None."""
     read = unpack(pack(digits), len(digits), dtype)
     return next((at for at, (a, b) in enumerate(zip(digits, read), 1) if a != b), None)
 
 
-def check_digits(
-    count: int = 32, *, dtype: torch.dtype | None = None, tables: int = 20, seed: int = 0, longest: int = 60
-) -> Verdict:
-    """Random digits, packed into one number and read back: all of the first `count` come out right.
-
-    dtype: None for exact fractions, or torch.float64, torch.float32 …
-    The margin is the first position read wrongly over all tables (of `longest` digits) less `count`, at most
-    `longest` + 1 - `count`. The witness carries (digits, position).
-    """
-    if count < 1 or tables < 1:
-        raise ValueError(
-            f"count, tables: got {count} and {tables}, wanted at least 1 of each: none would prove nothing"
-        )
-    draw = torch.Generator().manual_seed(seed)
-    worst, lost = max(longest, count) + 1, None
-    for _ in range(tables):
-        digits = (torch.randint(3, (max(longest, count),), generator=draw) - 1).tolist()
-        read = unpack(pack(digits), len(digits), dtype)
-        at = next((k for k, (a, b) in enumerate(zip(digits, read), 1) if a != b), worst)
-        if at < worst:
-            worst, lost = at, digits
-    statement = DIGITS.under(exact=dtype is None)
-    notes = (f"first wrong digit: {'none' if lost is None else f'position {worst}'}",)
-    witness = None
-    if worst <= count:
-        witness = Witness(
-            f"digit {worst} of {count} is read wrongly in {str(dtype).removeprefix('torch.')}", (lost, worst)
-        )
-    return Verdict(worst > count, worst - count, witness, statement, tables, "digits", notes)
+def label_rows(labels: Iterable) -> Rows:
+    """The labels as fractions, a row for each k."""
+    rows = []
+    for k, label in enumerate(labels):
+        label = label.tolist() if hasattr(label, "tolist") else label
+        try:
+            rows.append(tuple(map(Fraction, label if isinstance(label, Sequence) else [label])))
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"labels: got {label!r} for k = {k}, wanted a finite number, or as many for all") from None
+    wide = sorted(set(map(len, rows)))
+    if len(rows) < 2 or len(wide) > 1 or not wide[0]:
+        raise ValueError(f"labels: got {len(rows)} with {wide} numbers, wanted at least two, with as many for each k")
+    return rows
 
 
-def _unpack_rounded(theta: Number, count: int, dtype: torch.dtype) -> list[int]:
-    value = torch.tensor(float(theta), dtype=torch.float64).to(dtype)
-    sixth = torch.tensor(1 / 6, dtype=torch.float64).to(dtype)
-    digits = []
-    for _ in range(count):
-        digit = int(value > sixth) - int(value < -sixth)
-        digits.append(digit)
-        value = 3 * value - digit
-    return digits
+def approximation(labels: Sequence[Number]) -> list[Fraction]:
+    """The running values y_0 + ε Σ b that the block without a clock recalls, without running the block."""
+    epsilon, start = largest_step(labels), Fraction(labels[0])
+    return list(itertools.accumulate(greedy_digits(labels), lambda value, b: value + b * epsilon, initial=start))
+
+
+def roughness(labels: Sequence[Number]) -> tuple[float, float]:
+    """(largest error without a clock, largest step) of a table of numbers."""
+    error = max(abs(a - Fraction(b)) for a, b in zip(approximation(labels), labels))
+    return float(error), float(largest_step(labels))

@@ -2,26 +2,25 @@
 
 | paper symbol (Xu & Sato 2024, proof of Theorem 3.6)     | name here                                  |
 | ------------------------------------------------------- | ------------------------------------------ |
-| contextual token id k = (token id, sequence id)         | 2 δ^-Nd z + acc: `Table.id(z, acc)`        |
-| y_k                                                     | `Table.labels`                             |
-| K ≤ 2 δ^-(N+1)d                                         | `len(Table.labels)`, `StageLoops.values`   |
-| δ √d, δ √(Nd)                                           | `token_shift`, `context_shift`             |
+| contextual token id k = (token id, sequence id)         | 2 δ^-Nd z + acc: `ContextualTable.id`      |
+| y_k                                                     | `ContextualTable.labels`                   |
+| K ≤ 2 δ^-(N+1)d                                         | `len(….labels)`, `StageLoops.values`       |
 
 Between the contexts of one token and those of the next lie δ^-Nd ids that no input has (our reading of the factor 2).
 There, and at sequence ids that no set of tokens has, the labels run in a straight line from one used id to the next:
 so a large step between two used ids is cut into as many small ones as there are ids between them.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
+import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqlab.layers import Tokens
@@ -34,8 +33,8 @@ LARGEST = 5_000  # sets of tokens that a table lists
 
 
 @dataclass(frozen=True)
-class Table:
-    """Labels of all contextual ids up to the last used one. Made by `table`.
+class ContextualTable:
+    """Labels of all contextual ids up to the last used one. Made by `contextual_table`.
 
     sets:    the sets of `length` different cells, as token ids in increasing order
     values:  (set, token) → y: f at the centres of the cells of the set
@@ -49,31 +48,19 @@ class Table:
     values: dict[tuple[tuple[int, ...], int], tuple[Fraction, ...]]
     f: Function
     fill: str = "line"
+    shuffled: bool = False
 
     @property
     def columns(self) -> int:
         """δ^-d: different tokens."""
         return self.levels**self.dim
 
-    @property
-    def token_shift(self) -> float:
-        """δ √d: the largest distance within a cell of one token."""
-        return math.sqrt(self.dim) / self.levels
-
-    @property
-    def context_shift(self) -> float:
-        """δ √(Nd): the largest distance within a cell of a sequence."""
-        return math.sqrt(self.length * self.dim) / self.levels
-
     def sequence_id(self, cells: tuple[int, ...]) -> int:
         """uᵀz over the ids in decreasing order."""
-        total = 0
-        for z in sorted(cells, reverse=True):
-            total = total * self.columns + z
-        return total
+        return sum(z * self.columns**k for k, z in enumerate(sorted(cells)))
 
-    def id(self, z: int, sequence: int) -> int:
-        """The contextual id of token z in a sequence."""
+    def id(self, z: int | np.ndarray, sequence: int | np.ndarray) -> int | np.ndarray:
+        """The contextual id of token z in a sequence, or of many."""
         return 2 * self.columns**self.length * z + sequence
 
     @cached_property
@@ -94,27 +81,28 @@ class Table:
         return (*labels, self.used[ids[-1]])
 
     @cached_property
+    def moves(self) -> list[Fraction]:
+        """|y_k - y_{k-1}|, the largest of the coordinates."""
+        return [max(abs(b - a) for a, b in zip(*pair)) for pair in itertools.pairwise(self.labels)]
+
+    @property
     def largest_step(self) -> float:
         """max_k |y_k - y_{k-1}|, the bound of Lemma 4.1 for this table."""
-        pairs = itertools.pairwise(self.labels)
-        return float(max((abs(b - a) for x, y in pairs for a, b in zip(x, y)), default=Fraction(0)))
-
-    def at_centres(self, cells: Sequence[int]) -> list[tuple[float, ...]]:
-        """f at the centres of these cells, repeated or not."""
-        return [tuple(row) for row in self.f(self._centres([cells]))[0].tolist()]
+        return float(max(self.moves, default=0))
 
     def point(self, z: int, share: Fraction) -> list[Fraction]:
         """The point of cell z at this share of its width, in every coordinate."""
         return [(z // self.levels**i % self.levels + share) / self.levels for i in range(self.dim)]
 
-    def _centres(self, many: Sequence[Sequence[int]]) -> Tokens:
+    def at_centres(self, many: Iterable[Sequence[int]]) -> Tokens:
+        """f at the centres of cells, repeated or not: "sequence token dim"."""
         points = [[[float(v) for v in self.point(z, Fraction(1, 2))] for z in cells] for cells in many]
-        return torch.tensor(points, dtype=torch.float64)
+        return evaluate(self.f, torch.tensor(points, dtype=torch.float64))
 
 
-def table(
+def contextual_table(
     f: Function, levels: int, dim: int = 1, length: int = 2, *, shuffle: int | None = None, fill: str = "line"
-) -> Table:
+) -> ContextualTable:
     """f at the centre of every set of different cells.
 
     shuffle: a seed; the labels are dealt out anew, so that neighbouring ids no longer have neighbouring labels
@@ -133,18 +121,24 @@ def table(
             f"levels, dim, length: {math.comb(columns, length):,} sets of tokens, wanted at most {LARGEST:,}"
         )
     sets = tuple(itertools.combinations(range(columns), length))
-    x = Table(levels, dim, length, sets, {}, f)._centres(sets)
-    y = evaluate(f, x)
+    made = ContextualTable(levels, dim, length, sets, {}, f, fill, shuffle is not None)
+    y = made.at_centres(sets)
     for order in (range(length)[::-1], (*range(1, length), 0)):
-        off = (evaluate(f, x[:, list(order)]) - y[:, list(order)]).abs().amax((1, 2))
+        moved = made.at_centres([[cells[k] for k in order] for cells in sets])
+        off = (moved - y[:, list(order)]).abs().amax((1, 2))
         if off.max() > 1e-9 * (1 + y.abs().max()):
             raise ValueError(
                 f"f: not permutation equivariant, the cells {sets[off.argmax()]} in the order {tuple(order)} get other "
                 "values; wanted a function in which a token's value goes with the token"
             )
-    places = [(cells, z) for cells in sets for z in cells]
-    labels = [tuple(Fraction(v) for v in token) for row in y.tolist() for token in row]
-    if shuffle is not None:
+    labels = [tuple(map(Fraction, token)) for row in y.tolist() for token in row]
+    if made.shuffled:
         order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(shuffle)).tolist()
         labels = [labels[k] for k in order]
-    return Table(levels, dim, length, sets, dict(zip(places, labels)), f, fill)
+    return replace(made, values=dict(zip([(cells, z) for cells in sets for z in cells], labels)))
+
+
+def floor_ids(x: Float[Tensor, "*batch dim"], levels: int) -> Int[Tensor, "*batch"]:
+    """What stage 1 is to compute: Σ_i δ^-i ⌊x_i/δ⌋, and the last cell for x_i = 1."""
+    cells = torch.floor(x * levels).clamp(max=levels - 1).long()
+    return (cells * levels ** torch.arange(x.shape[-1])).sum(-1)

@@ -1,7 +1,8 @@
-"""The exercises of lab 07 on looped transformers as they are trained: one block again and again, and the modulated block."""
+"""The exercises of lab 07 on looped transformers as they are trained: one block again and again, modulated."""
 
 import torch
 
+from seqlab.course.cases import normal
 from seqlab.course.check import Exercise, Mutant
 
 
@@ -20,7 +21,8 @@ def looped(x, block, loops):
 def modulated(x, part, gate, scale, eps):
     """x + gate * part((1 + scale) * rms(x)), rms: each token over the root of (its mean square + eps).
 
-    x: (token, dim), gate and scale: (dim), what the clock says of this loop; part: attention or feed-forward, (token, dim) -> (token, dim)
+    x: (token, dim), gate and scale: (dim), what the clock says of this loop
+    part: attention or feed-forward, (token, dim) -> (token, dim)
     """
     normalized = x / torch.sqrt(x.square().mean(-1, keepdim=True) + eps)
     return x + gate * part((1 + scale) * normalized)
@@ -41,24 +43,12 @@ def bend(x):
     return torch.tanh(x.roll(1, 0)) + torch.arange(x.shape[1])
 
 
-def _looped_cases():
-    draw = torch.Generator().manual_seed(7)
-    return [
-        (torch.tensor([[0.0]]), add_one, 0),
-        (torch.tensor([[0.0]]), add_one, 2),
-        (torch.tensor([[0.0, 4.0], [2.0, 0.0]]), half_way, 3),
-        (torch.randn(3, 2, generator=draw), bend, 1),
-        (torch.randn(4, 3, generator=draw), bend, 5),
-    ]
-
-
-def _begins_with_x(arguments, result):
-    if not torch.equal(result[0], arguments[0]):
+def _begins_with_x(result, x, block, loops):
+    if not torch.equal(result[0], x):
         return "the first state is x itself, before any loop."
 
 
-def _same_step(arguments, result):
-    _, block, loops = arguments
+def _same_step(result, x, block, loops):
     for t in range(loops):
         if not torch.allclose(result[t + 1], block(result[t]), atol=1e-5):
             return f"state {t + 1} should be the block applied to state {t}, as every other."
@@ -68,7 +58,13 @@ BLOCK = Exercise(
     id="looped.block",
     title="One block, again and again.",
     reference=looped,
-    cases=_looped_cases,
+    cases=lambda: [
+        (torch.tensor([[0.0]]), add_one, 0),
+        (torch.tensor([[0.0]]), add_one, 2),
+        (torch.tensor([[0.0, 4.0], [2.0, 0.0]]), half_way, 3),
+        (normal(3, 2), bend, 1),
+        (normal(4, 3), bend, 5),
+    ],
     properties=(("begins with x", _begins_with_x), ("applies the same block to the last state", _same_step)),
     hints=(
         "Keep a list. It begins with x; each loop looks at the last entry and adds one.",
@@ -77,27 +73,27 @@ BLOCK = Exercise(
     ),
     mutants=(
         Mutant(
-            lambda x, block, loops: torch.stack([x, *(block(x) for _ in range(loops))]),
+            {"block(states[-1])": "block(x)"},
             "applies the same block to the last state",
             "Each loop starts from x here: that is one loop, told several times. Feed the block what it made last.",
         ),
         Mutant(
-            lambda x, block, loops: looped(x, block, loops)[1:],
+            {"torch.stack(states)": "torch.stack(states)[1:]"},
             "has the right shape",
             "The state before the first loop is missing. With it, residuals and the first loop can be looked at.",
         ),
         Mutant(
-            lambda x, block, loops: looped(x, lambda y: y + block(y), loops),
+            {"block(states[-1])": "states[-1] + block(states[-1])"},
             "applies the same block to the last state",
             "The residual stream is inside the block already; adding the state once more doubles it.",
         ),
         Mutant(
-            lambda x, block, loops: looped(x, block, loops + 1),
+            {"range(loops)": "range(loops + 1)"},
             "has the right shape",
             "One loop too many. r loops make r + 1 states.",
         ),
         Mutant(
-            lambda x, block, loops: looped(x, block, loops)[-1:].expand(loops + 1, *x.shape),
+            {"torch.stack(states)": "torch.stack(states[-1:] * len(states))"},
             "begins with x",
             "This is the last state, repeated. The lens needs what was there after each loop.",
         ),
@@ -105,97 +101,78 @@ BLOCK = Exercise(
 )
 
 
-def _modulated_cases():
-    draw = torch.Generator().manual_seed(8)
-    make = lambda *shape: torch.randn(*shape, generator=draw)
-    return [
-        (torch.tensor([[3.0, 4.0]]), add_one, torch.zeros(2), torch.zeros(2), 1e-6),
-        (torch.tensor([[3.0, 4.0]]), add_one, torch.ones(2), torch.zeros(2), 1e-6),
-        (torch.tensor([[3.0, 4.0], [0.0, 1.0]]), bend, torch.tensor([1.0, 0.5]), torch.tensor([0.0, 1.0]), 1e-6),
-        (100 * make(3, 4), bend, make(4), make(4), 1e-5),
-        (1e-2 * make(3, 5), bend, make(5), -torch.ones(5), 1e-3),
-    ]
-
-
-def _gate_zero(arguments, result):
-    x, _, gate, _, _ = arguments
+def _gate_zero(result, x, part, gate, scale, eps):
     if (gate == 0).all() and not torch.allclose(result, x, atol=1e-5):
         return "with all gates at 0 the loop is the identity: x must come out as it went in."
 
 
-def _scale_off(arguments, result):
-    x, part, gate, scale, _ = arguments
+def _scale_off(result, x, part, gate, scale, eps):
     if (scale == -1).all() and not torch.allclose(result, x + gate * part(torch.zeros_like(x)), atol=1e-4):
         return "at scale -1 the part sees nothing but zeros, since 1 + scale is 0."
 
 
-def _same_at_any_size(arguments, result):
-    x, part, gate, scale, eps = arguments
+def _same_at_any_size(result, x, part, gate, scale, eps):
     reads = (1 + scale) * x / torch.sqrt(x.square().mean(-1, keepdim=True) + eps)
     if not torch.allclose(result - x, gate * part(reads), atol=1e-3, rtol=1e-3):
         return "what is added is gate · part((1 + scale) · x over its root mean square); yours adds something else."
-
-
-def _rms(x, eps):
-    return x / torch.sqrt(x.square().mean(-1, keepdim=True) + eps)
 
 
 MODULATED = Exercise(
     id="looped.modulated",
     title="The modulated block: a clock opens gates and sets scales.",
     reference=modulated,
-    cases=_modulated_cases,
+    cases=lambda: [
+        (torch.tensor([[3.0, 4.0]]), add_one, torch.zeros(2), torch.zeros(2), 1e-6),
+        (torch.tensor([[3.0, 4.0]]), add_one, torch.ones(2), torch.zeros(2), 1e-6),
+        (torch.tensor([[3.0, 4.0], [0.0, 1.0]]), bend, torch.tensor([1.0, 0.5]), torch.tensor([0.0, 1.0]), 1e-6),
+        (100 * normal(3, 4), bend, *normal(2, 4, seed=1), 1e-5),
+        (1e-2 * normal(3, 5), bend, normal(5, seed=1), -torch.ones(5), 1e-3),
+    ],
     properties=(
         ("is the identity where the gates are 0", _gate_zero),
         ("shows the part only zeros at scale -1", _scale_off),
         ("adds the gated part of the scaled, normalized stream", _same_at_any_size),
     ),
     hints=(
-        "Two things happen to the stream on its way in: it is normalized, then scaled. One on the way back: it is gated. x itself stays.",
+        "Two things happen to the stream on its way in: it is normalized, then scaled. "
+        "One on the way back: it is gated. x itself stays.",
         "RMS: x / torch.sqrt(x.square().mean(-1, keepdim=True) + eps). Nothing is subtracted, unlike LayerNorm.",
         "return x + gate * part((1 + scale) * normalized).",
     ),
     mutants=(
         Mutant(
-            lambda x, part, gate, scale, eps: x + part((1 + scale) * _rms(x, eps)),
+            {"gate * ": ""},
             "is the identity where the gates are 0",
             "The gate is missing. Gates that start at 0 make every loop do nothing at first.",
         ),
         Mutant(
-            lambda x, part, gate, scale, eps: x + gate * part(scale * _rms(x, eps)),
+            {"(1 + scale)": "scale"},
             "adds the gated part of the scaled, normalized stream",
             "The scale is 1 + scale: a clock that says 0 leaves the normalized stream as it is.",
         ),
         Mutant(
-            lambda x, part, gate, scale, eps: x + gate * part((1 + scale) * x),
+            {"scale) * normalized": "scale) * x"},
             "adds the gated part of the scaled, normalized stream",
-            "The part reads the stream as it is. Without RMS in front, the stream grows from loop to loop, and so does what is added.",
+            "The part reads the stream as it is. "
+            "Without RMS in front, the stream grows from loop to loop, and so does what is added.",
         ),
         Mutant(
-            lambda x, part, gate, scale, eps: gate * x + part((1 + scale) * _rms(x, eps)),
+            {"x + gate * part": "gate * x + part"},
             "is the identity where the gates are 0",
             "The gate is on the stream: closed, it forgets x. It belongs to what is added.",
         ),
         Mutant(
-            lambda x, part, gate, scale, eps: (
-                x
-                + gate
-                * part(
-                    (1 + scale)
-                    * (x - x.mean(-1, keepdim=True))
-                    / torch.sqrt(x.var(-1, correction=0, keepdim=True) + eps)
-                )
-            ),
+            {
+                "x / torch": "(x - x.mean(-1, keepdim=True)) / torch",
+                "x.square().mean(-1, keepdim=True)": "x.var(-1, correction=0, keepdim=True)",
+            },
             "adds the gated part of the scaled, normalized stream",
             "That is LayerNorm: it subtracts the mean. RMS does not.",
         ),
         Mutant(
-            lambda x, part, gate, scale, eps: x + (1 + gate) * part((1 + scale) * _rms(x, eps)),
+            {"gate *": "(1 + gate) *"},
             "is the identity where the gates are 0",
             "Only the scale has a 1 added. A gate of 0 is closed.",
         ),
     ),
 )
-
-
-EXERCISES = (BLOCK, MODULATED)

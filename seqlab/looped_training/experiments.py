@@ -1,34 +1,34 @@
-"""What loops and clocks are worth in small trained models: pointer chasing, clocks, more loops than trained, strings, tables.
+"""What loops and clocks are worth in small trained models: pointers, clocks, more loops than trained, strings, tables.
 
-`python -m seqlab.looped_training.experiments [part …]` trains all cells of `PARTS` with three seeds, resumable, about 80 minutes on
-a core that is shared; `--full --device cuda` trains the paper's sizes (`FULL`), which takes days. The result comes with seqlab: `results()`.
+`python -m seqlab.looped_training.experiments [part …]` trains all cells of `PARTS` with three seeds, resumable, about
+80 minutes on a core that is shared; `--full --device cuda` trains the paper's sizes (`FULL`), which takes days. The
+result comes with seqlab: `results()`.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import repeat
 from pathlib import Path
-from statistics import fmean
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from seqlab.layers import parameters
 from seqlab.looped_training.memoriser import Memoriser, table
-from seqlab.looped_training.model import Config, LoopedTransformer, parameters, passes, wider
+from seqlab.looped_training.model import Config, LoopedTransformer, passes, wider
 from seqlab.looped_training.tasks import Pointers, Strings
-from seqlab.train import fit as training
-from seqlab.train import measured
+from seqlab.train import experiment
+from seqlab.train.experiment import Experiment, Part, by, seeded
 
-SEEDS = (0, 1, 2)
 MOST = 16  # loops up to which every model is judged
-FILE = Path(__file__).with_name("experiments.json")
 Task = Pointers | Strings
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One model to train. task: a key of `TASKS`; arm: a key of `ARMS`; loops: r in training."""
 
     task: str
@@ -47,23 +47,6 @@ class Plan:
     weight_decay: float = 0.0
     config: Config = Config()
     judged: int = 4000
-
-
-@dataclass
-class Result:
-    """One trained model. by_loops: accuracy if it stops after 0, 1, … loops; accuracy: after the trained number."""
-
-    task: str
-    arm: str
-    loops: int
-    seed: int
-    accuracy: float
-    by_loops: list[float]
-    loss: float
-    parameters: int
-    passes: int
-    seconds: float
-    losses: list[float] = field(repr=False)
 
 
 TASKS: dict[str, Task] = {
@@ -129,8 +112,7 @@ def config_for(cell: Cell, base: Config) -> Config:
     arm = cell.arm.removesuffix(VARIED)
     if arm not in ARMS:
         raise ValueError(f"arm: got {cell.arm!r}, wanted one of {ARMS}, perhaps with {VARIED!r} behind it")
-    task, chosen = TASKS[cell.task], replace(base, loops=cell.loops)
-    shape = (task.vocabulary, task.length, task.classes)
+    shape, chosen = TASKS[cell.task].shape, replace(base, loops=cell.loops)
     if arm == "none, wider":
         return wider(chosen, parameters(LoopedTransformer(*shape, replace(chosen, clock="modulated"))), *shape)
     if arm == "stack":
@@ -142,148 +124,46 @@ def config_for(cell: Cell, base: Config) -> Config:
     return replace(chosen, clock=clock, gate=gate, stopped=arm.endswith("stopped"))
 
 
-def train(cell: Cell, plan: Plan, seed: int = 0, *, device: str = "cpu", **options: object) -> Result:
-    """Train one cell on fresh questions, judge it on others. Same arguments, same result; the global generator is untouched.
+def fit(
+    cell: Cell, plan: Plan, seed: int = 0, *, steps: int | None = None, device: str = "cpu", **options: object
+) -> tuple[LoopedTransformer, dict]:
+    """The trained model of a cell, and its "losses", "parameters", "seconds"; options as in `seqlab.train.fit.fit`."""
+    task = TASKS[cell.task]
+    varied = (cell.loops - 1, 2 * cell.loops) if cell.arm.endswith(VARIED) else None
+    return experiment.train(
+        lambda: LoopedTransformer(*task.shape, config_for(cell, plan.config)).to(device),
+        ((ids.to(device), wanted.to(device), r) for ids, wanted, r in _batches(task, plan.batch, seed, varied)),
+        seed=seed,
+        steps=steps or plan.steps,
+        lr=plan.lr,
+        weight_decay=plan.weight_decay,
+        **options,
+    )
 
-    options: see `fit`
+
+def train(cell: Cell, plan: Plan, seed: int = 0, *, device: str = "cpu", **options: object) -> dict:
+    """Train one cell on fresh questions, judge it on others. Same arguments, same result; options as in `fit`.
+
+    "by_loops": accuracy if it stops after 0, 1, … loops; "accuracy": after the trained number.
     """
-    model, history = fit(cell, plan, seed, device=device, **options)
+    model, found = fit(cell, plan, seed, device=device, **options)
     ids, wanted = TASKS[cell.task].draw(plan.judged, torch.Generator().manual_seed(10**6 + seed), test=True)
     config = model.config
     most = max(MOST, config.loops) if config.layers == 1 else 1
     accuracies = model.accuracies(ids.to(device), wanted.to(device), most)
-    return Result(
-        cell.task,
-        cell.arm,
-        cell.loops,
-        seed,
-        accuracies[config.loops],
-        accuracies,
-        fmean(history.loss[-20:]),
-        parameters(model),
-        passes(config),
-        history.seconds,
-        history.loss,
-    )
-
-
-def fit(
-    cell: Cell,
-    plan: Plan,
-    seed: int = 0,
-    *,
-    steps: int | None = None,
-    watch: training.Watcher | None = None,
-    device: str = "cpu",
-) -> tuple[LoopedTransformer, training.History]:
-    """The trained model of a cell and its history. KeyboardInterrupt goes through: an interrupted run is no result."""
-    task = TASKS[cell.task]
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = LoopedTransformer(task.vocabulary, task.length, task.classes, config_for(cell, plan.config))
-    varied = (cell.loops - 1, 2 * cell.loops) if cell.arm.endswith(VARIED) else None
-    batches = ((ids.to(device), wanted.to(device), r) for ids, wanted, r in _batches(task, plan.batch, seed, varied))
-    history = training.fit(
-        model.to(device), batches, steps=steps or plan.steps, lr=plan.lr, weight_decay=plan.weight_decay, watch=watch
-    )
-    if history.interrupted:
-        raise KeyboardInterrupt
-    return model, history
+    scores = {"accuracy": accuracies[config.loops], "by_loops": accuracies, "passes": passes(config)}
+    return cell._asdict() | {"seed": seed} | scores | found
 
 
 def train_table(labels: str, clock: bool, loops: int, seed: int = 0, *, steps: int = TABLE_STEPS) -> dict:
-    """Train a tied memoriser on one table: mean squared error and largest error on the table itself."""
+    """Train a tied memoriser on one table: mean squared "error" and "largest" error on the table itself."""
     batch = table(labels, POINTS, seed)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = Memoriser(loops, clock=clock)
-    history = training.fit(model, _again(batch), steps=steps, lr=3e-3, weight_decay=0.0)
-    if history.interrupted:
-        raise KeyboardInterrupt
+    make = lambda: Memoriser(loops, clock=clock)
+    model, found = experiment.train(make, repeat(batch), seed=seed, steps=steps, lr=3e-3, weight_decay=0.0)
     with torch.no_grad():
         wrong = (model(batch[0]) - batch[1]).abs()
-    return {
-        "labels": labels,
-        "clock": clock,
-        "loops": loops,
-        "seed": seed,
-        "error": wrong.square().mean().item(),
-        "largest": wrong.max().item(),
-        "parameters": parameters(model),
-        "seconds": history.seconds,
-    }
-
-
-QUICK = (Cell("2 hops", "none", 1), Cell("2 hops", "none", 2))
-
-
-def quick(
-    cells: Iterable[Cell] = QUICK, *, steps: int = 400, seed: int = 0, watch: training.Watcher | None = None
-) -> list[Result]:
-    """A few cells, live, with fewer steps than `results()`: the defaults take 5 to 12 seconds on one core."""
-    return [train(cell, PARTS["pointer"], seed, steps=steps, watch=watch) for cell in cells]
-
-
-def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.looped_training.experiments` measured: for each part "setting", "minutes" and "cells"."""
-    return measured.load(path)
-
-
-def by_cell(cells: Iterable[dict | Result], value: str = "accuracy") -> dict[tuple[str, str, int], list]:
-    """(task, arm, loops) → one value per seed, in the order of the cells."""
-    found: dict[tuple[str, str, int], list] = {}
-    for cell in (cell if isinstance(cell, dict) else vars(cell) for cell in cells):
-        found.setdefault((cell["task"], cell["arm"], cell["loops"]), []).append(cell[value])
-    return found
-
-
-def tables(cells: Iterable[dict], value: str = "error") -> dict[tuple[str, bool, int], list[float]]:
-    """(labels, clock, loops) → one value per seed, for the part "memoriser"."""
-    found: dict[tuple[str, bool, int], list[float]] = {}
-    for cell in cells:
-        found.setdefault((cell["labels"], cell["clock"], cell["loops"]), []).append(cell[value])
-    return found
-
-
-def beats(a: Sequence[float], b: Sequence[float], margin: float = 0.01) -> bool:
-    """Is `a` better than `b` beyond the spread: is its worst seed above the best seed of b by `margin`? Larger is better.
-
-    The margin stands for the questions that were asked: a share of 4,000 of them has a standard error of up to 0.008. If
-    all seeds were draws of one distribution, three against three would still pass by luck once in twenty.
-    """
-    if len(a) < 2 or len(b) < 2:
-        raise ValueError(f"a, b: got {len(a)} and {len(b)} seeds, wanted at least 2 each: one run has no spread")
-    return min(a) > max(b) + margin
-
-
-def setting(part: str, plan: Plan | None = None) -> dict:
-    """What a cell of `results()` depends on, beside itself and its seed."""
-    if plan is None:
-        return {"points": POINTS, "steps": TABLE_STEPS, "dim": 16, "hidden": 32, "lr": 3e-3}
-    kept = {name: getattr(plan, name) for name in ("steps", "batch", "lr", "weight_decay", "judged")}
-    model = {name: value for name, value in asdict(plan.config).items() if name in ("dim", "heads", "hidden", "gate")}
-    baselines = {
-        name: task.shorter() if isinstance(task, Pointers) else task.majority()
-        for name, task in ((name, TASKS[name]) for name in dict.fromkeys(cell.task for cell in plan.cells))
-    }
-    return kept | model | {"baselines": {name: round(value, 4) for name, value in baselines.items()}}
-
-
-def measure(part: str, plan: Plan, path: Path = FILE, seeds: Sequence[int] = SEEDS, device: str = "cpu") -> None:
-    """Train the cells that `path` lacks, one seed of all cells after another."""
-
-    def run(task: str, arm: str, loops: int, seed: int) -> dict:
-        row = vars(train(Cell(task, arm, loops), plan, seed, device=device))
-        return {name: value for name, value in row.items() if name != "losses"}
-
-    todo = [(*vars(cell).values(), seed) for seed in seeds for cell in plan.cells]
-    measured.measure(path, part, setting(part, plan), ("task", "arm", "loops", "seed"), todo, run)
-
-
-def measure_tables(path: Path = FILE, seeds: Sequence[int] = SEEDS) -> None:
-    """The same for the trained memorisers."""
-    todo = [(*cell, seed) for seed in seeds for cell in TABLES]
-    measured.measure(path, "memoriser", setting("memoriser"), ("labels", "clock", "loops", "seed"), todo, train_table)
+    which = {"labels": labels, "clock": clock, "loops": loops, "seed": seed}
+    return which | {"error": wrong.square().mean().item(), "largest": wrong.max().item()} | found
 
 
 def _batches(
@@ -296,26 +176,34 @@ def _batches(
         yield (*task.draw(batch, draw), loops)
 
 
-def _again(batch: tuple[Tensor, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    while True:
-        yield batch
+def part(plan: Plan, device: str = "cpu") -> Part:
+    """The cells of a plan, each with every seed; with their setting, how often a guess would be right."""
+    run = lambda task, arm, loops, seed: train(Cell(task, arm, loops), plan, seed, device=device)
+    setting = {name: getattr(plan, name) for name in ("steps", "batch", "lr", "weight_decay", "judged")}
+    setting |= {name: getattr(plan.config, name) for name in ("dim", "heads", "hidden", "gate")}
+    names = dict.fromkeys(cell.task for cell in plan.cells)
+    setting["baselines"] = {name: round(TASKS[name].baseline(), 4) for name in names}
+    return Part(run, ("task", "arm", "loops", "seed"), seeded(plan.cells), setting)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m seqlab.looped_training.experiments")
-    parser.add_argument("parts", nargs="*", help=f"any of {', '.join([*PARTS, 'memoriser'])}; all if none is named")
-    parser.add_argument("--full", action="store_true", help="the paper's sizes instead")
-    parser.add_argument("--device", default="cpu", help="where to train: cpu, or cuda where a GPU is")
-    parser.add_argument("--file", type=Path, default=FILE)
-    chosen = parser.parse_args(arguments)
-    plans = FULL if chosen.full else PARTS
-    torch.set_num_threads(1)
-    for part, plan in plans.items():
-        if not chosen.parts or part in chosen.parts:
-            measure(part, plan, chosen.file, device=chosen.device)
-    if not chosen.full and (not chosen.parts or "memoriser" in chosen.parts):
-        measure_tables(chosen.file)
+def parts(full: bool = False, device: str = "cpu") -> dict[str, Part]:
+    """`PARTS` and the trained memorisers, or `FULL`."""
+    if full:
+        return {name: part(plan, device) for name, plan in FULL.items()}
+    setting = {"points": POINTS, "steps": TABLE_STEPS, "dim": 16, "hidden": 32, "lr": 3e-3}
+    memorisers = Part(train_table, ("labels", "clock", "loops", "seed"), seeded(TABLES), setting)
+    return {name: part(plan, device) for name, plan in PARTS.items()} | {"memoriser": memorisers}
 
+
+EXPERIMENT = Experiment(Path(__file__).with_name("experiments.json"), parts)
+results, by_cell = EXPERIMENT.results, by("task", "arm", "loops")
+tables = partial(by("labels", "clock", "loops"), value="error")
+
+# The margin stands for the questions that were asked: a share of 4,000 of them has a standard error of up to 0.008.
+beats = partial(experiment.beats, margin=0.01)
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main(
+        full={"action": "store_true", "help": "the paper's sizes instead"},
+        device={"default": "cpu", "help": "where to train: cpu, or cuda where a GPU is"},
+    )

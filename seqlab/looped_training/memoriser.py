@@ -1,4 +1,5 @@
-"""A trained memoriser: one number in, one number out, a tied feed-forward part looped r times. Random labels against smooth ones.
+"""A trained memoriser: one number in, one number out, a tied feed-forward part looped r times. Random labels against
+smooth ones.
 
 | paper symbol (Xu & Sato 2024, Lemma 4.1, Theorem 4.2) | here                                             |
 | ----------------------------------------------------- | ------------------------------------------------ |

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -21,10 +21,8 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqlab.attention import attention
-from seqlab.layers import FeedForward
+from seqlab.layers import FeedForward, SelfAttention, Tokens, parameters
 
-Tokens = Float[Tensor, "batch token dim"]
 CLOCKS = ("none", "additive", "modulated")
 
 
@@ -34,8 +32,8 @@ class Config:
 
     loops:      r in training, and in calls that do not say
     clock:      "none"; "additive": c(t) is added to the stream before loop t; "modulated": scales and gates of loop t
-    gate:       where the gates of "modulated" start. 0, the paper's, makes every loop the identity at first; 1 makes the
-                untrained model the same function as the one without a clock, which suits short training
+    gate:       where the gates of "modulated" start. 0, the paper's, makes every loop the identity at first; 1 makes
+                the untrained model the same function as the one without a clock, which suits short training
     layers:     distinct blocks; a loop goes through all of them. 1 is the looped transformer
     stopped:    the clock says 1 at every loop: all of its parameters, no time. What a clock gains beyond this is time's
     published:  the normalization of the published baseline: values and feed-forward read the stream as it is
@@ -100,26 +98,14 @@ class Block(nn.Module):
 
     def __init__(self, dim: int, heads: int, hidden: int, published: bool = False):
         super().__init__()
-        self.heads, self.published = heads, published
-        self.query, self.key, self.value, self.out = (nn.Linear(dim, dim) for _ in range(4))
-        self.feed_forward = FeedForward(dim, hidden, "gelu")
+        self.published = published
+        self.attention, self.feed_forward = SelfAttention(dim, heads, bias=True), FeedForward(dim, hidden, "gelu")
 
     def forward(self, x: Tokens, modulation: Float[Tensor, "4 dim"] | None = None) -> Tokens:
         gate_1, gate_2, scale_1, scale_2 = (1.0, 1.0, 0.0, 0.0) if modulation is None else modulation
-        x = x + gate_1 * self._attend(x, 1 + scale_1)
+        values = (1 + scale_1) * x if self.published else None
+        x = x + gate_1 * self.attention((1 + scale_1) * rms(x), values=values)
         return x + gate_2 * self.feed_forward((1 + scale_2) * (x if self.published else rms(x)))
-
-    def _attend(self, x: Tokens, scale: Float[Tensor, dim] | float) -> Tokens:
-        seen = scale * rms(x)
-        q, k, v = (
-            rearrange(part(source), "batch token (head dim) -> batch head token dim", head=self.heads)
-            for part, source in (
-                (self.query, seen),
-                (self.key, seen),
-                (self.value, scale * x if self.published else seen),
-            )
-        )
-        return self.out(rearrange(attention(q, k, v), "batch head token dim -> batch token (head dim)"))
 
 
 class LoopedTransformer(nn.Module):
@@ -161,7 +147,8 @@ class LoopedTransformer(nn.Module):
             raise ValueError(f"loops: got {loops}, wanted 0 or more")
         if ids.ndim != 2 or ids.shape[1] != self.length:
             raise ValueError(
-                f"ids: got {ids.shape[-1]} tokens in shape {tuple(ids.shape)}, wanted (batch, {self.length}), as this model was made"
+                f"ids: got {ids.shape[-1]} tokens in shape {tuple(ids.shape)}, wanted (batch, {self.length}), as this "
+                "model was made"
             )
         x = self.embed(ids) + self.position
         yield x
@@ -184,17 +171,12 @@ class LoopedTransformer(nn.Module):
 
     @torch.no_grad()
     def accuracies(self, ids: Int[Tensor, "batch token"], wanted: Int[Tensor, batch], most: int) -> list[float]:
-        """Share of right answers if the model stops after 0, 1, …, `most` loops. Holds one loop of 1,024 questions at a time."""
+        """Share of right answers if the model stops after 0, 1, …, `most` loops; 1,024 questions at a time are held."""
         right = [0] * (most + 1)
         for some, answers in zip(ids.split(1024), wanted.split(1024)):
             for t, state in enumerate(self._stream(some, most)):
                 right[t] += int((self.answer(state).argmax(-1) == answers).sum())
         return [n / len(ids) for n in right]
-
-
-def parameters(model: nn.Module) -> int:
-    """How many numbers the model has learned; a block that is looped counts once."""
-    return sum(p.numel() for p in model.parameters())
 
 
 def passes(config: Config, loops: int | None = None) -> int:
@@ -204,8 +186,6 @@ def passes(config: Config, loops: int | None = None) -> int:
 
 def wider(config: Config, target: int, vocabulary: int, length: int, classes: int) -> Config:
     """`config` without a clock and with `hidden` so large that the model has at least `target` parameters."""
-    from dataclasses import replace
-
     plain = replace(config, clock="none")
     missing = target - parameters(LoopedTransformer(vocabulary, length, classes, plain))
     return replace(plain, hidden=plain.hidden + max(0, -(-missing // ((2 * plain.dim + 1) * plain.layers))))

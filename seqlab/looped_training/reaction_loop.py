@@ -1,11 +1,11 @@
-"""A real looped transformer: the pretrained chemistry model shares one layer over 12 passes. Here it is looped 1 to 24 times.
+"""A real looped transformer: the pretrained chemistry model shares one layer over 12 passes; here it has 1 to 24.
 
-The model comes with the optional package rxnmapper; without it `ReactionModel()` raises `ModelMissing`, which says how to get it.
+The model comes with the optional package rxnmapper; without it `ReactionModel()` raises `ModelMissing`, which says how
+to get it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -44,45 +44,31 @@ class AfterLoops:
 def by_loops(
     model: ReactionModel, reaction: str = REACTION, most: int = MOST, known: dict[int, set[int]] = KNOWN_MAP
 ) -> list[AfterLoops]:
-    """What the model says of `reaction` after each of 1 … `most` passes; `known` is the right atom map, for REACTION."""
+    """What the model says of `reaction` after each of 1 … `most` passes; `known` is the right atom map."""
     trace = model.trace(reaction, loops=most)
-    moved = residuals(trace.hidden)
-    heads = head_scores(trace, known)
-    true = trace.tokens[1:-1]
+    moved, heads, true = residuals(trace.hidden), head_scores(trace, known), trace.tokens[1:-1]
     rows = torch.arange(len(true))
-    found, before = [], None
-    for r, (x, weights) in enumerate(model.loop(model.masked(trace.tokens), most)):
-        probabilities = model.scores(x[rows, rows + 1]).softmax(-1)
-        confidence, at = probabilities.max(-1)
-        guesses = at.tolist()
-        if r:
-            right = sum(model.vocabulary[guess] == token for guess, token in zip(guesses, true))
-            changed = sum(a != b for a, b in zip(guesses, before))
-            atoms = heads[r - 1]
-            found.append(
-                AfterLoops(
-                    r,
-                    right,
-                    len(true),
-                    changed,
-                    atoms[HEAD],
-                    len(known),
-                    max(atoms),
-                    moved[r - 1],
-                    confidence.mean().item(),
-                )
-            )
-        before = guesses
-    return found
+    said = [
+        model.scores(x[rows, rows + 1]).softmax(-1).max(-1) for x, _ in model.loop(model.masked(trace.tokens), most)
+    ]
+    guesses = [[model.vocabulary[at] for at in told.indices.tolist()] for told in said]
+    return [
+        AfterLoops(
+            loops=r,
+            right=sum(guess == token for guess, token in zip(guesses[r], true)),
+            masked=len(true),
+            changed=sum(a != b for a, b in zip(guesses[r], guesses[r - 1])),
+            atoms=heads[r - 1][HEAD],
+            atoms_of=len(known),
+            best_head=max(heads[r - 1]),
+            residual=moved[r - 1],
+            confidence=said[r].values.mean().item(),
+        )
+        for r in range(1, most + 1)
+    ]
 
 
 def head_scores(trace: ReactionTrace, known: dict[int, set[int]] = KNOWN_MAP) -> list[list[int]]:
     """[pass][head]: product atoms that this head traces to a right reactant atom."""
     passes, heads = trace.weights.shape[:2]
     return [[atoms_right(atom_map(trace, p, h), known) for h in range(heads)] for p in range(passes)]
-
-
-def settled(readings: Sequence[AfterLoops]) -> int | None:
-    """The number of loops after which no first guess changes any more; None if the last pass still changes one."""
-    last = max((reading.loops for reading in readings if reading.changed), default=0)
-    return None if last == readings[-1].loops else last

@@ -1,17 +1,19 @@
 """Questions that want several steps, with exact answers: pointer chasing, longest common subsequence, edit distance.
 
-Each task draws `ids` "batch token", whose last token asks, and the answer as a class. Training and test never share a question.
+Each task draws `ids` "batch token", whose last token asks, and the answer as a class. Training and test never share a
+question.
 
-| paper (Xu & Sato 2024, experiments)           | here                                                                     |
-| --------------------------------------------- | ------------------------------------------------------------------------ |
-| edit distance: insert, delete 2, substitute 3 | `edit_distance`; `border` says what a letter at the border costs         |
-| the published border: 1 a letter              | `border=1`. Ours is 2, the cost of inserting or deleting that letter     |
-| 40 % independent pairs, 60 % mutated copies   | `pairs`; our copies keep their length: as many insertions as deletions   |
-| LCS: random strings, at most 8 letters        | `Strings("lcs")`                                                         |
+| paper (Xu & Sato 2024, experiments)    | here                                                                   |
+| -------------------------------------- | ---------------------------------------------------------------------- |
+| edit: insert, delete 2, substitute 3   | `edit_distance`; `border` says what a letter at the border costs       |
+| the published border: 1 a letter       | `border=1`. Ours is 2, the cost of inserting or deleting that letter   |
+| 40 % independent pairs, 60 % mutated   | `pairs`; our copies keep their length: as many insertions as deletions |
+| LCS: random strings, at most 8 letters | `Strings("lcs")`                                                       |
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +25,7 @@ HELD_OUT = 11  # one question in 11 is for testing
 
 @dataclass(frozen=True)
 class Pointers:
-    """f: nodes → nodes at random, s a node: where do `hops` applications of f lead from s? Tokens: f(0), …, f(n-1), s."""
+    """f: nodes → nodes at random, s a node: where do `hops` applications of f lead from s? Tokens: f(0) … f(n-1), s."""
 
     hops: int
     nodes: int = 6
@@ -33,16 +35,9 @@ class Pointers:
             raise ValueError(f"nodes, hops: got {self.nodes} and {self.hops}, wanted 3 to 14 nodes and 0 hops or more")
 
     @property
-    def vocabulary(self) -> int:
-        return self.nodes
-
-    @property
-    def length(self) -> int:
-        return self.nodes + 1
-
-    @property
-    def classes(self) -> int:
-        return self.nodes
+    def shape(self) -> tuple[int, int, int]:
+        """(tokens in the vocabulary, tokens in a question, answers)."""
+        return self.nodes, self.nodes + 1, self.nodes
 
     def draw(self, count: int, generator: torch.Generator, test: bool = False) -> tuple[Tensor, Tensor]:
         """(ids, answers). All n^(n+1) questions are numbered; those divisible by 11 are for testing."""
@@ -62,8 +57,8 @@ class Pointers:
             at = ids[:, :-1].gather(1, at[:, None])[:, 0]
         return at
 
-    def shorter(self, count: int = 20_000) -> float:
-        """The baseline: how often an answer of fewer hops happens to be right, at best over their number."""
+    def baseline(self, count: int = 20_000) -> float:
+        """How often an answer of fewer hops happens to be right, at best over their number."""
         ids, wanted = self.draw(count, torch.Generator().manual_seed(0), test=True)
         return (
             max((self.chase(ids, h) == wanted).double().mean().item() for h in range(self.hops)) if self.hops else 0.0
@@ -87,20 +82,14 @@ class Strings:
             raise ValueError(f"kind: got {self.kind!r}, wanted 'lcs' or 'edit'")
         if self.size < 1 or self.letters < 2 or self.letters ** (2 * self.size) < 9:
             raise ValueError(
-                f"size, letters: got {self.size} and {self.letters}, wanted at least 1 and 2, and at least 9 pairs of strings"
+                f"size, letters: got {self.size} and {self.letters}, wanted at least 1 and 2, and at least 9 pairs of "
+                "strings"
             )
 
     @property
-    def vocabulary(self) -> int:
-        return self.letters + 2
-
-    @property
-    def length(self) -> int:
-        return 2 * self.size + 2
-
-    @property
-    def classes(self) -> int:
-        return self.size + 1 if self.kind == "lcs" else 3 * self.size + 1
+    def shape(self) -> tuple[int, int, int]:
+        """(tokens in the vocabulary, tokens in a question, answers)."""
+        return self.letters + 2, 2 * self.size + 2, (1 if self.kind == "lcs" else 3) * self.size + 1
 
     def draw(self, count: int, generator: torch.Generator, test: bool = False) -> tuple[Tensor, Tensor]:
         """(ids, answers). A pair is for testing when a hash of its letters is divisible by 11."""
@@ -114,23 +103,16 @@ class Strings:
         ids = torch.cat([a, mark(self.letters), b, mark(self.letters + 1)], 1)
         return ids, lcs(a, b) if self.kind == "lcs" else edit_distance(a, b, border=self.border)
 
-    def majority(self, count: int = 20_000) -> float:
-        """The baseline: the share of the most frequent answer."""
+    def baseline(self, count: int = 20_000) -> float:
+        """The share of the most frequent answer."""
         _, wanted = self.draw(count, torch.Generator().manual_seed(0), test=True)
         return wanted.bincount().max().item() / count
 
 
 def lcs(a: Int[Tensor, "batch m"], b: Int[Tensor, "batch n"]) -> Int[Tensor, batch]:
     """Length of the longest common subsequence, by the table T[i, j] = T[i-1, j-1] + 1 or max(T[i-1, j], T[i, j-1])."""
-    _check(a, b)
-    row = [torch.zeros(len(a), dtype=torch.long)] * (b.shape[1] + 1)
-    for i in range(a.shape[1]):
-        fresh = [row[0]]
-        for j in range(b.shape[1]):
-            same = a[:, i] == b[:, j]
-            fresh.append(torch.where(same, row[j] + 1, torch.maximum(row[j + 1], fresh[-1])))
-        row = fresh
-    return row[-1]
+    best = lambda same, both, one, other: torch.where(same, both + 1, torch.maximum(one, other))
+    return _last_entry(a, b, 0, best)
 
 
 def edit_distance(
@@ -140,21 +122,29 @@ def edit_distance(
 
     T[i, 0] = T[0, i] = i · border. Only border = gap makes this the distance; the published data have border 1.
     """
-    _check(a, b)
+    best = lambda same, both, one, other: torch.minimum(both + substitute * ~same, torch.minimum(one, other) + gap)
+    return _last_entry(a, b, border, best)
+
+
+def _last_entry(a: Tensor, b: Tensor, border: int, best: Callable[..., Tensor]) -> Int[Tensor, batch]:
+    """T[m, n]; T[i, j] = best(a_i = b_j, T[i-1, j-1], T[i-1, j], T[i, j-1]) and T[i, 0] = T[0, i] = i · border."""
+    if a.ndim != 2 or b.ndim != 2 or len(a) != len(b):
+        raise ValueError(
+            f"a, b: got shapes {tuple(a.shape)} and {tuple(b.shape)}, wanted (batch, letters) with one batch; a single "
+            "string is a batch of one, a[None]"
+        )
     row = [torch.full((len(a),), border * j) for j in range(b.shape[1] + 1)]
-    for i in range(a.shape[1]):
-        fresh = [torch.full((len(a),), border * (i + 1))]
-        for j in range(b.shape[1]):
-            exchange = row[j] + substitute * (a[:, i] != b[:, j])
-            fresh.append(torch.minimum(exchange, torch.minimum(row[j + 1], fresh[-1]) + gap))
-        row = fresh
+    for i, letter in enumerate(a.unbind(1), 1):
+        above, row = row, [torch.full((len(a),), border * i)]
+        for j, other in enumerate(b.unbind(1)):
+            row.append(best(letter == other, above[j], above[j + 1], row[j]))
     return row[-1]
 
 
 def pairs(
     count: int, size: int, letters: int, generator: torch.Generator, copies: bool
 ) -> tuple[Int[Tensor, "count size"], Int[Tensor, "count size"]]:
-    """Random strings; with `copies`, 60 % of the second ones are the first after 1 to size/2 edits that keep the length.
+    """Random strings; with `copies`, 60 % of the second ones are the first after 1 to size/2 edits of equal length.
 
     An edit exchanges a letter, or takes one out and puts one in elsewhere.
     """
@@ -181,14 +171,6 @@ def pairs(
         copied = torch.where((edit < edits)[:, None], fresh, copied)
     copy = torch.rand(count, generator=generator) < 0.6
     return a, torch.where(copy[:, None], copied, b)
-
-
-def _check(a: Tensor, b: Tensor) -> None:
-    if a.ndim != 2 or b.ndim != 2 or len(a) != len(b):
-        raise ValueError(
-            f"a, b: got shapes {tuple(a.shape)} and {tuple(b.shape)}, wanted (batch, letters) with one batch; a single "
-            "string is a batch of one, a[None]"
-        )
 
 
 def _hash(ids: Int[Tensor, "batch token"]) -> Int[Tensor, batch]:

@@ -4,7 +4,8 @@ Tokens are numbers; query, key and value are the token itself, so token a in the
 
     Σ_b b · exp(beta a b) / Σ_b exp(beta a b)          b over S
 
-beta = 0 is the average, a finite beta the Boltzmann operator (Kajitsuka & Sato 2023), beta = ∞ hardmax (Yun et al. 2019).
+beta = 0 is the average, a finite beta the Boltzmann operator (Kajitsuka & Sato 2023), beta = ∞ hardmax (Yun et al.
+2019).
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import torch
 from jaxtyping import Float
+from mpmath.libmp import to_rational
 from torch import Tensor
 
 from seqlab.attention import attention, hardmax, softmax
 from seqlab.contextual import contextual_mapping
+from seqlab.names.exact import ExactNames
 from seqlab.theorem import Verdict
 
 BETAS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 20.0, math.inf)
@@ -50,25 +52,13 @@ def names_and_weights(
 
 def exact_names(sets: Sequence[Sequence[int]], beta: float, *, digits: int = 200) -> list[list[Fraction]]:
     """The same names with `digits` decimal digits, as Fractions: what float64 would show if it could."""
-    if math.isinf(beta):
-        return [[_hardmax_name(a, s) for a in s] for s in sets]
-    with localcontext() as context:
-        context.prec = digits
-        return [[_boltzmann_name(Decimal(beta) * a, s) for a in s] for s in sets]
+    tokens = sorted({token for s in sets for token in s})
+    bags = [tuple(tokens.index(token) for token in s) for s in sets]
+    named = ExactNames(tokens, beta, digits=digits)
+    return [[Fraction(*to_rational(named.name((a, bag))._mpf_)) for a in bag] for bag in bags]
 
 
 def separation(x: Float[Tensor, "set token"], beta: float, *, exact: bool = False) -> Verdict:
     """Is the head a contextual mapping of these sets, and how far apart are its closest two names?"""
     sets = [tuple(int(token) for token in row) for row in x.tolist()]
     return contextual_mapping(exact_names(sets, beta) if exact else names(x, beta), sets, "set")
-
-
-def _boltzmann_name(slope: Decimal, tokens: Sequence[int]) -> Fraction:
-    weights = [(slope * b).exp() for b in tokens]
-    return Fraction(sum(w * b for w, b in zip(weights, tokens)) / sum(weights))
-
-
-def _hardmax_name(query: int, tokens: Sequence[int]) -> Fraction:
-    highest = max(query * b for b in tokens)
-    winners = [b for b in tokens if query * b == highest]
-    return Fraction(sum(winners), len(winners))

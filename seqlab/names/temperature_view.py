@@ -14,56 +14,49 @@ from seqlab.contextual import contextual_mapping
 from seqlab.names import figures
 from seqlab.names.separation import BETAS, names_and_weights, subsets
 from seqlab.widgets.attention_view import AttentionView
+from seqlab.widgets.view import View, bold, status, wide
 
 
-class TemperatureView(ipywidgets.VBox):
+class TemperatureView(View):
     """A slider over the inverse temperature beta; the weights of one set, and the names of all sets on a line."""
 
-    def __init__(self, tokens: Sequence[int] = (1, 2, 3, 4, 5), size: int = 3, beta: float = 1.0):
-        if beta not in BETAS:
-            raise ValueError(f"beta: got {beta}, wanted one of {BETAS}")
+    def __init__(self, tokens: Sequence[int] = (1, 2, 3, 4, 5), size: int = 3):
         self.x = subsets(tokens, size)
         self.sets = [tuple(map(int, row)) for row in self.x.tolist()]
-        self.slider = ipywidgets.SelectionSlider(
-            options=[(_word(b), b) for b in BETAS],
-            value=beta,
-            description="beta",
-            layout={"width": "34em"},
-            continuous_update=True,
+        options = [(_word(b), b) for b in BETAS]
+        named = [(str(s), at) for at, s in enumerate(self.sets)]
+        equal, labels = torch.ones(size, size) / size, list(map(str, self.sets[0]))
+        super().__init__(
+            dict(
+                slider=ipywidgets.SelectionSlider(options=options, value=1.0, description="beta", **wide(34, 6)),
+                which=ipywidgets.Dropdown(options=named, value=0, description="weights of"),
+                view=AttentionView(equal, labels, title="Weights", scale="one"),
+            )
         )
-        self.which = ipywidgets.Dropdown(
-            options=[(str(s), at) for at, s in enumerate(self.sets)], value=0, description="weights of"
-        )
-        self.view = AttentionView(
-            torch.ones(size, size) / size, [str(t) for t in self.sets[0]], title="Weights", scale="one"
-        )
-        self.line = ipywidgets.HTML()
-        self.slider.observe(self._draw, "value")
-        self.which.observe(self._draw, "value")
-        super().__init__([self.slider, ipywidgets.HBox([ipywidgets.VBox([self.which, self.view]), self.line])])
+        weights = ipywidgets.VBox([self.which, self.view])
+        self.children = [self.slider, ipywidgets.HBox([weights, self.picture])]
+        self.watch(self._draw, self.slider, self.which)
         self._draw()
 
-    def _draw(self, _: object = None) -> None:
+    def _draw(self) -> None:
         names, weights = names_and_weights(self.x, self.slider.value)
         chosen = self.which.value
-        self.view.show(weights[chosen], [str(token) for token in self.sets[chosen]])
-        self.line.value = self.picture(names)
+        self.view.show(weights[chosen], list(map(str, self.sets[chosen])))
+        self.picture.value = self.told(names)
 
-    def picture(self, names: Float[Tensor, "set token"]) -> str:
+    def told(self, names: Float[Tensor, "set token"]) -> str:
         """HTML: the verdict in a sentence, and the names on a line, one row per token value."""
         verdict = contextual_mapping(names, self.sets, "set")
         flat = names.flatten().tolist()
         values = sorted({token for s in self.sets for token in s})
         places = [(token, s) for s in self.sets for token in s]
         labels = [f"token {token} among {s}" for token, s in places]
-        distinct = len(set(flat))
-        sentence = f"beta {_word(self.slider.value)}: {distinct} different names for {len(flat)} (token, set) pairs; closest two {verdict.margin:.2g} apart"
         line = figures.number_line(flat, labels, [values.index(token) for token, _ in places])
-        return f"<div role='status'><b>{'✓' if verdict else '✗'} {sentence}</b></div>{line}"
-
-    def _repr_mimebundle_(self, **options: object) -> dict:
-        bundle = super()._repr_mimebundle_(**options)
-        return bundle | {"text/html": self.line.value}
+        sentence = (
+            f"{'✓' if verdict else '✗'} beta {_word(self.slider.value)}: {len(set(flat))} different names for "
+            f"{len(flat)} (token, set) pairs; closest two {verdict.margin:.2g} apart"
+        )
+        return status(bold(sentence)) + line
 
 
 def _word(beta: float) -> str:

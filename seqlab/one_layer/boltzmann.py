@@ -1,19 +1,19 @@
 """The Boltzmann operator: softmax attention read as a summary of a set, with its derivatives and bounds as verdicts.
 
-| symbol (Kajitsuka & Sato 2023, section 4; formulas derived)       | name                      |
-| ----------------------------------------------------------------- | ------------------------- |
-| boltz(a) = Σ a_i p_i, p = softmax(a)                              | boltz, exact_boltz        |
-| ∂boltz/∂a_i = p_i (1 + a_i - boltz(a))                            | gradient                  |
-| ∂²boltz/∂a_i² = p_i (2 - g_i - 2 p_i (1 - g_i)), g = boltz(a) - a | second_derivative         |
-| log n + 1: from this distance below the maximum on, decreasing    | decreasing_from           |
-| log n + 3: concave                                                | concave_from              |
-| max a - log n ≤ boltz(a) ≤ max a                                  | check_bounds              |
+| symbol (Kajitsuka & Sato 2023, section 4; formulas derived)       | name           |
+| ----------------------------------------------------------------- | -------------- |
+| boltz(a) = Σ a_i p_i, p = softmax(a)                              | boltz          |
+| ∂boltz/∂a_i = p_i (1 + a_i - boltz(a))                            | gradient       |
+| ∂²boltz/∂a_i² = p_i (2 - g_i - 2 p_i (1 - g_i)), g = boltz(a) - a | in check_shape |
+| log n + 1: from this distance below the maximum on, decreasing    | check_shape    |
+| log n + 3: concave                                                | check_shape    |
+| max a - log n ≤ boltz(a) ≤ max a                                  | check_bounds   |
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from einops import reduce
@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqlab.attention import boltzmann as boltz
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 GRADIENT = Statement(
     "gradient of boltz",
@@ -46,51 +46,9 @@ def gradient(a: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
     return torch.softmax(a, -1) * (1 + a - boltz(a)[..., None])
 
 
-def second_derivative(a: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-    """∂²boltz/∂a_i², the diagonal of the Hessian."""
-    p, below = torch.softmax(a, -1), boltz(a)[..., None] - a
-    return p * (2 - below - 2 * p * (1 - below))
-
-
-def exact_boltz(a: Sequence[object], digits: int = 50) -> object:
-    """boltz(a) as an mpmath number of `digits` decimal digits; entries may be ints, floats, Fractions or mpmath numbers."""
-    context = arithmetic(digits)
-    numbers = [number(context, x) for x in a]
-    weights = [context.exp(x) for x in numbers]
-    return context.fsum(w * x for w, x in zip(weights, numbers)) / context.fsum(weights)
-
-
-def arithmetic(digits: int) -> object:
-    """An mpmath context of its own with so many decimal digits: nobody else's precision changes."""
-    from mpmath import MPContext
-
-    if digits < 1:
-        raise ValueError(f"digits: got {digits}, wanted at least 1")
-    context = MPContext()
-    context.dps = digits
-    return context
-
-
-def number(context: object, x: object) -> object:
-    """x in the context, Fractions without a detour through floats."""
-    if hasattr(x, "numerator") and not isinstance(x, (bool, float)):
-        return context.mpf(int(x.numerator)) / int(x.denominator)
-    return context.mpf(x)
-
-
-def decreasing_from(n: int) -> float:
-    """log n + 1: boltz decreases in a coordinate that lies further than this below the maximum."""
-    return math.log(_length(n)) + 1
-
-
-def concave_from(n: int) -> float:
-    """log n + 3: boltz is concave in a coordinate that lies further than this below the maximum."""
-    return math.log(_length(n)) + 3
-
-
 def gap(n: int) -> float:
     """2 log n + 3: levels further apart than this are enough for Lemma 1."""
-    return 2 * math.log(_length(n)) + 3
+    return 2 * math.log(n) + 3
 
 
 def deepest(n: int) -> float:
@@ -101,7 +59,7 @@ def deepest(n: int) -> float:
     """
     from scipy.special import lambertw
 
-    return float(lambertw((_length(n) - 1) / math.e).real)
+    return float(lambertw((n - 1) / math.e).real)
 
 
 def check_gradient(
@@ -116,22 +74,20 @@ def check_gradient(
     draw = torch.Generator().manual_seed(seed)
     worst, objects = -1.0, ()
     for n in range(1, 9):
-        rows = samples // 8 + (n <= samples % 8)
-        a = 3 * torch.randn(rows, n, generator=draw, dtype=torch.float64)
+        a = 3 * torch.randn(-(-samples // 8), n, generator=draw, dtype=torch.float64)
         want = torch.autograd.grad(boltz(a.requires_grad_()).sum(), a)[0]
         a = a.detach()
         got = formula(a)
-        error = reduce((got - want).abs(), "sample n -> sample", "max")
-        if rows and not error.max() <= worst:
-            worst, at = error.max().item(), int(error.argmax())
+        error = reduce((got - want).abs(), "sample n -> sample", "max").nan_to_num(math.inf)
+        if error.max() > worst:
+            worst, at = error.max().item(), error.argmax()
             objects = tuple(x[at].tolist() for x in (a, got, want))
     text = "at a = {} the formula gives {}, automatic differentiation {}".format(*objects)
-    witness = None if worst <= tolerance else Witness(text, objects)
-    return Verdict(witness is None, tolerance - worst, witness, GRADIENT, samples)
+    return judge(tolerance - worst, GRADIENT, witness=Witness(text, objects), checked=8 * len(a))
 
 
 def check_bounds(*, samples: int = 1000, seed: int = 0, length: int = 8, depth: Callable = math.log) -> Verdict:
-    """max a - depth(n) ≤ boltz(a) ≤ max a on random a of several spreads; `depth` is log n unless given.
+    """max a - depth(n) ≤ boltz(a) ≤ max a on random a of several sizes; `depth` is log n unless given.
 
     One sample in four puts all entries but one at the depth where boltz is lowest (see `deepest`). The margin is the
     smallest slack, plus a rounding allowance of 1e-12; the witness carries (a, boltz(a)).
@@ -141,11 +97,10 @@ def check_bounds(*, samples: int = 1000, seed: int = 0, length: int = 8, depth: 
     a[::4, 0] = 0
     value, largest = boltz(a), reduce(a, "sample n -> sample", "max")
     slack = torch.minimum(value - largest + depth(length), largest - value) + 1e-12
-    at = int(slack.argmin())
-    margin = slack[at].item()
+    at = slack.argmin()
     objects = (a[at].tolist(), value[at].item())
-    witness = None if margin > 0 else Witness("boltz({}) = {:.6g}".format(*objects), objects)
-    return Verdict(witness is None, margin, witness, BOUNDS, samples)
+    witness = Witness("boltz({}) = {:.6g}".format(*objects), objects)
+    return judge(slack[at].item(), BOUNDS, witness=witness, checked=samples)
 
 
 def check_shape(
@@ -165,33 +120,24 @@ def check_shape(
     """
     if length < 2:
         raise ValueError(f"length: got {length}, wanted at least two numbers: one of them lies below the maximum")
-    distances = (
-        decreasing_from(length) if decreasing is None else decreasing,
-        concave_from(length) if concave is None else concave,
-    )
-    statement = SHAPE.under(below=distances[0] >= decreasing_from(length) and distances[1] >= concave_from(length))
+    enough = math.log(length) + 1, math.log(length) + 3
+    distances = [least if given is None else given for given, least in zip((decreasing, concave), enough)]
     smallest, objects = math.inf, ()
-    for order, distance in ((1, distances[0]), (2, distances[1])):
+    for order, distance in enumerate(distances, start=1):
         a = -_draw(samples, length, seed).abs()
         a[::2, 1:] = -distance
         a[:, 0], a[:, 1] = 0, -distance
         p, below = torch.softmax(a, -1)[:, 1], boltz(a) - a[:, 1]
         slack = below - 1 if order == 1 else below - 2 + 2 * p * (1 - below)
-        at = int(slack.argmin())
+        at = slack.argmin()
         if slack[at] < smallest:
             smallest, objects = slack[at].item(), (a[at].tolist(), -slack[at].item(), order)
     text = "at a = {0} the derivative of order {2} in the second coordinate, over p, is {1:.4g} ≥ 0".format(*objects)
-    witness = None if smallest > 0 else Witness(text, objects)
-    return Verdict(witness is None, smallest, witness, statement, 2 * samples)
+    statement = SHAPE.under(below=all(given >= least for given, least in zip(distances, enough)))
+    return judge(smallest, statement, witness=Witness(text, objects), checked=2 * samples)
 
 
 def _draw(samples: int, length: int, seed: int) -> Float[Tensor, "sample n"]:
     draw = torch.Generator().manual_seed(seed)
-    spread = 10 ** (2 * torch.rand(samples, 1, generator=draw, dtype=torch.float64) - 1)
-    return spread * torch.randn(samples, length, generator=draw, dtype=torch.float64)
-
-
-def _length(n: int) -> int:
-    if n < 1:
-        raise ValueError(f"n: got {n}, wanted at least one number")
-    return n
+    size = 10 ** (2 * torch.rand(samples, 1, generator=draw, dtype=torch.float64) - 1)
+    return size * torch.randn(samples, length, generator=draw, dtype=torch.float64)

@@ -1,12 +1,10 @@
 """A memorisation certificate for your own data: which separation one head of rank one reaches on it, and that it fits.
 
-Two formats of text, both in UTF-8 (blank lines and lines that start with # and a blank are skipped):
+One format of text, CSV in UTF-8 with a header:
 
-    sequence,token,label        a header, then one token a line, in the order of the sequence (CSV, quotes allowed;
-    1,the,DET                   semicolons or tabs in place of commas, as in the header)
+    sequence,token,label        then one token a line, in the order of the sequence (quotes allowed; semicolons or tabs
+    1,the,DET                   in place of commas, as in the header; blank lines are skipped)
     1,dog,NOUN
-
-    the/DET dog/NOUN            one sequence a line, tokens and labels joined by the last slash, separated by blanks
 
 Tokens are any strings. Each different one gets a vector of its own from a seeded generator: a code, not a meaning.
 """
@@ -16,29 +14,27 @@ from __future__ import annotations
 import csv
 import html
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from seqlab.colours import BLUE, RED
-from seqlab.one_layer import mapping, memoriser, separated
+from seqlab.one_layer import mapping
 from seqlab.one_layer.head import theorem_delta, theorem_kappa
 from seqlab.one_layer.labels import inconsistency
-from seqlab.one_layer.memoriser import Memoriser
-from seqlab.one_layer.separated import Data, Separation
+from seqlab.one_layer.memoriser import OneLayerMemoriser, memorise
+from seqlab.one_layer.separated import Data, read
 from seqlab.theorem import Verdict, Witness
 
 CHARACTERS, SEQUENCES, LENGTH, TOKENS, WORD = 200_000, 400, 60, 4000, 60  # the limits
 HEADER = ["sequence", "token", "label"]
 DELIMITERS = ",;\t"
 
-Rows = Iterable[object]  # (sequence, token, label) each
-
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledText:
     """Parsed text: per sequence its name, its tokens and its labels."""
 
     names: list[str]
@@ -50,35 +46,42 @@ class Labelled:
 class Certificate:
     """What is known about one labelled data set. Made by `certificate`.
 
-    holds:             one head of rank one and one ReLU layer give every token its label
-    separation:        log10 of the distance of the closest two ids of equal tokens, exact
-    float_separation:  the same as float64 computes it
-    collision:         where it does not hold, the two places (sequence, position) and why
+    memoriser:  one head of rank one and one ReLU layer that give every token its label; None where nothing can
+    refused:    then, the two places (sequence, position) with one context and two labels
     """
 
-    holds: bool
-    text: Labelled
+    text: LabelledText
     data: Data
-    code: dict[str, tuple[float, ...]]
-    constants: Separation
-    memoriser: Memoriser | None = None
-    separation: float = math.nan
-    float_separation: float = math.nan
-    verdict: Verdict | None = None
-    collision: Witness | None = None
-    notes: tuple[str, ...] = field(default=())
+    memoriser: OneLayerMemoriser | None
+    refused: Witness | None
+    notes: tuple[str, ...]
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        return self.memoriser.check() if self.memoriser else None
 
     @property
-    def kappa(self) -> float:
-        return self.memoriser.head.kappa if self.memoriser else math.nan
+    def holds(self) -> bool:
+        return bool(self.verdict)
+
+    @property
+    def collision(self) -> Witness | None:
+        """Where it does not hold, why."""
+        return self.verdict.witness if self.verdict else self.refused
 
     @property
     def fit(self) -> float:
         return self.memoriser.fit if self.memoriser else 0.0
 
-    @property
-    def margin(self) -> float:
-        return self.verdict.margin if self.verdict else 0.0
+    @cached_property
+    def separation(self) -> float:
+        """log10 of the distance of the closest two ids of equal tokens, exact."""
+        return mapping.closest(self.memoriser.head).log10
+
+    @cached_property
+    def float_separation(self) -> float:
+        """The distance itself as float64 computes it."""
+        return mapping.float_separation(self.memoriser.head)
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -90,36 +93,33 @@ class Certificate:
 
     def lines(self) -> list[tuple[str, str]]:
         """(what, value) pairs, for printing and for a page."""
-        c, text = self.constants, self.text
-        count = sum(map(len, text.tokens))
+        data, made = self.data, self.memoriser
+        different = f"{len(data.vocabulary)} different, {len({x for row in self.text.labels for x in row})} labels"
+        constants = f"r_min = {data.r_min:.4g}, r_max = {data.r_max:.4g}, ε = {data.epsilon:.4g} (d = {data.dim})"
         rows = [
-            (
-                "data",
-                f"{len(text.tokens)} sequences, {count:,} tokens, {c.size} different, {len({x for row in text.labels for x in row})} labels",
-            ),
-            ("tokenwise separated", f"r_min = {c.r_min:.4g}, r_max = {c.r_max:.4g}, ε = {c.epsilon:.4g} (d = {c.dim})"),
+            ("data", f"{len(data.sequences)} sequences, {data.tokens:,} tokens, {different}"),
+            ("tokenwise separated", constants),
         ]
-        if self.memoriser:
+        if made:
+            right = f"{made.fit:.1%} of {data.tokens:,} labels, in {made.arithmetic} arithmetic"
             rows += [
-                ("scale", f"κ = {self.kappa:.4g}, ranks of W_K, W_Q, W_V: {self.memoriser.head.ranks}"),
+                ("scale", f"κ = {made.head.kappa:.4g}, ranks of W_K, W_Q, W_V: {made.head.ranks}"),
                 ("separation of ids", self._separation()),
-                (
-                    "fit",
-                    f"{self.fit:.1%} of {count:,} labels, in {self.memoriser.arithmetic} arithmetic, margin {self.margin:.3g}",
-                ),
-                ("parameters", str(self.memoriser.parameters)),
+                ("fit", f"{right}, margin {self.verdict.margin:.3g}"),
+                ("parameters", str(made.parameters)),
             ]
         if self.collision:
             rows.append(("collision", str(self.collision)))
         return rows + [("note", note) for note in self.notes]
 
     def _separation(self) -> str:
+        data = self.data
         if math.isinf(self.separation):
             return "no token stands in two different contexts, so there is nothing to separate"
         said = f"10^{self.separation:.2f} exactly, {self.float_separation:.3g} in float64 (measured, not guaranteed)"
-        if self.constants.length == 1 or not all(h.holds for h in self.verdict.statement.hypotheses):
+        if data.length == 1 or not all(data.hypotheses.values()):
             return said
-        return f"{said}; the theorem's κ = {theorem_kappa(self.constants):.4g} guarantees 10^{theorem_delta(self.constants):.1f}"
+        return f"{said}; the theorem's κ = {theorem_kappa(data):.4g} guarantees 10^{theorem_delta(data):.1f}"
 
     def __str__(self) -> str:
         return "\n".join(["holds" if self.holds else "fails", *(f"{what}: {value}" for what, value in self.lines())])
@@ -133,8 +133,8 @@ class Certificate:
         )
 
 
-def certificate(text_or_rows: str | Rows, *, dim: int = 3, seed: int = 0) -> Certificate:
-    """The certificate for labelled sequences: text in one of the two formats, or (sequence, token, label) rows.
+def certificate(text: str, *, dim: int = 3, seed: int = 0) -> Certificate:
+    """The certificate for labelled sequences in the format of this module.
 
     dim:   length of the code vectors; 1 gives one number per token
     Tokens that repeat inside a sequence are outside the theorem; the table then lists multisets, and the notes say so.
@@ -144,78 +144,48 @@ def certificate(text_or_rows: str | Rows, *, dim: int = 3, seed: int = 0) -> Cer
     """
     if not isinstance(dim, int) or not 1 <= dim <= 64:
         raise ValueError(f"dim: got {dim!r}, wanted a whole number from 1 to 64")
-    text = parse(text_or_rows) if isinstance(text_or_rows, str) else from_rows(text_or_rows)
-    codes = code(sorted({token for row in text.tokens for token in row}), dim, seed)
-    known = separated.data([[codes[token] for token in row] for row in text.tokens])
-    constants = separated.measure(known)
-    repeated = any(len(set(row)) < len(row) for row in text.tokens)
-    context = "multiset" if repeated else "set"
+    found = parse(text)
+    codes = code(sorted({token for row in found.tokens for token in row}), dim, seed)
+    data = read([[codes[token] for token in row] for row in found.tokens])
+    context = "multiset" if data.repeats else "set"
     notes = ["tokens are coded by seeded random vectors: any code with the same separation would do"]
-    if len(set(map(len, text.tokens))) > 1:
+    if len(set(map(len, found.tokens))) > 1:
         notes.append(
             "the sequences have different lengths; the theorem is for one length, what is measured here is not"
         )
-    if repeated:
+    if data.repeats:
         notes.append(
-            "a token repeats inside a sequence, which the theorem excludes: names count repetitions, so the table lists multisets"
+            "a token repeats inside a sequence, which the theorem excludes: names count repetitions, so the table lists"
+            " multisets"
         )
-    options = dict(text=text, data=known, code=codes, constants=constants)
-    if clash := inconsistency(known, text.labels, context):
-        return Certificate(False, collision=_in_words(clash, text, context), notes=tuple(notes), **options)
-    made = memoriser.memorise(known, [[f"={x}" for x in row] for row in text.labels], context=context, seed=seed)
-    verdict = made.check()
-    return Certificate(
-        bool(verdict),
-        memoriser=made,
-        separation=mapping.closest(made.head).log10,
-        float_separation=mapping.float_separation(made.head, residual=True),
-        verdict=verdict,
-        collision=verdict.witness,
-        notes=tuple(notes),
-        **options,
-    )
+    if witness := inconsistency(data, found.labels, context):
+        return Certificate(found, data, None, _in_words(witness, found, context), tuple(notes))
+    made = memorise(data, found.labels, context=context, seed=seed)
+    return Certificate(found, data, made, None, tuple(notes))
 
 
-def parse(text: str) -> Labelled:
-    """Labelled sequences from text in one of the two formats of this module."""
+def parse(text: str) -> LabelledText:
+    """Labelled sequences from text in the format of this module; lines of one sequence need not be neighbours."""
     if len(text) > CHARACTERS:
         raise ValueError(f"text: got {len(text):,} characters, wanted at most {CHARACTERS:,}")
-    lines = [(at, line.strip().lstrip("\ufeff")) for at, line in enumerate(text.splitlines(), start=1)]
-    lines = [(at, line) for at, line in lines if line and line != "#" and not line.startswith("# ")]
-    if not lines:
-        raise ValueError("text: got nothing, wanted 'sequence,token,label' lines, or lines of token/label")
-    for delimiter in DELIMITERS:
-        if [cell.strip().lower() for cell in next(csv.reader([lines[0][1]], delimiter=delimiter))] == HEADER:
-            return from_rows(_csv(lines[1:], delimiter))
-    if "/" not in lines[0][1]:
-        raise ValueError(
-            f"line {lines[0][0]}: got {_short(lines[0][1])}, wanted the header sequence,token,label or a sequence such as the/DET dog/NOUN"
-        )
-    triples = []
-    for at, line in lines:
-        for word in line.split():
-            token, slash, label = word.rpartition("/")
-            if not (slash and token and label):
-                raise ValueError(f"line {at}: got {_short(word)}, wanted token/label, both at least one character")
-            triples.append((f"line {at}", token, label))
-    return from_rows(triples)
-
-
-def from_rows(rows: Rows) -> Labelled:
-    """Labelled sequences from (sequence, token, label) triples; rows of one sequence need not be neighbours."""
+    rows = [(at, line) for at, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1) if line.strip()]
+    first, header = rows[0] if rows else (1, "")
+    delimiter = next((mark for mark in DELIMITERS if _cells(header.lower(), mark) == HEADER), None)
+    if delimiter is None:
+        came = _short(header) if header else "nothing"
+        raise ValueError(f"line {first}: got {came}, wanted the header sequence,token,label")
     found: dict[str, tuple[list[str], list[str]]] = {}
     count = 0
-    for at, row in enumerate(rows, start=1):
-        if isinstance(row, (str, bytes, dict)) or not hasattr(row, "__len__") or len(row) != 3:
-            raise ValueError(f"row {at}: got {_short(str(row))}, wanted three entries: sequence, token, label")
-        if any(cell is None or cell != cell for cell in row):
-            raise ValueError(f"row {at}: got {row}, in which an entry is missing")
-        name, token, label = (str(cell).strip() for cell in row)
-        for what, cell in zip(HEADER, (name, token, label)):
-            if not 1 <= len(cell) <= WORD:
-                raise ValueError(
-                    f"row {at}: got a {what} of {len(cell)} characters, wanted 1 to {WORD}: {_short(cell)}"
-                )
+    for at, line in rows[1:]:
+        cells = _cells(line, delimiter)
+        if len(cells) != 3 or not all(cells):
+            wanted = (
+                f"three entries: {delimiter.join(HEADER)} (a {delimiter!r} inside one needs quotes, and these an end)"
+            )
+            raise ValueError(f"line {at}: got {_short(line)}, wanted {wanted}")
+        if long := next((cell for cell in cells if len(cell) > WORD), None):
+            raise ValueError(f"line {at}: got {len(long)} characters, wanted 1 to {WORD}: {_short(long)}")
+        name, token, label = cells
         tokens, labels = found.setdefault(name, ([], []))
         tokens.append(token)
         labels.append(label)
@@ -226,19 +196,18 @@ def from_rows(rows: Rows) -> Labelled:
             ("tokens", count, TOKENS),
         ):
             if got > most:
-                raise ValueError(f"row {at}: got more than {most:,} {what}, the limit; shorten the data")
+                raise ValueError(f"line {at}: got more than {most:,} {what}, the limit; shorten the data")
     if not found:
-        raise ValueError("rows: got none, wanted at least one token with a label")
-    return Labelled(list(found), [tokens for tokens, _ in found.values()], [labels for _, labels in found.values()])
+        raise ValueError("text: got none of the lines after the header, wanted at least one token with a label")
+    return LabelledText(list(found), [tokens for tokens, _ in found.values()], [labels for _, labels in found.values()])
 
 
 def code(types: list[str], dim: int, seed: int = 0) -> dict[str, tuple[float, ...]]:
     """A vector for every string: random unit vectors, or for dim = 1 different numbers between 1 and 2."""
     draw = torch.Generator().manual_seed(seed)
     if dim == 1:
-        places = torch.randperm(len(types), generator=draw) + 0.5 * torch.rand(
-            len(types), generator=draw, dtype=torch.float64
-        )
+        places = torch.randperm(len(types), generator=draw)
+        places = places + 0.5 * torch.rand(len(types), generator=draw, dtype=torch.float64)
         vectors = (1 + places / len(types))[:, None]
     else:
         vectors = torch.randn(len(types), dim, generator=draw, dtype=torch.float64)
@@ -246,31 +215,33 @@ def code(types: list[str], dim: int, seed: int = 0) -> dict[str, tuple[float, ..
     return {word: tuple(vector) for word, vector in zip(types, vectors.tolist())}
 
 
-def _csv(lines: list[tuple[int, str]], delimiter: str) -> list[tuple[str, str, str]]:
-    rows = []
-    for at, line in lines:
-        try:
-            cells = next(csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True))
-        except csv.Error as error:
-            raise ValueError(
-                f"line {at}: {error}; got {_short(line)}, wanted sequence,token,label (a quote that is not closed?)"
-            ) from None
-        if len(cells) != 3 or not all(cell.strip() for cell in cells):
-            raise ValueError(
-                f"line {at}: got {_short(line)}, wanted three entries: {delimiter.join(HEADER)} (a {delimiter!r} inside one needs quotes)"
-            )
-        rows.append(tuple(cells))
-    return rows
+def _cells(line: str, delimiter: str) -> list[str]:
+    """The entries of one line; none where a quote is not closed.
+
+    Each line is read by itself: a quote that is not closed would otherwise swallow the lines after it, whose number the
+    message could not tell. So an entry cannot go over a line's end, which no token or label needs to.
+    """
+    try:
+        return [
+            cell.strip()
+            for cell in next(csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True), [])
+        ]
+    except csv.Error:
+        return []
 
 
-def _in_words(clash: Witness, text: Labelled, context: str) -> Witness:
-    (j, l), (i, k) = clash.objects
+def _in_words(found: Witness, text: LabelledText, context: str) -> Witness:
+    """The same witness, told with the words of the text."""
     said = (
-        f"{text.tokens[i][k]!r} is labelled {text.labels[j][l]!r} in sequence {text.names[j]} ({_short(' '.join(text.tokens[j]))}) and "
-        f"{text.labels[i][k]!r} in sequence {text.names[i]} ({_short(' '.join(text.tokens[i]))}): the same token in the same {context} of tokens. "
-        "A layer without positions cannot tell them apart"
+        f"{text.labels[i][k]!r} in sequence {text.names[i]} ({_short(' '.join(text.tokens[i]))})"
+        for i, k in found.objects
     )
-    return Witness(said, clash.objects)
+    i, k = found.objects[0]
+    return Witness(
+        f"{text.tokens[i][k]!r} is labelled {' and '.join(said)}: the same token in the same {context} of tokens. "
+        "A layer without positions cannot tell them apart",
+        found.objects,
+    )
 
 
 def _short(text: str) -> str:

@@ -16,8 +16,9 @@ from einops import einsum, rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor
 
-from seqlab.attention import Normalizer, attention, hardmax, softmax
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.attention import Normalizer, attention, hardmax
+from seqlab.names.separation import names
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 FIRST, SECOND = (0, 1, 4, 5), (0, 2, 3, 5)
 
@@ -33,10 +34,11 @@ THEOREM_1 = Statement(
 )
 
 
-def is_counterexample(first: Sequence[int], second: Sequence[int]) -> bool:
-    """Different sets with the same extremes and the same mean."""
-    a, b = set(first), set(second)
-    return a != b and (min(a), max(a)) == (min(b), max(b)) and _mean(first) == _mean(second)
+def summary(points: Sequence) -> tuple:
+    """All that any number of hardmax heads on a line can tell a token of its sequence: (smallest, largest, mean),
+    exactly.
+    """
+    return min(points), max(points), sum(map(Fraction, points)) / len(points)
 
 
 def counterexamples(
@@ -46,14 +48,11 @@ def counterexamples(
 
     sizes: which sizes of sets, such as (4,); all unless given. Pairs come with the smallest sets first.
     """
-    if top < 1:
-        raise ValueError(f"top: got {top}, wanted at least 1")
     sizes = range(2, top + 2) if sizes is None else sizes
     inner = [s for size in sorted(sizes) if size >= 2 for s in itertools.combinations(range(1, top), size - 2)]
-    sets = [(0, *s, top) for s in inner]
-    for first, second in itertools.combinations(sets, 2):
-        if is_counterexample(first, second):
-            yield first, second
+    for pair in itertools.combinations([(0, *s, top) for s in inner], 2):
+        if summary(pair[0]) == summary(pair[1]):
+            yield pair
 
 
 def find(
@@ -76,7 +75,8 @@ def line(
 def heads(
     dim: int, direction: Sequence[int], *, samples: int = 2000, size: int = 2, ties: float = 0.2, seed: int = 0
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Random W_Q, W_K "head size dim" and W_O W_V "head dim dim", Gaussian; a share `ties` sees equal scores everywhere.
+    """Random W_Q, W_K "head size dim" and W_O W_V "head dim dim", Gaussian; a share `ties` sees equal scores
+    everywhere.
 
     Those have W_K with integer entries perpendicular to the line (for d = 1: zero), so that ties are exact.
     """
@@ -86,10 +86,8 @@ def heads(
     tied = int(ties * samples)
     key[:tied] = 0
     if dim > 1:
-        perpendicular = torch.zeros(dim, dtype=torch.float64)
-        perpendicular[0], perpendicular[1] = direction[1], -direction[0]
-        factor = torch.randint(-9, 10, (tied, size, 1), generator=draw).double()
-        key[:tied] = factor * perpendicular
+        factor = torch.randint(-9, 10, (tied, size), generator=draw).double()
+        key[:tied, :, 0], key[:tied, :, 1] = factor * direction[1], -factor * direction[0]
         query[:tied] = torch.randint(-9, 10, (tied, size, dim), generator=draw).double()
     return query, key, value
 
@@ -116,7 +114,9 @@ def differences(
     ties: float = 0.2,
     seed: int = 0,
 ) -> Float[Tensor, "layer shared"]:
-    """For every random layer and every shared token: how far apart the two ids are (the tokens being equal, this is heads only)."""
+    """For every random layer and every shared token: how far apart the two ids are (the tokens being equal, this is
+    heads only).
+    """
     if len(base) != len(direction) or not any(direction):
         raise ValueError(f"direction: got {direction} for base {base}, wanted as many numbers, not all zero")
     if samples < 1 or heads_per_layer < 1 or samples % heads_per_layer:
@@ -125,7 +125,7 @@ def differences(
         raise ValueError(f"first, second: {first} and {second} are the same set, so there is nothing to tell apart")
     if len(base) > 1 and any(x != int(x) for x in (*first, *second, *base, *direction)):
         raise ValueError("first, second, base, direction: wanted whole numbers; others round, and ties would break")
-    shared = [t for t in first if t in set(second)]
+    shared = [t for t in first if t in second]
     if not shared:
         raise ValueError(f"first, second: {first} and {second} share no token, so nothing can be compared")
     weights = heads(len(base), direction, samples=samples, ties=ties, seed=seed)
@@ -145,14 +145,11 @@ def softmax_difference(first: Sequence[int] = FIRST, second: Sequence[int] = SEC
 
     The tokens are 1 + t: a token 0 would see the average only.
     """
-    named = []
-    for points in (first, second):
-        x = line(points, (1,))
-        named.append(dict(zip(points, attention(x, x, x, normalizer=softmax(beta), scale=1.0)[:, 0].tolist())))
-    return min(abs(named[0][t] - named[1][t]) for t in first if t in named[1])
+    one, other = (dict(zip(points, names(line(points, (1,)).T, beta)[0].tolist())) for points in (first, second))
+    return min(abs(one[t] - other[t]) for t in first if t in other)
 
 
-def check(
+def check_theorem_1(
     first: Sequence[int] = FIRST,
     second: Sequence[int] = SECOND,
     *,
@@ -167,25 +164,15 @@ def check(
     """
     found = differences(first, second, normalizer=normalizer, **options)
     worst = found.max().item()
-    ends = lambda s: (min(s), max(s))
-    statement = THEOREM_1.under(
-        hardmax=normalizer.name.startswith("hardmax"),
-        extremes=ends(first) == ends(second),
-        mean=_mean(first) == _mean(second),
+    layer, at = divmod(int(found.argmax()), found.shape[1])
+    token = [t for t in first if t in second][at]
+    text = f"layer {layer} gives token {token} ids {worst:.4g} apart in {set(first)} and {set(second)}"
+    (*ends, mean), (*other_ends, other_mean) = summary(first), summary(second)
+    return judge(
+        tolerance - worst,
+        THEOREM_1.under(
+            hardmax=normalizer.name.startswith("hardmax"), extremes=ends == other_ends, mean=mean == other_mean
+        ),
+        witness=Witness(text, (tuple(first), tuple(second), token, layer, worst)),
+        checked=found.numel(),
     )
-    witness = None
-    if worst > tolerance:
-        layer, at = (found == worst).nonzero()[0].tolist()
-        token = [t for t in first if t in set(second)][at]
-        text = f"layer {layer} gives token {token} ids {worst:.4g} apart in {set(first)} and {set(second)}"
-        witness = Witness(text, (tuple(first), tuple(second), token, layer, worst))
-    return Verdict(witness is None, tolerance - worst, witness, statement, found.numel())
-
-
-def summary(query: object, bag: Sequence[object]) -> tuple:
-    """All that any number of hardmax heads on a line can tell a query of its sequence: (smallest, largest, mean), exactly."""
-    return min(bag), max(bag), _mean(bag)
-
-
-def _mean(points: Sequence) -> Fraction:
-    return sum(map(Fraction, points), Fraction(0)) / len(points)

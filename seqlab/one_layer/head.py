@@ -26,12 +26,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seqlab.attention import Normalizer, softmax
 from seqlab.layers import SelfAttention
-from seqlab.one_layer import projection, separated
+from seqlab.names.exact import Context, ExactNames, number
+from seqlab.one_layer import projection
 from seqlab.one_layer.boltzmann import gap
-from seqlab.one_layer.logspace import Names
-from seqlab.one_layer.separated import Data, Separation
+from seqlab.one_layer.separated import Data, read
 
 Kappa = str | float  # "smallest", "theorem" or a number
 
@@ -46,23 +45,19 @@ class RankOneHead:
     shift: float
     size: int = 1
 
-    @cached_property
-    def separation(self) -> Separation:
-        return separated.measure(self.data)
+    @property
+    def value(self) -> Float[Tensor, "size dim"]:
+        return self.direction.expand(self.size, -1) / math.sqrt(self.size)
 
     @property
     def query(self) -> Float[Tensor, "size dim"]:
-        return math.sqrt(self.kappa) * self._outer()
+        return math.sqrt(self.kappa) * self.value
 
     key = query
 
     @property
-    def value(self) -> Float[Tensor, "size dim"]:
-        return self._outer()
-
-    @property
     def out(self) -> Float[Tensor, "dim size"]:
-        return self.shift * self._outer().T
+        return self.shift * self.value.T
 
     @property
     def ranks(self) -> tuple[int, int, int]:
@@ -72,7 +67,7 @@ class RankOneHead:
     @property
     def radius(self) -> float:
         """r = r_max + ε/4."""
-        return self.separation.r_max + self.separation.epsilon / 4
+        return self.data.r_max + self.data.epsilon / 4
 
     @cached_property
     def projected(self) -> list[Fraction]:
@@ -81,19 +76,21 @@ class RankOneHead:
         return [sum(a * Fraction(x) for a, x in zip(v, token)) for token in self.data.vocabulary]
 
     @cached_property
-    def names(self) -> Names:
+    def names(self) -> ExactNames:
         """What the head returns, divided by `shift`, in exact arithmetic."""
-        return Names(self.projected, self.kappa)
+        return ExactNames(self.projected, self.kappa)
 
-    @property
-    def closest_scores(self) -> float:
-        """The smallest distance of two scores of one query: Lemma 1 wants more than 2 log n + 3."""
-        return self.kappa * projection.product(self.data.vectors(), self.direction)
+    def exact_ids(self, digits: int = 40) -> dict[Context, object]:
+        """v·id of every context, in so many digits, as mpmath numbers."""
+        names = ExactNames(self.projected, self.kappa, digits=digits)
+        t, shift = [number(names.context, x) for x in self.projected], names.context.mpf(self.shift)
+        return {context: t[context[0]] + shift * names.name(context) for context in self.data.contexts}
 
     @property
     def admissible(self) -> bool:
-        """Whether the scores are 2 log n + 3 apart (up to rounding)."""
-        return self.closest_scores >= gap(self.data.length) * (1 - 1e-12)
+        """Whether the scores of each query are 2 log n + 3 apart (up to rounding), as Lemma 1 wants them."""
+        closest = self.kappa * projection.product(self.data.vectors, self.direction).item()
+        return closest >= gap(self.data.length) * (1 - 1e-12)
 
     @property
     def guaranteed(self) -> float:
@@ -103,95 +100,89 @@ class RankOneHead:
 
         which is Theorem 2's δ for its κ and shift. -inf for n = 1.
         """
-        known, n = self.separation, self.data.length
+        n, r_max = self.data.length, self.data.r_max
         if n == 1:
             return -math.inf
-        front = math.log10(self.shift) + 2 * math.log10(math.log(n)) - math.log10(self.kappa * known.r_max)
-        return min(math.log10(known.epsilon / 2), front - 2 * self.kappa * known.r_max**2 / math.log(10))
+        front = math.log10(self.shift) + 2 * math.log10(math.log(n)) - math.log10(self.kappa * r_max)
+        return min(math.log10(self.data.epsilon / 2), front - 2 * self.kappa * r_max**2 / math.log(10))
 
-    def module(self, dtype: torch.dtype = torch.float64, normalizer: Normalizer = softmax()) -> SelfAttention:
+    def module(self, dtype: torch.dtype = torch.float64) -> SelfAttention:
         """The attention part (without residual) as a layer with these weights."""
         with torch.device("meta"):
-            layer = SelfAttention(self.data.dim, 1, self.size, normalizer=normalizer, scale=1.0)
+            layer = SelfAttention(self.data.dim, 1, self.size, scale=1.0)
         for name in ("query", "key", "value", "out"):
-            weight = getattr(self, name).to(dtype)
-            with torch.device("meta"):
-                linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
-            linear.weight = nn.Parameter(weight, requires_grad=False)
-            setattr(layer, name, linear)
+            setattr(layer, name, linear(getattr(self, name).to(dtype)))
         return layer
 
-    def ids(
-        self,
-        sequences: Iterable | Data | None = None,
-        dtype: torch.dtype = torch.float64,
-        *,
-        residual: bool = True,
-        normalizer: Normalizer = softmax(),
-    ) -> list[list[Float[Tensor, dim]]]:
-        """The context ids of all tokens, computed in `dtype` with the real matrices; residual=False leaves the tokens out."""
-        known = self.data if sequences is None else separated.data(sequences)
-        layer = self.module(dtype, normalizer)
-        blocks = separated.tensor(known, dtype)
-        done = {n: (at, layer(x) + x if residual else layer(x)) for n, (at, x) in blocks.items()}
-        return separated.scatter(known, done)
+    def ids(self, dtype: torch.dtype = torch.float64) -> list[Float[Tensor, "token dim"]]:
+        """The context ids of all tokens of every sequence, computed in `dtype` with the real matrices."""
+        layer = self.module(dtype)
+        return self.data.rows(self.data.each(lambda x: layer(x) + x, dtype))
 
-    def exact_id(self, i: int, k: int) -> object:
-        """v·id of token k of sequence i, with 40 digits, as an mpmath number."""
-        token, bag = self.data.coded[i][k], self.data.bags[i]
-        return self.names.context.mpf(self.projected[token].numerator) / self.projected[token].denominator + (
-            self.shift * self.names.name(token, bag)
-        )
+    def context_ids(self, dtype: torch.dtype = torch.float64, *, residual: bool = True) -> Float[Tensor, "context dim"]:
+        """One id for every context of the data; residual=False leaves the token out: what the head adds to it."""
+        layer = self.module(dtype)
+        return self.data.each(lambda x: layer(x) + x if residual else layer(x), dtype)[self.data.first]
 
     def through_kernels(
         self, dtype: torch.dtype = torch.float32, *, impl: str = "auto"
     ) -> tuple[float, Tensor, Tensor]:
-        """The head's output for all sequences of the longest length by `kernels.attention`, and by `seqlab.attention`.
+        """The head's output for all tokens by `kernels.attention`, and by `seqlab.attention`.
 
-        Returns (largest difference, by kernels, by the oracle), "sequence token dim".
+        Returns (largest difference, by kernels, by the oracle), "place dim".
         """
         import kernels
 
         layer = self.module(dtype)
-        x = separated.tensor(self.data, dtype)[self.data.length][1]
-        q, k, v = (part(x).unsqueeze(1) for part in (layer.query, layer.key, layer.value))
-        mine = layer.out(kernels.attention(q, k, v, scale=1.0, impl=impl).squeeze(1))
-        oracle = layer(x)
+
+        def fast(x: Float[Tensor, "sequence token dim"]) -> Float[Tensor, "sequence token dim"]:
+            q, k, v = (part(x).unsqueeze(1) for part in (layer.query, layer.key, layer.value))
+            return layer.out(kernels.attention(q, k, v, scale=1.0, impl=impl).squeeze(1))
+
+        mine, oracle = self.data.each(fast, dtype), self.data.each(layer, dtype)
         return (mine - oracle).abs().max().item(), mine, oracle
 
-    def _outer(self) -> Float[Tensor, "size dim"]:
-        return self.direction.expand(self.size, -1) / math.sqrt(self.size)
+
+def linear(weight: Float[Tensor, "out size"], bias: Float[Tensor, out] | None = None) -> nn.Linear:
+    """A layer with weights that are given and not trained."""
+    layer = nn.Linear(1, 1, bias=bias is not None, device="meta")
+    layer.out_features, layer.in_features = weight.shape
+    layer.weight = nn.Parameter(weight, requires_grad=False)
+    layer.bias = bias if bias is None else nn.Parameter(bias, requires_grad=False)
+    return layer
 
 
-def theorem_kappa(known: Separation) -> float:
+def theorem_kappa(data: Data) -> float:
     """κ of Theorem 2. Raises ValueError for a zero token, as r_min = 0 then."""
-    if not known.r_min > 0:
+    if not data.r_min > 0:
         raise ValueError(
             "sequences: a token is zero, so r_min = 0 and no κ is large enough; its query sees the average only"
         )
-    return (known.size + 1) ** 4 * math.pi * known.dim / 8 * gap(known.length) / (known.epsilon * known.r_min)
+    large = (len(data.vocabulary) + 1) ** 4 * math.pi * data.dim / 8
+    return large * gap(data.length) / (data.epsilon * data.r_min)
 
 
-def theorem_delta(known: Separation) -> float:
+def theorem_delta(data: Data) -> float:
     """log10 of δ of Theorem 2, as printed. -inf for n = 1.
 
-    δ = 2 (log n)² ε² r_min / (r_max² (|V|+1)⁴ (2 log n + 3) π d) · exp(-(|V|+1)⁴ (2 log n + 3) π d r_max² / (4 ε r_min))
+    δ = 2 (log n)² ε² r_min / (r_max² (|V|+1)⁴ (2 log n + 3) π d) · exp(-(|V|+1)⁴ (2 log n + 3) π d r_max² / (4 ε
+    r_min))
     """
-    if known.length == 1:
+    if data.length == 1:
         return -math.inf
-    large = (known.size + 1) ** 4 * gap(known.length) * math.pi * known.dim
-    front = 2 * math.log(known.length) ** 2 * known.epsilon**2 * known.r_min / (known.r_max**2 * large)
-    return math.log10(front) - large * known.r_max**2 / (4 * known.epsilon * known.r_min) / math.log(10)
+    large = (len(data.vocabulary) + 1) ** 4 * gap(data.length) * math.pi * data.dim
+    front = 2 * math.log(data.length) ** 2 * data.epsilon**2 * data.r_min / (data.r_max**2 * large)
+    return math.log10(front) - large * data.r_max**2 / (4 * data.epsilon * data.r_min) / math.log(10)
 
 
-def smallest_kappa(known: Data, direction: Float[Tensor, dim]) -> float:
+def smallest_kappa(data: Data, direction: Float[Tensor, dim]) -> float:
     """(2 log n + 3) / (min |v·c| · min |v·(a - b)|). Raises ValueError where that product is zero."""
-    found = projection.product(known.vectors(), direction)
+    found = projection.product(data.vectors, direction).item()
     if not found > 0:
         raise ValueError(
             "sequences: v·c = 0 for some token c, so its scores are flat at every κ; is a token zero? Give kappa"
         )
-    return gap(known.length) / found
+    return gap(data.length) / found
 
 
 def rank_one_head(
@@ -212,26 +203,24 @@ def rank_one_head(
 
     Raises ValueError for fewer than two different tokens, a bad κ, shift or size, or a zero token unless κ is given.
     """
-    known = separated.data(sequences)
-    found = separated.measure(known)
-    if found.size < 2:
+    data = read(sequences)
+    if len(data.vocabulary) < 2:
         raise ValueError("sequences: got one token only, wanted at least two different ones")
     if size < 1:
         raise ValueError(f"size: got {size}, wanted s ≥ 1")
     if direction is None:
-        v = projection.search(known.vectors(), candidates=candidates, seed=seed).direction
+        v = projection.search(data.vectors, candidates=candidates, seed=seed)
     else:
         v = torch.as_tensor(direction, dtype=torch.float64)
-        if v.shape != (known.dim,) or not v.norm() > 0:
-            raise ValueError(f"direction: got {v.tolist()}, wanted {known.dim} numbers, not all zero")
+        if v.shape != (data.dim,) or not v.norm() > 0:
+            raise ValueError(f"direction: got {v.tolist()}, wanted {data.dim} numbers, not all zero")
         v = v / v.norm()
-    if isinstance(kappa, str):
-        if kappa not in ("smallest", "theorem"):
-            raise ValueError(f"kappa: got {kappa!r}, wanted 'smallest', 'theorem' or a number")
-        kappa = theorem_kappa(found) if kappa == "theorem" else smallest_kappa(known, v)
-    if not 0 < kappa < math.inf:
-        raise ValueError(f"kappa: got {kappa}, wanted a finite number > 0 (κ = 0 is the plain average)")
-    shift = found.epsilon / (4 * found.r_max) if shift is None else shift
+    if kappa in ("smallest", "theorem"):
+        kappa = theorem_kappa(data) if kappa == "theorem" else smallest_kappa(data, v)
+    if isinstance(kappa, str) or not 0 < kappa < math.inf:
+        wanted = "'smallest', 'theorem' or a finite number > 0 (κ = 0 is the plain average)"
+        raise ValueError(f"kappa: got {kappa!r}, wanted {wanted}")
+    shift = data.epsilon / (4 * data.r_max) if shift is None else shift
     if not 0 < shift < math.inf:
         raise ValueError(f"shift: got {shift}, wanted a finite number > 0")
-    return RankOneHead(known, v, float(kappa), float(shift), size)
+    return RankOneHead(data, v, float(kappa), float(shift), size)

@@ -1,11 +1,11 @@
 """Lemma 1: boltz gives every set of well separated levels a value of its own, and the order in which they come.
 
-| symbol (Kajitsuka & Sato 2023, Lemma 1)               | name                    |
-| ----------------------------------------------------- | ----------------------- |
-| a^(1), …, a^(m): all n-subsets of equally spaced levels | level_sets            |
-| δ > 2 log n + 3, the distance of the levels           | spacing                 |
+| symbol (Kajitsuka & Sato 2023, Lemma 1)                 | name                               |
+| ------------------------------------------------------- | ---------------------------------- |
+| a^(1), …, a^(m): all n-subsets of equally spaced levels | level_sets                         |
+| δ > 2 log n + 3, the distance of the levels             | spacing                            |
 | r, the bound on \\|a_i\\|                               | half the range: levels are centred |
-| (log n)² e^{-2r}                                      | guaranteed, as log10    |
+| (log n)² e^{-2r}                                        | bound in check_lemma, as log10     |
 
 The order: sort each set downwards. The larger maximum wins; at equal maxima every further entry counts *downwards*: the
 larger second entry gives the smaller value, then the larger third entry, and so on.
@@ -16,17 +16,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
-from seqlab.one_layer.boltzmann import arithmetic, gap
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.names.exact import ExactNames, log10
+from seqlab.one_layer.boltzmann import gap
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 Set = tuple[int, ...]  # indices of levels, downwards
 
 LEMMA_1 = Statement(
     "Lemma 1",
     "Kajitsuka & Sato 2023, Lemma 1",
-    "Vectors with different sets of entries, entries at most r in size and more than 2 log n + 3 apart: |boltz| ≤ r, and "
-    "two values differ by more than (log n)² e^{-2r}.",
+    "Vectors with different sets of entries, entries at most r in size and more than 2 log n + 3 apart: |boltz| ≤ r,"
+    " and two values differ by more than (log n)² e^{-2r}.",
     (
         Hypothesis("gap", "the levels are more than 2 log n + 3 apart"),
         Hypothesis("two", "n ≥ 2: for n = 1 the bound is 0"),
@@ -52,45 +54,34 @@ def level_sets(levels: int, n: int) -> list[Set]:
     return list(itertools.combinations(range(levels - 1, -1, -1), n))
 
 
-def rank_key(levels: Set) -> tuple[int, ...]:
-    """What sorts sets as boltz does: the largest entry upwards, all further ones downwards."""
-    first, *rest = sorted(levels, reverse=True)
-    return first, *(-level for level in rest)
-
-
 def expected_order(levels: int, n: int) -> list[Set]:
-    """All n-subsets in the order of `rank_key`."""
-    return sorted(level_sets(levels, n), key=rank_key)
+    """All n-subsets as boltz puts them in order: by the largest entry upwards, by all further ones downwards."""
+    return sorted(level_sets(levels, n), key=lambda s: (s[0], *(-level for level in s[1:])))
 
 
-def values(levels: int, n: int, spacing: float, *, digits: int | None = None) -> list[tuple[object, Set]]:
-    """(boltz, set) of all n-subsets of levels `spacing` apart and centred at 0, increasing, as mpmath numbers.
-
-    digits: enough for the smallest difference by Lemma 1 unless given.
+def boltz_names(levels: int, spacing: float) -> ExactNames:
+    """boltz of sets of levels `spacing` apart and centred at 0, as the names that a token 1, the last one, gives at κ =
+    1.
     """
     if not 0 < spacing < math.inf:
         raise ValueError(f"spacing: got {spacing}, wanted a positive distance of neighbouring levels")
-    digits = digits or 40 + math.ceil(3 * spacing * (levels - 1) / math.log(10))
-    context = arithmetic(digits)
-    points = [context.mpf(spacing) * (2 * k - levels + 1) / 2 for k in range(levels)]
-    weights = [context.exp(point) for point in points]
-    products = [w * point for w, point in zip(weights, points)]
-    named = [
-        (context.fsum(products[k] for k in s) / context.fsum(weights[k] for k in s), s) for s in level_sets(levels, n)
-    ]
-    return sorted(named)
+    return ExactNames([*(Fraction(spacing) * (2 * k - levels + 1) / 2 for k in range(levels)), 1], 1)
 
 
 def order(levels: int, n: int, spacing: float) -> list[Set]:
     """All n-subsets by increasing boltz, in exact arithmetic."""
-    return [s for _, s in values(levels, n, spacing)]
+    ranked, _ = boltz_names(levels, spacing).ladder([(levels, s) for s in level_sets(levels, n)])
+    return [s for _, s in ranked]
 
 
-def guaranteed(n: int, r: float) -> float:
-    """log10 of (log n)² e^{-2r}. Raises ValueError for n = 1, where the bound is 0."""
-    if n < 2:
-        raise ValueError(f"n: got {n}, wanted at least 2: (log n)² is 0 at n = 1")
-    return 2 * math.log10(math.log(n)) - 2 * r / math.log(10)
+def smallest_difference(levels: int, n: int, spacing: float) -> tuple[float, Set, Set, float]:
+    """log10 of the smallest difference of two values of boltz, the two sets, and the largest |boltz|."""
+    if len(sets := level_sets(levels, n)) < 2:
+        raise ValueError("levels: got a single set, wanted at least two sets to compare")
+    names = boltz_names(levels, spacing)
+    ranked, steps = names.ladder([(levels, s) for s in sets])
+    step, (_, a), (_, b) = min(zip(steps, ranked, ranked[1:]))
+    return log10(step), a, b, float(max(abs(names.name(ranked[0])), abs(names.name(ranked[-1]))))
 
 
 def check_lemma(n: int, levels: int | None = None, spacing: float | None = None) -> Verdict:
@@ -98,28 +89,26 @@ def check_lemma(n: int, levels: int | None = None, spacing: float | None = None)
 
     levels:   n + 3 unless given;  spacing: 2 log n + 3 + 1e-6 unless given: a smaller one breaks the hypothesis
 
-    The margin is in decades: log10 of the smallest difference less log10 of the guaranteed one. The witness carries the
-    closest two sets, with the two logarithms.
+    The margin is in orders of magnitude: log10 of the smallest difference less log10 of the guaranteed one. The witness
+    carries the closest two sets, with the two logarithms.
     """
+    if n < 2:
+        raise ValueError(f"n: got {n}, wanted at least 2: (log n)² is 0 at n = 1")
     levels = n + 3 if levels is None else levels
     spacing = gap(n) + 1e-6 if spacing is None else spacing
     r = spacing * (levels - 1) / 2
-    observed, pair, size = _closest(values(levels, n, spacing))
-    bound = guaranteed(n, r)
-    inside = size <= r * (1 + 1e-12)
-    statement = LEMMA_1.under(gap=spacing > gap(n))
-    witness = None
-    if not (observed > bound and inside):
-        text = f"{pair[0]} and {pair[1]} differ by 10^{observed:.2f}, guaranteed 10^{bound:.2f}; |boltz| ≤ {size:.4g}, r = {r:.4g}"
-        witness = Witness(text, (*pair, observed, bound))
-    notes = [f"smallest difference 10^{observed:.2f}, guaranteed 10^{bound:.2f}, r = {r:.2f}"]
-    checked = math.comb(math.comb(levels, n), 2)
-    return Verdict(witness is None, observed - bound, witness, statement, checked, "decades", notes)
-
-
-def smallest_difference(levels: int, n: int, spacing: float) -> float:
-    """log10 of the smallest difference of two values."""
-    return _closest(values(levels, n, spacing))[0]
+    observed, first, second, size = smallest_difference(levels, n, spacing)
+    bound = 2 * math.log10(math.log(n)) - 2 * r / math.log(10)
+    text = f"{first} and {second} differ by 10^{observed:.2f}, guaranteed 10^{bound:.2f}"
+    return judge(
+        observed - bound,
+        LEMMA_1.under(gap=spacing > gap(n)),
+        witness=Witness(f"{text}; |boltz| ≤ {size:.4g}, r = {r:.4g}", (first, second, observed, bound)),
+        holds=observed > bound and size <= r * (1 + 1e-12),
+        checked=math.comb(math.comb(levels, n), 2),
+        unit="orders of magnitude",
+        notes=[f"smallest difference 10^{observed:.2f}, guaranteed 10^{bound:.2f}, r = {r:.2f}"],
+    )
 
 
 def check_order(levels: int = 5, n: int = 3, spacing: float | None = None) -> Verdict:
@@ -129,17 +118,20 @@ def check_order(levels: int = 5, n: int = 3, spacing: float | None = None) -> Ve
     (for a step too small for a float, the sign of the smallest float). The witness carries the two sets.
     """
     spacing = gap(n) + 1e-6 if spacing is None else spacing
-    value = {s: v for v, s in values(levels, n, spacing)}
-    expected = expected_order(levels, n)
+    expected, names = expected_order(levels, n), boltz_names(levels, spacing)
     if len(expected) < 2:
         raise ValueError(f"levels: {levels} levels have a single set of {n}, wanted at least two sets to put in order")
-    step, before, after = min((value[b] - value[a], a, b) for a, b in zip(expected, expected[1:]))
-    margin = float(step) or math.copysign(5e-324, step)
-    witness = None
-    if not step > 0:
-        witness = Witness(f"{_word(after)} should come after {_word(before)}, and comes before it", (before, after))
-    statement = ORDER.under(gap=spacing > gap(n))
-    return Verdict(witness is None, margin, witness, statement, len(expected), "of boltz")
+    pairs = itertools.pairwise(expected)
+    step, before, after = min((names.difference((levels, b), (levels, a)), a, b) for a, b in pairs)
+    text = f"{_word(after)} should come after {_word(before)}, and comes before it"
+    return judge(
+        float(step) or math.copysign(5e-324, step),
+        ORDER.under(gap=spacing > gap(n)),
+        witness=Witness(text, (before, after)),
+        holds=bool(step > 0),
+        checked=len(expected),
+        unit="of boltz",
+    )
 
 
 def order_breaks_at(levels: int = 5, n: int = 3, *, low: float = 0.25, precision: float = 1e-6) -> float:
@@ -157,13 +149,6 @@ def order_breaks_at(levels: int = 5, n: int = 3, *, low: float = 0.25, precision
     return high
 
 
-def slopes(n: int, grids: Sequence[tuple[int, float]]) -> list[float]:
-    """Change of log10(smallest difference) per unit of r from each (levels, spacing) to the next."""
-    logs = [smallest_difference(levels, n, spacing) for levels, spacing in grids]
-    radii = [spacing * (levels - 1) / 2 for levels, spacing in grids]
-    return [(b - a) / (s - r) for a, b, r, s in zip(logs, logs[1:], radii, radii[1:])]
-
-
 def check_slopes(
     lengths: Sequence[int] = (2, 3, 4, 5), *, more: int = 3, factor: float = 1.1, spacing: float | None = None
 ) -> Verdict:
@@ -178,21 +163,18 @@ def check_slopes(
         start = gap(n) + 1e-6 if spacing is None else spacing
         wider = [(n + 3 + k, start) for k in range(more + 1)]
         further = [(n + 3, start * factor**k) for k in range(more + 1)]
-        found += [(slope, n) for grids in (wider, further) for slope in slopes(n, grids)]
+        for grids in (wider, further):
+            at = [(width * (levels - 1) / 2, smallest_difference(levels, n, width)[0]) for levels, width in grids]
+            found += [((b - a) / (s - r), n) for (r, a), (s, b) in itertools.pairwise(at)]
     slack, slope, n = min((min(s + 2 / math.log(10), -1 / math.log(10) - s), s, n) for s, n in found)
-    witness = None if slack > 0 else Witness(f"for n = {n} the slope is {slope:.3f}", (n, slope))
-    notes = [f"slopes {min(found)[0]:.3f} to {max(found)[0]:.3f}"]
-    return Verdict(witness is None, slack, witness, SLOPE, len(found), "decades per unit of r", notes)
-
-
-def _closest(named: list[tuple[object, Set]]) -> tuple[float, tuple[Set, Set], float]:
-    """log10 of the smallest difference, its two sets, and the largest |boltz|."""
-    context = named[0][0].context
-    if len(named) < 2:
-        raise ValueError("levels: got a single set, wanted at least two sets to compare")
-    step, a, b = min((w - v, s, t) for (v, s), (w, t) in zip(named, named[1:]))
-    size = max(abs(named[0][0]), abs(named[-1][0]))
-    return float(context.log10(step)) if step else -math.inf, (a, b), float(size)
+    return judge(
+        slack,
+        SLOPE,
+        witness=Witness(f"for n = {n} the slope is {slope:.3f}", (n, slope)),
+        checked=len(found),
+        unit="orders of magnitude per unit of r",
+        notes=[f"slopes {min(found)[0]:.3f} to {max(found)[0]:.3f}"],
+    )
 
 
 def _word(s: Set) -> str:

@@ -3,25 +3,24 @@
 | symbol (Kajitsuka & Sato 2023)                                   | name                                       |
 | ---------------------------------------------------------------- | ------------------------------------------ |
 | Definition 2: ids of different (token, set) are more than δ apart | achieved: log10 of the smallest distance  |
-| Theorem 2: rank one suffices                                     | check                                      |
+| Theorem 2: rank one suffices                                     | check_theorem_2                            |
 
-A name of one token is compared with another of the same token in exact arithmetic (`logspace`); ids of different tokens
-lie ε/2 apart, which float64 sees.
+A name of one token is compared with another of the same token in exact arithmetic (`names.exact`); ids of different
+tokens lie ε/2 apart, which float64 sees.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 
-from seqlab import contextual
+from seqlab.names.exact import Bag, log10
 from seqlab.one_layer.head import Kappa, RankOneHead, rank_one_head
-from seqlab.one_layer.separated import Bag, Data
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.one_layer.separated import Data, Place, read
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 THEOREM_2 = Statement(
     "Theorem 2",
@@ -39,10 +38,12 @@ THEOREM_2 = Statement(
 
 @dataclass(frozen=True)
 class Closest:
-    """The two contexts of one token whose names are closest: log10 of their distance, and the places (sequence, position)."""
+    """The two contexts of one token whose names are closest: log10 of their distance, and the places (sequence,
+    position).
+    """
 
     log10: float
-    places: tuple[tuple[int, int], tuple[int, int]] | None
+    places: tuple[Place, Place] | None
 
 
 def closest(head: RankOneHead, *, multiset: bool = False) -> Closest:
@@ -50,34 +51,32 @@ def closest(head: RankOneHead, *, multiset: bool = False) -> Closest:
 
     multiset: sets that differ in how often a token occurs are different too
     """
-    known, names = head.data, head.names
-    best, places = None, None
-    for token, bags in contexts(known).items():
-        found = names.closest(token, bags, bags if multiset else [frozenset(bag) for bag in bags])
-        if found and (best is None or found[0] < best):
-            best = found[0]
-            places = tuple(known.places[token, bag][0] for bag in found[1])
-    if best is None:
+    found = []
+    for token, bags in bags_of(head.data).items():
+        order, steps = head.names.ladder([(token, bag) for bag in bags])
+        # Of two contexts with different sets and others between them, some neighbours have different sets and are
+        # closer.
+        for (_, s), (_, t), step in zip(order, order[1:], steps):
+            if multiset or set(s) != set(t):
+                found.append((step, ((token, s), (token, t))))
+    if not found:
         return Closest(math.inf, None)
-    return Closest(names.log10(best) + math.log10(head.shift), places)
+    step, pair = min(found)
+    return Closest(log10(step) + math.log10(head.shift), tuple(head.data.contexts[context] for context in pair))
 
 
-def contexts(known: Data) -> dict[int, list[Bag]]:
+def bags_of(data: Data) -> dict[int, list[Bag]]:
     """The different bags that each token stands in."""
     found: dict[int, list[Bag]] = {}
-    for token, bag in known.places:
+    for token, bag in data.contexts:
         found.setdefault(token, []).append(bag)
     return found
 
 
 def between_tokens(head: RankOneHead) -> float:
     """The smallest distance of ids of different tokens, in float64."""
-    known = head.data
-    rows = head.ids()
-    firsts = [(token, rows[i][k]) for (token, _), [(i, k), *_] in known.places.items()]
-    kinds = torch.tensor([token for token, _ in firsts])
-    x = torch.stack([row for _, row in firsts])
-    distance = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
+    kinds, ids = head.data.kinds, head.context_ids()
+    distance = torch.cdist(ids, ids, compute_mode="donot_use_mm_for_euclid_dist")
     return distance.masked_fill(kinds[:, None] == kinds[None, :], math.inf).min().item()
 
 
@@ -86,84 +85,75 @@ def achieved(head: RankOneHead) -> float:
     return min(closest(head).log10, math.log10(max(between_tokens(head), 5e-324)))
 
 
-def check(sequences: Iterable | Data | RankOneHead, kappa: Kappa = "smallest", **options: object) -> Verdict:
+def check_theorem_2(sequences: Iterable | Data | RankOneHead, kappa: Kappa = "smallest", **options: object) -> Verdict:
     """Theorem 2 on a data set: ranks, |id| ≤ r, and achieved ≥ guaranteed separation, all separations as logarithms.
 
     sequences:  or a RankOneHead;  kappa, options: see `rank_one_head`
 
-    The margin is in decades, achieved less guaranteed (negative, too, where an id is longer than r). The witness carries
-    the two places (sequence, position) with the closest ids.
+    The margin is in orders of magnitude, achieved less guaranteed (negative, too, where an id is longer than r). The
+    witness carries the two places (sequence, position) with the closest ids.
     """
     head = sequences if isinstance(sequences, RankOneHead) else rank_one_head(sequences, kappa, **options)
-    known, found = head.data, head.separation
+    data, bound = head.data, head.guaranteed
     if head.ranks != (1, 1, 1):
         raise AssertionError(f"ranks of W_K, W_Q, W_V: {head.ranks}, wanted 1, 1, 1")
     near, apart = closest(head), between_tokens(head)
     got = min(near.log10, math.log10(max(apart, 5e-324)))
-    longest = max(row.norm().item() for rows in head.ids() for row in rows)
+    longest = head.context_ids().norm(dim=-1).max().item()
     inside = longest <= head.radius * (1 + 1e-12)
-    statement = THEOREM_2.under(
-        nonzero=found.r_min > 0,
-        distinct=all(len(s) == len(row) for s, row in zip(known.sets, known.coded)),
-        length=len({len(row) for row in known.coded}) == 1,
-        scale=head.admissible,
-        shift=head.shift <= found.epsilon / (4 * found.r_max) * (1 + 1e-12),
+
+    def witness() -> Witness:
+        if not inside:
+            return Witness("an id is longer than r = r_max + ε/4: the head moves tokens too far")
+        if near.places is None:
+            return Witness(f"ids of different tokens are 10^{got:.1f} apart, guaranteed 10^{bound:.1f}")
+        both = " and ".join(f"token {k} of {data.show(i)}" for i, k in near.places)
+        return Witness(f"{both} have ids 10^{got:.1f} apart, guaranteed 10^{bound:.1f}", near.places)
+
+    said = "guaranteed" if head.admissible else "no guarantee at so small a κ; its formula says"
+    return judge(
+        got - bound if inside else min(got - bound, math.log10(head.radius / longest)),
+        THEOREM_2.under(
+            **data.hypotheses,
+            scale=head.admissible,
+            shift=head.shift <= data.epsilon / (4 * data.r_max) * (1 + 1e-12),
+        ),
+        witness=witness,
+        checked=len(data.contexts),
+        unit="orders of magnitude",
+        notes=[
+            f"κ = {head.kappa:.4g}, achieved separation 10^{got:.1f}, {said} 10^{bound:.1f}",
+            f"longest id {longest:.4g}, r = {head.radius:.4g}; ids of different tokens {apart:.4g} apart",
+        ],
     )
-    bound = "guaranteed" if head.admissible else "no guarantee at so small a κ; its formula says"
-    notes = [
-        f"κ = {head.kappa:.4g}, achieved separation 10^{got:.1f}, {bound} 10^{head.guaranteed:.1f}",
-        f"longest id {longest:.4g}, r = {head.radius:.4g}; ids of different tokens {apart:.4g} apart",
-    ]
-    margin = got - head.guaranteed
-    if not inside:
-        margin = min(margin, math.log10(head.radius / longest))
-    witness = None
-    if not margin > 0:
-        witness = _witness(known, near, got, head.guaranteed, inside)
-    return Verdict(witness is None, margin, witness, statement, len(known.places), "decades", notes)
 
 
-def collisions(head: RankOneHead, dtype: torch.dtype = torch.float64, *, residual: bool = False) -> int:
+def collisions(head: RankOneHead, dtype: torch.dtype = torch.float64) -> int:
     """How many contexts (token, bag) the head fails to name: contexts less different (token, name) pairs, in `dtype`.
 
-    residual=True counts the whole ids, x + head. A name that is not finite names nothing.
+    A name that is not finite names nothing.
     """
-    known = head.data
-    rows = head.ids(dtype=dtype, residual=residual)
-    seen = set()
-    for (token, _), [(i, k), *_] in known.places.items():
-        entries = rows[i][k]
-        if entries.isfinite().all():
-            seen.add((token, *entries.tolist()))
-    return len(known.places) - len(seen)
+    rows = zip(head.data.contexts, head.context_ids(dtype, residual=False))
+    return len(head.data.contexts) - len({(token, *row.tolist()) for (token, _), row in rows if row.isfinite().all()})
 
 
 def collisions_by_scale(
-    sequences: Iterable | Data,
-    scales: Iterable[float],
-    dtype: torch.dtype = torch.float64,
-    *,
-    residual: bool = False,
-    **options: object,
+    sequences: Iterable | Data, scales: Iterable[float], dtype: torch.dtype = torch.float64
 ) -> list[int]:
     """`collisions` at every scale."""
-    return [collisions(rank_one_head(sequences, scale, **options), dtype, residual=residual) for scale in scales]
+    data = read(sequences)
+    return [collisions(rank_one_head(data, scale), dtype) for scale in scales]
 
 
 def first_collision(
-    sequences: Iterable | Data,
-    dtype: torch.dtype = torch.float64,
-    *,
-    low: float = 0.05,
-    high: float = 100.0,
-    precision: float = 1e-3,
-    **options: object,
+    sequences: Iterable | Data, *, low: float = 0.05, high: float = 100.0, precision: float = 1e-3
 ) -> float:
-    """The scale at which names start to collide in `dtype`, by bisection from `low` (none) to `high` (some).
+    """The scale at which names start to collide in float64, by bisection from `low` (none) to `high` (some).
 
     Raises ValueError where there is nothing to bisect.
     """
-    lost = lambda scale: collisions_by_scale(sequences, [scale], dtype, **options)[0]
+    data = read(sequences)
+    lost = lambda scale: collisions(rank_one_head(data, scale))
     if lost(low) or not lost(high):
         raise ValueError(
             f"low, high: wanted no collision at {low} and some at {high}, got {lost(low)} and {lost(high)}"
@@ -174,57 +164,6 @@ def first_collision(
     return high
 
 
-def float_separation(head: RankOneHead, dtype: torch.dtype = torch.float64, *, residual: bool = False) -> float:
-    """The smallest distance along v of two names of one token as `dtype` has them; 0 where some collide or are not finite."""
-    rows = head.ids(dtype=dtype, residual=residual)
-    found: dict[int, list[float]] = {}
-    for (token, _), [(i, k), *_] in head.data.places.items():
-        found.setdefault(token, []).append((rows[i][k].double() @ head.direction).item())
-    if not all(math.isfinite(name) for names in found.values() for name in names):
-        return 0.0
-    return min((b - a for names in found.values() for a, b in itertools.pairwise(sorted(names))), default=math.inf)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One position of the temperature knob: log10 of the smallest distance of two names of one token, what the head adds
-    to it counted in units of `shift`: exact, and per arithmetic with the number of names lost.
-    """
-
-    kappa: float
-    exact: float
-    floats: dict[str, tuple[float, int]]
-
-
-DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-
-
-def readings(sequences: Iterable | Data, scales: Iterable[float], **options: object) -> list[Reading]:
-    """The knob at every scale: where information is, and in which arithmetic it dies. -inf stands for a distance of 0."""
-    found = []
-    for kappa in scales:
-        head = rank_one_head(sequences, kappa, **options)
-        floats = {}
-        for name, dtype in DTYPES.items():
-            gap = float_separation(head, dtype) / head.shift
-            floats[name] = (math.log10(gap) if gap > 0 else -math.inf, collisions(head, dtype))
-        found.append(Reading(float(kappa), closest(head).log10 - math.log10(head.shift), floats))
-    return found
-
-
-def check_float(head: RankOneHead, dtype: torch.dtype = torch.float64, margin: float = 0.0) -> Verdict:
-    """Definition 2 on the ids as `dtype` has them, by the tester of lab 01 with the equivalence "set"."""
-    rows = head.ids(dtype=dtype)
-    return contextual.contextual_mapping(
-        [[entry.double() for entry in row] for row in rows], head.data.coded, "set", margin
-    )
-
-
-def _witness(known: Data, near: Closest, got: float, bound: float, inside: bool) -> Witness:
-    if not inside:
-        return Witness("an id is longer than r = r_max + ε/4: the head moves tokens too far")
-    if near.places is None:
-        return Witness(f"ids of different tokens are 10^{got:.1f} apart, guaranteed 10^{bound:.1f}")
-    (i, k), (j, l) = near.places
-    text = f"token {k} of {known.show(i)} and token {l} of {known.show(j)} have ids 10^{got:.1f} apart, guaranteed 10^{bound:.1f}"
-    return Witness(text, near.places)
+def float_separation(head: RankOneHead) -> float:
+    """The smallest distance along v of two ids of one token as float64 has them; 0 where some collide."""
+    return head.data.closest(head.context_ids() @ head.direction)

@@ -1,14 +1,14 @@
 """Where the names die: one head's names in exact arithmetic and in four floating-point types, from average to hardmax.
 
-| paper symbol (Kajitsuka & Sato 2023, section 4)  | here                                                              |
-| ------------------------------------------------ | ----------------------------------------------------------------- |
-| scale κ = |uᵀu'| of a rank-one head, v = 1, d = 1 | `kappa`: 0 is the average, ∞ hardmax                              |
-| context id of token a in the set S               | `Named.names`, as in `seqlab.names.separation`                          |
-| separation δ, usually far below 10^-308          | `Named.log10_gap`, a logarithm: it never underflows               |
+| paper symbol (Kajitsuka & Sato 2023, section 4)   | here                                                |
+| ------------------------------------------------- | --------------------------------------------------- |
+| scale κ = |uᵀu'| of a rank-one head, v = 1, d = 1 | `kappa`: 0 is the average, ∞ hardmax                |
+| context id of token a in the set S                | `Named.names`, as in `seqlab.names`                 |
+| separation δ, usually far below 10^-308           | `Named.log10_gap`, a logarithm: it never underflows |
 
-Exact: t = exp(κ·unit) once in decimal digits, weights are whole powers of t; digits are added until the smallest gap is
-resolved. Floating point: `seqlab.names.separation.names` run in that type by PyTorch. Tokens are rounded first, then every
-product, exponential, sum, quotient and name; only inside the sum Σ weight·token may PyTorch keep more digits.
+The head is the one of lab 01. Exact: `seqlab.names.exact`. Floating point: `seqlab.names.separation.names` run in that
+type by PyTorch. Tokens are rounded first, then every product, exponential, sum, quotient and name; only inside the sum
+Σ weight·token may PyTorch keep more digits.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import lru_cache
 
 import torch
 
-from seqlab.names.separation import names as float_names
-from seqlab.names.separation import subsets
+from seqlab.names.exact import ExactNames, log10
+from seqlab.names.separation import names, subsets
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 PRECISIONS = ("exact", *DTYPES)
@@ -67,10 +66,10 @@ def parse(text: str, size: int) -> tuple[Fraction, ...]:
         tokens = [Fraction(word) for word in words]
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"{text!r} is not a list of numbers; write for example 1, 2, 3.5") from None
-    return check(tokens, size)
+    return distinct_tokens(tokens, size)
 
 
-def check(tokens: Sequence[int | float | Fraction], size: int) -> tuple[Fraction, ...]:
+def distinct_tokens(tokens: Sequence[int | float | Fraction], size: int) -> tuple[Fraction, ...]:
     """The tokens as sorted Fractions. ValueError where the head's names are not defined or cannot be drawn in time."""
     exact = tuple(sorted(Fraction(token).limit_denominator(10**6) for token in tokens))
     if len(set(exact)) < len(exact):
@@ -96,21 +95,32 @@ def places(tokens: Sequence[Fraction], size: int) -> list[tuple[Fraction, tuple[
 def named(tokens: tuple[int | float | Fraction, ...], size: int, kappa: float, precision: str = "exact") -> Named:
     """The names of every token in every set of `size` of the `tokens`, in one of `PRECISIONS`.
 
-    Raises ValueError for a negative kappa, an unknown precision, or tokens that `check` refuses.
+    Raises ValueError for a negative kappa, an unknown precision, or tokens that `distinct_tokens` refuses.
     """
-    tokens = check(tokens, size)
+    tokens = distinct_tokens(tokens, size)
     if precision not in PRECISIONS:
         raise ValueError(f"precision: got {precision!r}, wanted one of {', '.join(PRECISIONS)}")
     if not kappa >= 0:
         raise ValueError(f"kappa: got {kappa}, wanted 0 (average) to ∞ (hardmax)")
     if precision == "exact":
-        return _exact(tokens, size, kappa)
-    x = subsets([float(token) for token in tokens], size).to(DTYPES[precision])
-    found = [float(name) for name in float_names(x, kappa).flatten().double()]
-    finite = sorted(name for name in found if math.isfinite(name))
-    shared = [finite.count(name) for name in found]
-    gap = min((b - a for a, b in itertools.pairwise(finite)), default=0.0) if len(finite) == len(found) else 0.0
-    return Named(precision, kappa, tuple(found), tuple(shared), math.log10(gap) if gap else -math.inf)
+        exact, bags = ExactNames(tokens, kappa), itertools.combinations(range(len(tokens)), size)
+        index = {context: at for at, context in enumerate((c, bag) for bag in bags for c in bag)}
+        ladder, steps = exact.ladder(index)
+        rounded, order = [float(exact.name(context)) for context in index], [index[context] for context in ladder]
+    else:
+        x = subsets([float(token) for token in tokens], size).to(DTYPES[precision])
+        rounded = names(x, kappa).flatten().double().tolist()
+        order = sorted((at for at, name in enumerate(rounded) if math.isfinite(name)), key=rounded.__getitem__)
+        steps = [rounded[b] - rounded[a] for a, b in itertools.pairwise(order)]
+    runs: list[list[int]] = []  # places of equal names
+    for at, step in zip(order, [1, *steps]):
+        if step:
+            runs.append([at])
+        else:
+            runs[-1].append(at)
+    shared = {at: len(run) for run in runs for at in run}
+    gap = log10(min(steps)) if len(runs) == len(rounded) else -math.inf
+    return Named(precision, kappa, tuple(rounded), tuple(shared.get(at, 0) for at in range(len(rounded))), gap)
 
 
 def curve(
@@ -126,63 +136,3 @@ def last_alive(
     """The death point: the largest finite kappa at which all names differ; None where they never do."""
     alive = [k for k in kappas if math.isfinite(k) and named(tokens, size, k, precision).alive]
     return max(alive, default=None)
-
-
-def _exact(tokens: tuple[Fraction, ...], size: int, kappa: float) -> Named:
-    if kappa == 0 or math.isinf(kappa):
-        found = [_limit(token, chosen, kappa) for token, chosen in places(tokens, size)]
-        return _named_exactly(found, kappa, Fraction(0))
-    span = float(kappa * max(map(abs, tokens)) * (tokens[-1] - tokens[0]))
-    most = 80 + int(2 * span / math.log(10))  # two names are equal, or at least about exp(-2 span) apart
-    digits = min(80, most)
-    while True:
-        with localcontext() as context:
-            context.prec = digits
-            found = _boltzmann(tokens, size, kappa)
-            result = _named_exactly(found, kappa, Decimal(10) ** (12 - digits))
-        if result.alive or digits == most:
-            return result
-        digits = min(2 * digits, most)
-
-
-def _boltzmann(tokens: tuple[Fraction, ...], size: int, kappa: float) -> list[Decimal]:
-    unit = math.lcm(*(token.denominator for token in tokens))
-    whole = [int(token * unit) for token in tokens]
-    t = (Decimal(kappa) / unit**2).exp()
-    weights = {ab: t**ab for ab in {a * b for a in whole for b in whole}}
-    found = []
-    for chosen in itertools.combinations(whole, size):
-        for a in chosen:
-            total = sum(weights[a * b] for b in chosen)
-            found.append(sum(b * weights[a * b] for b in chosen) / total / unit)
-    return found
-
-
-def _limit(token: Fraction, chosen: tuple[Fraction, ...], kappa: float) -> Fraction:
-    """The name at kappa = 0 or ∞: the mean of all, or of those with the largest score."""
-    highest = max(token * other for other in chosen)
-    winners = [other for other in chosen if kappa == 0 or token * other == highest]
-    return sum(winners, Fraction(0)) / len(winners)
-
-
-def _named_exactly(found: Sequence[Decimal | Fraction], kappa: float, noise: Decimal | Fraction) -> Named:
-    """Names whose gap is at most `noise` are one and the same."""
-    order = sorted(range(len(found)), key=found.__getitem__)
-    groups, gap = [[order[0]]], None
-    for before, at in itertools.pairwise(order):
-        step = found[at] - found[before]
-        if step <= noise:
-            groups[-1].append(at)
-        else:
-            groups.append([at])
-            gap = step if gap is None else min(gap, step)
-    shared = [0] * len(found)
-    for group in groups:
-        for at in group:
-            shared[at] = len(group)
-    apart = len(groups) == len(found)
-    return Named("exact", kappa, tuple(map(float, found)), tuple(shared), _log10(gap) if apart else -math.inf)
-
-
-def _log10(x: Decimal | Fraction) -> float:
-    return float(x.log10()) if isinstance(x, Decimal) else math.log10(x.numerator) - math.log10(x.denominator)

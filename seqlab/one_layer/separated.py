@@ -1,45 +1,34 @@
-"""The data of the theorem: sequences of vectors, and how far apart their tokens are.
+"""The data of the theorem, read once: sequences of vectors, and how far apart their tokens are.
 
-| symbol (Kajitsuka & Sato 2023, section 4)      | name                                             |
-| ---------------------------------------------- | ------------------------------------------------ |
+| symbol (Kajitsuka & Sato 2023, section 4)      | name                                              |
+| ---------------------------------------------- | ------------------------------------------------- |
 | X^(1), …, X^(N) ∈ R^(d × n)                    | Data.sequences: tuples of tokens, a token a tuple |
-| V^(i), V                                       | Data.sets, Data.vocabulary                       |
-| r_min, r_max, ε of Definition 1                | Separation                                       |
+| V^(i), V                                       | Data.bags (with repeats), Data.vocabulary         |
+| r_min, r_max, ε of Definition 1                | Data.r_min, .r_max, .epsilon                      |
 """
 
 from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 
 import torch
-from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.names.exact import Bag, Context
 
 Token = tuple  # of d numbers: ints, floats or Fractions
-Bag = tuple[int, ...]  # the tokens of a sequence as indices into the vocabulary, sorted, with repeats
-
-DEFINITION_1 = Statement(
-    "tokenwise separated",
-    "Kajitsuka & Sato 2023, Definition 1",
-    "Every token has a norm between r_min and r_max, different tokens are more than ε apart, none repeats in a sequence.",
-    (
-        Hypothesis("nonzero", "no token is zero"),
-        Hypothesis("distinct", "no token is repeated inside a sequence"),
-        Hypothesis("length", "all sequences have the same length"),
-    ),
-)
+Place = tuple[int, int]  # (sequence, position)
 
 
 @dataclass(frozen=True)
 class Data:
-    """Sequences of tokens. Made by `data`."""
+    """Sequences of tokens. Made by `read`."""
 
     sequences: tuple[tuple[Token, ...], ...]
 
@@ -60,18 +49,18 @@ class Data:
         return [tuple(sorted(sequence)) for sequence in self.coded]
 
     @cached_property
-    def sets(self) -> list[frozenset[int]]:
-        """Each sequence up to order and repetition."""
-        return [frozenset(sequence) for sequence in self.coded]
-
-    @cached_property
-    def places(self) -> dict[tuple[int, Bag], list[tuple[int, int]]]:
-        """(token, bag) to all (sequence, position) where it occurs: what a layer without positions can tell apart."""
-        found: dict = {}
+    def contexts(self) -> dict[Context, Place]:
+        """What a layer without positions can tell apart, (token, bag), with the first place where it occurs."""
+        found: dict[Context, Place] = {}
         for i, (sequence, bag) in enumerate(zip(self.coded, self.bags)):
             for k, token in enumerate(sequence):
-                found.setdefault((token, bag), []).append((i, k))
+                found.setdefault((token, bag), (i, k))
         return found
+
+    @cached_property
+    def vectors(self) -> Float[Tensor, "token dim"]:
+        """The vocabulary in float64."""
+        return torch.tensor([[float(x) for x in token] for token in self.vocabulary], dtype=torch.float64)
 
     @property
     def dim(self) -> int:
@@ -87,31 +76,75 @@ class Data:
         """How many tokens there are in all: nN where all lengths agree."""
         return sum(map(len, self.sequences))
 
-    def vectors(self) -> Float[Tensor, "token dim"]:
-        """The vocabulary in float64."""
-        return torch.tensor([[float(x) for x in token] for token in self.vocabulary], dtype=torch.float64)
+    @property
+    def r_min(self) -> float:
+        return self.vectors.norm(dim=-1).min().item()
 
-    def show(self, i: int) -> str:
-        """Sequence i in words."""
-        return f"({', '.join(show(token) for token in self.sequences[i])})"
+    @property
+    def r_max(self) -> float:
+        return self.vectors.norm(dim=-1).max().item()
+
+    @property
+    def epsilon(self) -> float:
+        """The smallest distance of two different tokens; inf where there is only one."""
+        return torch.pdist(self.vectors).min().item() if len(self.vectors) > 1 else math.inf
+
+    @property
+    def repeats(self) -> list[int]:
+        """The sequences in which a token is repeated."""
+        return [i for i, bag in enumerate(self.bags) if len(set(bag)) < len(bag)]
+
+    @property
+    def hypotheses(self) -> dict[str, bool]:
+        """Which hypotheses of the theorems hold: no token is zero, none is repeated, and all lengths agree."""
+        return dict(nonzero=self.r_min > 0, distinct=not self.repeats, length=len(set(map(len, self.sequences))) == 1)
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where each sequence starts when all tokens are counted through, and where the last one ends."""
+        return list(accumulate(map(len, self.sequences), initial=0))
+
+    @cached_property
+    def blocks(self) -> tuple[list[Int[Tensor, "sequence token"]], Int[Tensor, place]]:
+        """The coded sequences of each length, and where in these blocks the tokens of one sequence after another stand."""
+        starts, lengths = torch.tensor(self.starts[:-1]), torch.tensor(self.starts).diff()
+        places = [starts[lengths == n][:, None] + torch.arange(n) for n in lengths.unique().tolist()]
+        flat = torch.tensor([token for row in self.coded for token in row])
+        return [flat[block] for block in places], torch.cat([block.flatten() for block in places]).argsort()
+
+    def each(self, layer: Callable[[Tensor], Tensor], dtype: torch.dtype = torch.float64) -> Float[Tensor, "place ..."]:
+        """What `layer` ("sequence token dim" to "sequence token …") gives for all tokens, one sequence after another."""
+        blocks, order = self.blocks
+        x = self.vectors.to(dtype)
+        return torch.cat([layer(x[block]).flatten(0, 1) for block in blocks])[order]
+
+    def rows(self, entries: Tensor | list) -> list:
+        """One entry for each token, as `each` gives them, cut into sequences."""
+        return [entries[start:end] for start, end in pairwise(self.starts)]
+
+    @cached_property
+    def first(self) -> Int[Tensor, context]:
+        """Where among all tokens the contexts stand first."""
+        return torch.tensor([self.starts[i] + k for i, k in self.contexts.values()])
+
+    @cached_property
+    def kinds(self) -> Int[Tensor, context]:
+        """The tokens of the contexts."""
+        return torch.tensor([token for token, _ in self.contexts])
+
+    def show(self, i: int, k: int | None = None) -> str:
+        """Sequence i in words, or its token k."""
+        return f"({', '.join(map(_show, self.sequences[i]))})" if k is None else _show(self.sequences[i][k])
+
+    def closest(self, values: Float[Tensor, context]) -> float:
+        """The smallest distance of two numbers, one for each context, of one token; inf where each token has one."""
+        by_value = values.argsort()
+        order = by_value[self.kinds[by_value].argsort(stable=True)]
+        steps = values[order].diff()[self.kinds[order].diff() == 0]
+        return steps.min().item() if len(steps) else math.inf
 
 
-@dataclass(frozen=True)
-class Separation:
-    """The best constants of Definition 1 for a data set: the definition's strict inequalities hold below, above, below.
-
-    A vocabulary of one token has epsilon = inf.
-    """
-
-    r_min: float
-    r_max: float
-    epsilon: float
-    size: int  # |V|
-    length: int  # n
-    dim: int  # d
-
-
-def data(sequences: Iterable | Data) -> Data:
+def read(sequences: Iterable | Data) -> Data:
     """Sequences of tokens as `Data`. A token is a number, or d numbers (tuple, list, tensor); lengths may differ.
 
     Raises ValueError on empty sequences, tokens of different dimension, or numbers that are not finite.
@@ -121,85 +154,14 @@ def data(sequences: Iterable | Data) -> Data:
     if not isinstance(sequences, Iterable):
         raise ValueError(f"sequences: got {sequences!r}, wanted a list of sequences of tokens")
     rows = tuple(tuple(_token(token, i, k) for k, token in enumerate(_row(s, i))) for i, s in enumerate(sequences))
-    if not rows or not all(rows):
-        which = rows.index(()) if rows else None
-        raise ValueError(
-            "sequences: got none" if which is None else f"sequences[{which}]: got no tokens, wanted at least one"
-        )
+    if not rows:
+        raise ValueError("sequences: got none")
+    if () in rows:
+        raise ValueError(f"sequences[{rows.index(())}]: got no tokens, wanted at least one")
     dims = {len(token) for row in rows for token in row}
     if len(dims) > 1:
         raise ValueError(f"sequences: got tokens of {sorted(dims)} numbers, wanted one dimension for all")
     return Data(rows)
-
-
-def measure(sequences: Iterable | Data) -> Separation:
-    """r_min, r_max and ε as measured."""
-    known = data(sequences)
-    x = known.vectors()
-    norms = x.norm(dim=-1)
-    epsilon = torch.pdist(x).min().item() if len(x) > 1 else math.inf
-    return Separation(norms.min().item(), norms.max().item(), epsilon, len(x), known.length, known.dim)
-
-
-def check(
-    sequences: Iterable | Data, *, r_min: float | None = None, r_max: float | None = None, epsilon: float | None = None
-) -> Verdict:
-    """Definition 1 with given constants, or with the measured ones where none is given.
-
-    The margin is the smallest of: norm less r_min (0 unless given), r_max less norm, distance less ε (0 unless given);
-    0 where a token repeats. The witness carries the tokens, or (sequence, position, position) of a repeated token.
-    """
-    known, found = data(sequences), measure(sequences)
-    words = known.vocabulary
-    x = known.vectors()
-    norms = x.norm(dim=-1)
-    repeated = next(((i, *pair) for i, row in enumerate(known.coded) if (pair := _repeat(row))), None)
-    statement = DEFINITION_1.under(
-        nonzero=found.r_min > 0, distinct=repeated is None, length=len(set(map(len, known.sequences))) == 1
-    )
-    slack = [(found.r_min - (r_min or 0), f"its norm is not above {r_min or 0:g}", (words[int(norms.argmin())],))]
-    if r_max is not None:
-        slack.append((r_max - found.r_max, f"its norm is not below {r_max:g}", (words[int(norms.argmax())],)))
-    if len(words) > 1:
-        pair = torch.combinations(torch.arange(len(words)))[torch.pdist(x).argmin()].tolist()
-        text = f"they are {found.epsilon:.4g} apart, not more than {epsilon or 0:g}"
-        slack.append((found.epsilon - (epsilon or 0), text, tuple(words[at] for at in pair)))
-    margin, text, objects = min(slack, key=lambda entry: entry[0])
-    witness = None if margin > 0 else Witness(f"{' and '.join(map(show, objects))}: {text}", objects)
-    if witness is None and repeated:
-        i, k, l = repeated
-        margin, objects = 0.0, repeated
-        witness = Witness(
-            f"sequence {i}, {known.show(i)}, has {show(known.sequences[i][k])} at positions {k} and {l}", repeated
-        )
-    notes = [f"r_min = {found.r_min:.4g}, r_max = {found.r_max:.4g}, ε = {found.epsilon:.4g}, |V| = {found.size}"]
-    return Verdict(witness is None, float(margin), witness, statement, len(words), notes=notes)
-
-
-def show(token: Token) -> str:
-    """A token in words: a number for d = 1."""
-    numbers_ = [f"{float(x):.6g}" for x in token]
-    return numbers_[0] if len(numbers_) == 1 else f"({', '.join(numbers_)})"
-
-
-def tensor(
-    known: Data, dtype: torch.dtype = torch.float64
-) -> dict[int, tuple[list[int], Float[Tensor, "sequence token dim"]]]:
-    """The sequences of each length: their indices and one tensor."""
-    groups: dict[int, list[int]] = {}
-    for i, sequence in enumerate(known.coded):
-        groups.setdefault(len(sequence), []).append(i)
-    x = known.vectors().to(dtype)
-    return {n: (at, x[torch.tensor([known.coded[i] for i in at])]) for n, at in groups.items()}
-
-
-def scatter(known: Data, groups: dict[int, tuple[list[int], Tensor]]) -> list[list[Tensor]]:
-    """The inverse of `tensor`: per sequence a list of its tokens' entries."""
-    rows: list = [None] * len(known.sequences)
-    for at, block in groups.values():
-        for i, row in zip(at, rearrange(block, "sequence token ... -> sequence token ...")):
-            rows[i] = list(row)
-    return rows
 
 
 def plain(x: object) -> object:
@@ -217,18 +179,14 @@ def _row(sequence: object, i: int) -> Iterable:
 def _token(token: object, i: int, k: int) -> Token:
     token = plain(token)
     entries = tuple(token) if isinstance(token, Iterable) else (token,)
-    for x in entries:
-        if isinstance(x, bool) or not isinstance(x, numbers.Real) or not math.isfinite(x):
-            raise ValueError(f"sequences[{i}][{k}]: got {token!r}, wanted a finite number or a tuple of them")
     if not entries:
         raise ValueError(f"sequences[{i}][{k}]: got an empty token, wanted at least one number")
+    if any(isinstance(x, bool) or not isinstance(x, numbers.Real) or not math.isfinite(x) for x in entries):
+        raise ValueError(f"sequences[{i}][{k}]: got {token!r}, wanted a finite number or a tuple of them")
     return entries
 
 
-def _repeat(row: tuple[int, ...]) -> tuple[int, int] | None:
-    seen: dict[int, int] = {}
-    for k, token in enumerate(row):
-        if token in seen:
-            return seen[token], k
-        seen[token] = k
-    return None
+def _show(token: Token) -> str:
+    """A token in words: a number for d = 1."""
+    entries = [f"{float(x):.6g}" for x in token]
+    return entries[0] if len(entries) == 1 else f"({', '.join(entries)})"

@@ -1,35 +1,34 @@
-"""Memorisation by one attention layer: labels that belong to (token, set), labels that belong to an order, and real text.
+"""Memorisation by one attention layer: labels that belong to (token, set), that belong to an order, and real text.
 
 | paper symbol (Kajitsuka & Sato 2023)          | here                                                                |
 | --------------------------------------------- | ------------------------------------------------------------------- |
 | one layer: attention, then feed-forward       | `Memoriser`: x + W_O head(x), then one hidden ReLU layer            |
 | W_K, W_Q, W_V ∈ R^{s×d}; tied in section 5    | `Arm.rank` is s; `Arm.tied`: one matrix for all three               |
-| what is memorised                             | `seqlab.one_layer.book`: sets, orders and a book                          |
+| what is memorised                             | `seqlab.one_layer.book`: sets, orders and a book                    |
 
-`python -m seqlab.one_layer.trained` trains all arms with three seeds, resumable; the result comes with seqlab: `results()`.
+`python -m seqlab.one_layer.trained` trains all arms with three seeds, resumable; the result comes with seqlab:
+`results()`.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
-from statistics import fmean
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqlab.attention import Normalizer, attention, average, hardmax, softmax
+from seqlab.attention import Normalizer, average, hardmax, softmax
+from seqlab.layers import SelfAttention
 from seqlab.one_layer.book import CLASSES, LENGTHS, MEMBERS, SETS, TEST, TOKENS, TRAIN, Labelled, book, orders, sets
-from seqlab.train import measured
-from seqlab.train.fit import Watcher, fit
-
-SEEDS = (0, 1, 2)
-FILE = Path(__file__).with_name("trained.json")
+from seqlab.train import experiment
+from seqlab.train.experiment import Experiment, Part, by, seeded
+from seqlab.train.fit import epochs
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Part:
-    """One experiment: its data by seed, its arms, and the training that all arms share. batch: sequences, 0 for all."""
+class Plan:
+    """One part: its data by seed, its arms, and the training that all arms share. batch: sequences, 0 for all."""
 
     make: Callable[[int], Labelled]
     arms: dict[str, Arm]
@@ -59,8 +58,8 @@ def ceiling(ids: Int[Tensor, "sequence token"], labels: Int[Tensor, "sequence to
     """The exact best accuracy on these places of any weights of `arm`: a majority for all that it cannot tell apart.
 
     Without attention that is the token; with it the token and the multiset of its sequence; with positions also the
-    place, and then the order. Hardmax without positions: the token and the winner of its query, under the best order of the
-    keys for each query (exactly tied scores, which training does not meet, are left out).
+    place, and then the order. Hardmax without positions: the token and the winner of its query, under the best order of
+    the keys for each query (exactly tied scores, which training does not meet, are left out).
     """
     if arm.attention == "hardmax" and not arm.positions:
         return _hardmax_ceiling(ids, labels)
@@ -123,11 +122,10 @@ class Memoriser(nn.Module):
         self.embed = nn.Embedding(labelled.vocabulary, dim, padding_idx=0)
         self.position = nn.Parameter(torch.randn(labelled.ids.shape[1], dim)) if arm.positions else None
         if arm.attention is not None:
-            self.weights = {"average": average(), "hardmax": straight_through(), "softmax": softmax()}[arm.attention]
-            self.query, self.key, self.value = (nn.Linear(dim, arm.rank, bias=False) for _ in range(3))
+            weights = {"average": average(), "hardmax": straight_through(), "softmax": softmax()}[arm.attention]
+            self.attention = SelfAttention(dim, 1, arm.rank, normalizer=weights, scale=1.0)
             if arm.tied:
-                self.query = self.key = self.value
-            self.out = nn.Linear(arm.rank, dim, bias=False)
+                self.attention.query = self.attention.key = self.attention.value
         self.hidden, self.read = nn.Linear(dim, width), nn.Linear(width, len(labelled.classes))
 
     def forward(self, ids: Int[Tensor, "sequence token"]) -> Float[Tensor, "sequence token label"]:
@@ -136,8 +134,7 @@ class Memoriser(nn.Module):
         if self.position is not None:
             x = x + self.position
         if self.arm.attention is not None:
-            q, k, v = self.query(x), self.key(x), self.value(x)
-            x = x + self.out(attention(q, k, v, normalizer=self.weights, scale=1.0, key_padding=ids != 0))
+            x = x + self.attention(x, key_padding=ids != 0)
         return self.read(torch.relu(self.hidden(x)))
 
     def loss(self, batch: tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
@@ -152,8 +149,8 @@ class Memoriser(nn.Module):
         return right.double().mean().item()
 
 
-PARTS = {
-    "random labels": Part(
+PARTS: dict[str, Plan] = {
+    "random labels": Plan(
         sets,
         {
             "none": Arm(),
@@ -168,7 +165,7 @@ PARTS = {
         steps=2500,
         lr=5e-3,
     ),
-    "order": Part(
+    "order": Plan(
         orders,
         {
             "none": Arm(),
@@ -180,7 +177,7 @@ PARTS = {
         steps=2500,
         lr=5e-3,
     ),
-    "book": Part(
+    "book": Plan(
         book,
         {
             "none": Arm(),
@@ -198,101 +195,45 @@ PARTS = {
 }
 
 
-@dataclass
-class Result:
-    """One trained model. ceiling: no weights can do better on the training data; test: None where there is no such data."""
-
-    part: str
-    arm: str
-    seed: int
-    accuracy: float
-    ceiling: float
-    test: float | None
-    losses: list[float] = field(repr=False)
-    parameters: int
-    seconds: float
-
-
-def train(part: str, arm: str, seed: int = 0, *, steps: int | None = None, watch: Watcher | None = None) -> Result:
+def train(part: str, arm: str, seed: int = 0, *, steps: int | None = None, **options: object) -> dict:
     """Train one arm of `PARTS`, as long as all others. The seed is that of the data, the weights and the batches.
 
-    Same arguments, same result; the global generator is untouched. KeyboardInterrupt goes through.
+    "ceiling": no weights can do better on the training data; "test": None where there is no such data. Same arguments,
+    same result; options as in `fit`.
     """
     plan = PARTS[part]
     labelled = plan.make(seed)
     ids, labels = labelled.part()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = Memoriser(plan.arms[arm], labelled, plan.dim, plan.width)
-    batches = _batches(ids, labels, plan.batch, seed)
-    history = fit(model, batches, steps=steps or plan.steps, lr=plan.lr, weight_decay=0.0, watch=watch)
-    if history.interrupted:
-        raise KeyboardInterrupt
-    test = model.accuracy(*labelled.part(test=True)) if labelled.train < len(labelled.ids) else None
-    parameters = sum(p.numel() for p in model.parameters())
-    best = ceiling(ids, labels, plan.arms[arm])
-    return Result(part, arm, seed, model.accuracy(ids, labels), best, test, history.loss, parameters, history.seconds)
+    rows = epochs(len(ids), batch=plan.batch or len(ids), seed=seed)
+    model, found = experiment.train(
+        lambda: Memoriser(plan.arms[arm], labelled, plan.dim, plan.width),
+        ((ids[chosen], labels[chosen]) for chosen in rows),
+        seed=seed,
+        steps=steps or plan.steps,
+        lr=plan.lr,
+        weight_decay=0.0,
+        **options,
+    )
+    scores = {"accuracy": model.accuracy(ids, labels), "ceiling": ceiling(ids, labels, plan.arms[arm])}
+    scores["test"] = model.accuracy(*labelled.part(test=True)) if labelled.train < len(labelled.ids) else None
+    return {"part": part, "arm": arm, "seed": seed} | scores | found
 
 
-def _batches(ids: Tensor, labels: Tensor, batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless passes over all sequences, shuffled anew each time; all at once where `batch` is 0."""
-    draw = torch.Generator().manual_seed(seed)
-    while True:
-        for chosen in torch.randperm(len(ids), generator=draw).split(batch or len(ids)):
-            yield ids[chosen], labels[chosen]
+def parts() -> dict[str, Part]:
+    """All of `PARTS`."""
+    exact = {"tokens": TOKENS, "members": MEMBERS, "sequences": SETS, "classes": CLASSES}
+    text = {"text": "austen", "train": TRAIN, "test": TEST, "words": LENGTHS}
+    found = {}
+    for name, plan in PARTS.items():
+        setting = {key: getattr(plan, key) for key in ("dim", "width", "steps", "lr", "batch")}
+        setting |= text if name == "book" else exact
+        found[name] = Part(partial(train, name), ("arm", "seed"), seeded((arm,) for arm in plan.arms), setting)
+    return found
 
 
 QUICK = (("random labels", "none"), ("random labels", "hardmax, rank 4"), ("random labels", "softmax, rank 4"))
-
-
-def quick(
-    cells: Iterable[tuple[str, str]] = QUICK,
-    *,
-    steps: int | None = 1000,
-    seed: int = 0,
-    watch: Watcher | None = None,
-) -> list[Result]:
-    """A few (part, arm of `PARTS`), live, with fewer steps than `results()`: about 8 seconds on one core."""
-    return [train(part, arm, seed, steps=steps, watch=watch) for part, arm in cells]
-
-
-def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.one_layer.trained` measured: for each of `PARTS` "setting", "minutes" and "cells" (one dict per model)."""
-    return measured.load(path)
-
-
-def by_arm(cells: Iterable[dict | Result], value: str = "accuracy") -> dict[str, list[float]]:
-    """arm → one value per seed, in the order of the cells: dicts of `results()`, or Results."""
-    table: dict[str, list[float]] = {}
-    for cell in (cell if isinstance(cell, dict) else vars(cell) for cell in cells):
-        table.setdefault(cell["arm"], []).append(cell[value])
-    return table
-
-
-def setting(part: str) -> dict:
-    """What a cell of `results()` depends on, beside its arm and seed."""
-    plan = PARTS[part]
-    chosen = {name: getattr(plan, name) for name in ("dim", "width", "steps", "lr", "batch")}
-    if part == "book":
-        return chosen | {"text": "austen", "train": TRAIN, "test": TEST, "words": list(LENGTHS)}
-    return chosen | {"tokens": TOKENS, "members": MEMBERS, "sequences": SETS, "classes": CLASSES}
-
-
-def measure(part: str, todo: Iterable[tuple[str, int]], run: Callable[..., Result], path: Path = FILE) -> None:
-    """Run the cells (arm, seed) that `path` lacks, see `measured.measure`."""
-
-    def cell(arm: str, seed: int) -> dict:
-        values = asdict(run(part, arm, seed))
-        return values | {"loss": fmean(values.pop("losses")[-20:])}
-
-    measured.measure(path, part, setting(part), ("arm", "seed"), todo, cell)
-
-
-def main() -> None:
-    torch.set_num_threads(1)
-    for part, plan in PARTS.items():
-        measure(part, [(arm, seed) for seed in SEEDS for arm in plan.arms], train)
-
+EXPERIMENT = Experiment(Path(__file__).with_name("trained.json"), parts)
+results, by_arm = EXPERIMENT.results, by("arm")
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

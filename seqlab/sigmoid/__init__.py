@@ -1,6 +1,6 @@
-"""Sigmoid attention in training (Ramapuram et al. 2024): the bias, a model with every switch, its telemetry, three modalities."""
+"""Sigmoid attention in training (Ramapuram et al. 2024): the bias, a model with every switch, telemetry, modalities."""
 
-from seqlab.sigmoid.bias import alibi_bias, bias_for, causal_bias, expected_row_sum, fresh_head, log_bias, softmax_gap
+from seqlab.sigmoid.bias import alibi_bias, causal_bias, expected_row_sum, fresh_head, log_bias
 from seqlab.sigmoid.transformer import Batch, Config, Transformer, make
 
 __all__ = [
@@ -8,11 +8,9 @@ __all__ = [
     "Config",
     "Transformer",
     "alibi_bias",
-    "bias_for",
     "causal_bias",
     "expected_row_sum",
     "fresh_head",
     "log_bias",
     "make",
-    "softmax_gap",
 ]

@@ -7,8 +7,8 @@
 | ‖σ(QKᵀ/√d + b) V‖ at initialisation       | `fresh_head(n, bias).norm`            |
 
 With scores z ~ N(0, 1), as queries and keys from N(0, I) have them, a row of n weights sums to n E σ(z + b) on average.
-For large negative b, σ(z + b) ≈ e^b e^z, so that is n e^b √e: it stays where it is if and only if b = -log n + constant,
-and then σ(z - log n) ≈ e^z / n: softmax whose denominator does not look at the data.
+For large negative b, σ(z + b) ≈ e^b e^z, so that is n e^b √e: it stays where it is if and only if b = -log n plus a
+constant, and then σ(z - log n) ≈ e^z / n: softmax whose denominator does not look at the data.
 """
 
 from __future__ import annotations
@@ -49,22 +49,6 @@ def expected_row_sum(n: int, bias: float, variance: float = 1.0) -> float:
     nodes, weights = np.polynomial.hermite_e.hermegauss(120)
     values = 1 / (1 + np.exp(-(math.sqrt(variance) * nodes + bias)))
     return n * float(weights @ values) / math.sqrt(2 * math.pi)
-
-
-def bias_for(n: int, row_sum: float = 1.0, variance: float = 1.0) -> float:
-    """The b at which the expected row sum is `row_sum`, by bisection. ValueError unless 0 < row_sum < n."""
-    if not 0 < row_sum < n:
-        raise ValueError(f"row_sum: got {row_sum}, wanted between 0 and n = {n}, the sum of n weights below 1")
-    low, high = -100.0, 100.0
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if expected_row_sum(n, middle, variance) < row_sum else (low, middle)
-    return (low + high) / 2
-
-
-def softmax_gap(z: float, n: int) -> float:
-    """By what part σ(z - log n) falls short of e^z / n: exactly e^z / (n + e^z)."""
-    return math.exp(z) / (n + math.exp(z))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import ipywidgets
 import torch
@@ -10,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqlab.colours import BLUE, GREY, ORANGE
+from seqlab.draw.svg import Inside, Markup, line, picture, rect, text
+from seqlab.widgets.view import View, bold, side_by_side, status, wide
 
 SHOWN = 6
 LENGTHS = (6, 16, 64, 256, 1024, 4096)
@@ -17,7 +20,7 @@ START = (0.5, -1.0, 1.5, 0.0, -0.5, 1.0)
 WIDTH, HEIGHT, BAR = 300, 194, 34
 
 
-class CouplingView(ipywidgets.VBox):
+class CouplingView(View):
     """Six keys of a row of n, whose scores are yours to move; the other n - 6 have scores from N(0, 1) that stay.
 
     Dashed outlines are the weights before anything was moved, at the same n and b.
@@ -26,85 +29,84 @@ class CouplingView(ipywidgets.VBox):
     def __init__(self, seed: int = 0):
         self.others = torch.randn(LENGTHS[-1] - SHOWN, generator=torch.Generator().manual_seed(seed))
         self.scores = list(START)
-        self.which = ipywidgets.ToggleButtons(
-            options=[(f"key {at + 1}", at) for at in range(SHOWN)],
-            value=2,
-            description="move",
-            style={"button_width": "4.5em"},
+        look = wide(34, 6)
+        super().__init__(
+            dict(
+                which=ipywidgets.ToggleButtons(
+                    options=[(f"key {at + 1}", at) for at in range(SHOWN)],
+                    value=2,
+                    description="move",
+                    style={"button_width": "4.5em"},
+                ),
+                score=ipywidgets.FloatSlider(value=START[2], min=-8, max=8, step=0.1, description="its score", **look),
+                length=ipywidgets.SelectionSlider(options=LENGTHS, value=LENGTHS[0], description="n, keys", **look),
+                bias=ipywidgets.Checkbox(value=False, description="sigmoid with b = -log n", indent=False),
+            ),
         )
-        wide = {"layout": {"width": "34em"}, "style": {"description_width": "6em"}}
-        self.score = ipywidgets.FloatSlider(value=START[2], min=-8, max=8, step=0.1, description="its score", **wide)
-        self.length = ipywidgets.SelectionSlider(options=LENGTHS, value=LENGTHS[0], description="n, keys", **wide)
-        self.bias = ipywidgets.Checkbox(value=False, description="sigmoid with b = -log n", indent=False)
-        self.picture = ipywidgets.HTML()
-        self.which.observe(self._choose, "value")
-        self.score.observe(self._move, "value")
-        for control in (self.length, self.bias):
-            control.observe(self._draw, "value")
-        super().__init__([self.which, self.score, self.length, self.bias, self.picture])
+        self.watch(self._choose, self.which)
+        self.watch(self._move, self.score)
+        self.watch(self._draw, self.length, self.bias)
         self._draw()
 
-    def weights(self, scores: list[float] | tuple[float, ...]) -> dict[str, Float[Tensor, key]]:
+    def row(self, scores: Sequence[float]) -> Float[Tensor, key]:
+        """All n scores, the first six as given."""
+        return torch.cat([torch.tensor(scores), self.others[: self.length.value - SHOWN]])
+
+    def weights(self, scores: Sequence[float]) -> dict[str, Float[Tensor, key]]:
         """All n weights by softmax and by sigmoid, for these scores of the six keys."""
-        n = self.length.value
-        row = torch.cat([torch.tensor(scores), self.others[: n - SHOWN]])
-        return {"softmax": row.softmax(0), "sigmoid": (row - (math.log(n) if self.bias.value else 0.0)).sigmoid()}
+        row, bias = self.row(scores), math.log(self.length.value) if self.bias.value else 0.0
+        return {"softmax": row.softmax(0), "sigmoid": (row - bias).sigmoid()}
 
-    def _choose(self, _: object) -> None:
-        self.score.value = self.scores[self.which.value]
+    def _choose(self) -> None:
+        with self.held():
+            self.score.value = self.scores[self.which.value]
         self._draw()
 
-    def _move(self, _: object) -> None:
+    def _move(self) -> None:
         self.scores[self.which.value] = self.score.value
         self._draw()
 
-    def _draw(self, _: object = None) -> None:
+    def _draw(self) -> None:
         now, before = self.weights(self.scores), self.weights(START)
-        panels = "".join(self._panel(name, now[name], before[name]) for name in now)
-        self.picture.value = f"<div style='display:flex;gap:2em;flex-wrap:wrap'>{panels}</div>{self._told(now, before)}"
+        panels = [self._panel(name, now[name], before[name]) for name in now]
+        self.picture.value = side_by_side(*panels) + status(*self._told(now, before))
 
-    def _panel(self, name: str, now: Tensor, before: Tensor) -> str:
-        top = max(now[:SHOWN].max().item(), before[:SHOWN].max().item(), 1e-12)
-        floor, marks = HEIGHT - 48, []
+    def _panel(self, name: str, now: Tensor, before: Tensor) -> Markup:
+        top, floor = max(now[:SHOWN].max().item(), before[:SHOWN].max().item(), 1e-12), HEIGHT - 48
+        marks = [
+            text(0, 14, f"{name}: the row sums to {now.sum():.3g}", 13, "start", font_weight="bold"),
+            line(0, floor, WIDTH, floor, opacity=0.4),
+            text(0, HEIGHT - 4, "key, score below", 10, "start", opacity=0.75),
+        ]
         for at in range(SHOWN):
-            x, chosen = 12 + at * (BAR + 13), at == self.which.value
+            x, chosen, score = 12 + at * (BAR + 13), at == self.which.value, self.scores[at]
             height, ghost = ((floor - 34) * weights[at].item() / top for weights in (now, before))
-            fill, edge = (ORANGE, "currentColor") if chosen else (BLUE, "none")
-            marks.append(
-                f"<rect x='{x}' y='{floor - height:.1f}' width='{BAR}' height='{height:.1f}' fill='{fill}' stroke='{edge}' stroke-width='2'>"
-                f"<title>key {at + 1}: score {self.scores[at]:.1f}, weight {now[at]:.4f}, before {before[at]:.4f}</title></rect>"
-                f"<rect x='{x - 3}' y='{floor - ghost:.1f}' width='{BAR + 6}' height='{ghost:.1f}' fill='none' stroke='{GREY}' stroke-dasharray='4 3'/>"
-                f"<text x='{x + BAR / 2}' y='{floor - max(height, ghost) - 5:.1f}' font-size='10' text-anchor='middle' fill='currentColor'>{now[at]:.2g}</text>"
-                f"<text x='{x + BAR / 2}' y='{floor + 14}' font-size='11' text-anchor='middle' fill='currentColor'>{'▲ ' if chosen else ''}{at + 1}</text>"
-                f"<text x='{x + BAR / 2}' y='{floor + 28}' font-size='10' text-anchor='middle' fill='currentColor' opacity='.75'>{self.scores[at]:+.1f}</text>"
-            )
+            tip = f"key {at + 1}: score {score:.1f}, weight {now[at]:.4f}, before {before[at]:.4f}"
+            look = {"fill": ORANGE, "stroke": "currentColor", "stroke_width": 2} if chosen else {"fill": BLUE}
+            middle = x + BAR / 2
+            marks += [
+                rect(x, floor - height, BAR, height, tip=tip, **look),
+                rect(x - 3, floor - ghost, BAR + 6, ghost, stroke=GREY, stroke_dasharray="4 3"),
+                text(middle, floor - max(height, ghost) - 5, f"{now[at]:.2g}", 10),
+                text(middle, floor + 14, f"{'▲ ' if chosen else ''}{at + 1}", 11),
+                text(middle, floor + 28, f"{score:+.1f}", 10, opacity=0.75),
+            ]
         alt = f"{name}: " + ", ".join(f"key {at + 1} {now[at]:.3g}" for at in range(SHOWN))
-        return (
-            f"<svg role='img' aria-label='{alt}' viewBox='0 0 {WIDTH} {HEIGHT}' style='width:{WIDTH}px;max-width:100%;font-family:sans-serif'>"
-            f"<text x='0' y='14' font-size='13' font-weight='bold' fill='currentColor'>{name}: the row sums to {now.sum():.3g}</text>"
-            f"<line x1='0' x2='{WIDTH}' y1='{floor}' y2='{floor}' stroke='currentColor' opacity='.4'/>{''.join(marks)}"
-            f"<text x='0' y='{HEIGHT - 4}' font-size='10' fill='currentColor' opacity='.75'>key, score below</text></svg>"
-        )
+        return picture(alt, WIDTH, HEIGHT, marks)
 
-    def _told(self, now: dict[str, Tensor], before: dict[str, Tensor]) -> str:
-        moved = [at for at in range(SHOWN) if self.scores[at] != START[at]]
-        still = torch.ones(self.length.value, dtype=torch.bool)
-        still[moved] = False
-        n, lines = self.length.value, []
-        if moved:
-            for name in now:
-                change = (now[name] - before[name])[still].abs()
-                text = f"{int((change > 0).sum()):,} of the {int(still.sum()):,} weights you did not touch have moved"
-                if change.numel() and change.max() > 0:
-                    text += f", in all by {change.sum():.3g}"
-                lines.append(f"<b>{name}</b>: {text}.")
-        else:
-            lines.append("Move a score. Which of the other five weights move with it?")
-        plain = torch.cat([torch.tensor(self.scores), self.others[: n - SHOWN]])
-        lines.append(
-            f"n = {n:,}: sigmoid rows sum to {plain.sigmoid().sum():.4g} with b = 0, to {(plain - math.log(n)).sigmoid().sum():.3g} with b = -log n = {-math.log(n):.2f}; softmax rows always to 1."
+    def _told(self, now: dict[str, Tensor], before: dict[str, Tensor]) -> list[Inside]:
+        n, row = self.length.value, self.row(self.scores)
+        still = torch.ones(n, dtype=torch.bool)
+        still[:SHOWN] = torch.tensor(self.scores) == torch.tensor(START)
+        lines: list[Inside] = []
+        for name in now:
+            change = (now[name] - before[name])[still].abs()
+            text = f": {int((change > 0).sum()):,} of the {len(change):,} weights you did not touch have moved"
+            lines.append((bold(name), text + (f", in all by {change.sum():.3g}." if change.any() else ".")))
+        if still.all():
+            lines = ["Move a score. Which of the other five weights move with it?"]
+        sums = (
+            f"n = {n:,}: sigmoid rows sum to {row.sigmoid().sum():.4g} with b = 0, to "
+            f"{(row - math.log(n)).sigmoid().sum():.3g} with b = -log n = {-math.log(n):.2f}; softmax rows always to 1."
         )
-        return f"<div role='status' style='line-height:1.7'>{'<br>'.join(lines)}</div>"
-
-    def _repr_mimebundle_(self, **options: object) -> dict:
-        return super()._repr_mimebundle_(**options) | {"text/html": self.picture.value}
+        return [*lines, sums]

@@ -15,29 +15,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+import kernels
+from kernels.flash.catalogue import default_tiles
+from kernels.instruments.ledger import Counts, closed_form
+from kernels.instruments.roofline import DEVICES, Roofline, roofline
 from seqlab.attention import attention, sigmoid, softmax
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 Kind = Literal["sigmoid", "softmax"]
 Step = Literal["forward", "backward"]
 Queries, Keys = Float[Tensor, "query dim"], Float[Tensor, "key dim"]
 Values, Out = Float[Tensor, "key value"], Float[Tensor, "query value"]
 
+KINDS: tuple[Kind, Kind] = ("softmax", "sigmoid")
+PARTS = {  # the kernels of each step; the third of softmax's backward pass makes rowsum(dO ∘ O)
+    ("softmax", "forward"): ("forward",),
+    ("sigmoid", "forward"): ("forward",),
+    ("softmax", "backward"): ("delta", "dq", "dkdv"),
+    ("sigmoid", "backward"): ("dq", "dkdv"),
+}
 PUBLISHED = {"forward": {False: 0.1739, True: 0.1876}, "backward": {False: 0.027, True: 0.0619}}  # H100, causal or not
 
 TILES = Statement(
     "tiles without row statistics",
     "Ramapuram et al. 2024, section 4",
-    "Sigmoid attention and its gradients, tile by tile, need queries, keys, values and the output's gradient: no output, "
-    "no statistic of a row.",
+    "Sigmoid attention and its gradients, tile by tile, need queries, keys, values and the output's gradient: "
+    "no output, no statistic of a row.",
     (
         Hypothesis("sigmoid", "the weights are sigmoids"),
         Hypothesis("kept", "the backward pass gets what its normalizer needs"),
@@ -55,7 +67,6 @@ def tiled_forward(
     q: Queries, k: Keys, v: Values, *, kind: Kind = "sigmoid", bias: float = 0.0, block: int = 16, causal: bool = False
 ) -> tuple[Out, Float[Tensor, "query 1"] | None]:
     """The output, and what the backward pass will need besides: softmax's log-sum-exp, nothing for sigmoid."""
-    _known(kind)
     out, lse = v.new_zeros(len(q), v.shape[1]), q.new_empty(len(q), 1)
     for rows in _tiles(len(q), block):
         highest = q.new_full((rows.stop - rows.start, 1), -math.inf)  # softmax alone carries these two
@@ -92,7 +103,6 @@ def tiled_backward(
 
     Raises ValueError for softmax without its log-sum-exp.
     """
-    _known(kind)
     if kind == "softmax" and lse is None:
         raise ValueError("lse: got None; softmax makes its weights again from the log-sum-exp of tiled_forward")
     dq, dk, dv = (torch.zeros_like(x) for x in (q, k, v))
@@ -129,33 +139,22 @@ def check_tiles(
     delete_output: the output is gone before the backward pass. Sigmoid does not notice, softmax does.
     The margin is 1e-12 less the largest difference. The witness carries (name of the tensor, difference).
     """
-    _positive(n=n, dim=dim, block=block)
     draw = torch.Generator().manual_seed(seed)
     q, k, v, grad = torch.randn(4, n, dim, generator=draw, dtype=torch.float64)
     kind, bias = ("softmax", 0.0) if softmax_weights else ("sigmoid", -math.log(n))
     inputs = [x.clone().requires_grad_() for x in (q, k, v)]
-    normalizer = softmax() if softmax_weights else sigmoid(bias)
-    want_out = attention(*inputs, normalizer=normalizer, causal=causal)
-    want = torch.autograd.grad(want_out, inputs, grad)
+    want = attention(*inputs, normalizer=softmax() if softmax_weights else sigmoid(bias), causal=causal)
+    wanted = {"output": want, **dict(zip(("dQ", "dK", "dV"), torch.autograd.grad(want, inputs, grad)))}
     options = dict(kind=kind, bias=bias, block=block, causal=causal)
     out, lse = tiled_forward(q, k, v, **options)
-    got = tiled_backward(grad, q, k, v, None if delete_output else out, lse, **options)
-    errors = {
-        name: (a - b).abs().max().item()
-        for name, a, b in zip(("output", "dQ", "dK", "dV"), (out, *got), (want_out.detach(), *want))
-    }
+    got = (out, *tiled_backward(grad, q, k, v, None if delete_output else out, lse, **options))
+    errors = {name: (a - b).abs().max().item() for (name, a), b in zip(wanted.items(), got)}
     name = max(errors, key=errors.get)
-    statement = TILES.under(sigmoid=not softmax_weights, kept=not (softmax_weights and delete_output))
-    text = f"{name} is off by {errors[name]:.3g}"
-    if softmax_weights and delete_output:
+    text, lacking = f"{name} is off by {errors[name]:.3g}", softmax_weights and delete_output
+    if lacking:
         text += ": dS = P (dP - rowsum(dO ∘ O)) needs the output"
-    return Verdict(
-        errors[name] < 1e-12,
-        1e-12 - errors[name],
-        Witness(text, (name, errors[name])) if errors[name] >= 1e-12 else None,
-        statement,
-        4 * n * dim,
-    )
+    statement = TILES.under(sigmoid=not softmax_weights, kept=not lacking)
+    return judge(1e-12 - errors[name], statement, witness=Witness(text, (name, errors[name])), checked=4 * n * dim)
 
 
 @dataclass(frozen=True)
@@ -167,29 +166,25 @@ class Prediction:
 
     device: str
     dim: int
-    n: int
     causal: bool
     step: Step
-    softmax: tuple[object, ...]
-    sigmoid: tuple[object, ...]
+    softmax: tuple[Roofline, ...]
+    sigmoid: tuple[Roofline, ...]
 
     @property
     def gain(self) -> float:
         """By the speed of light: all units at once, the slowest decides, kernels one after another."""
-        return 1 - _total(self.sigmoid) / _total(self.softmax)
+        return self._saved(lambda line: line.seconds)
 
     @property
     def gain_without_overlap(self) -> float:
         """If no two units ever worked at the same time: the sum of all limits in place of the largest."""
-        total = lambda lines: sum(sum(line.limits.values()) for line in lines)
-        return 1 - total(self.sigmoid) / total(self.softmax)
+        return self._saved(lambda line: sum(line.limits.values()))
 
     @property
     def gains(self) -> dict[str, float]:
         """For each unit of the device by itself, as if it alone set the time."""
-        total = lambda lines, unit: sum(line.limits.get(unit, 0.0) for line in lines)
-        units = [unit for unit in self.sigmoid[0].limits if total(self.softmax, unit)]
-        return {unit: 1 - total(self.sigmoid, unit) / total(self.softmax, unit) for unit in units}
+        return {unit: self._saved(lambda line: line.limits.get(unit, 0.0)) for unit in self.sigmoid[0].limits}
 
     @property
     def binds(self) -> dict[str, str]:
@@ -206,157 +201,71 @@ class Prediction:
         """How much of the published gain the speed of light does not explain."""
         return self.published - self.gain
 
-    def __str__(self) -> str:
-        what = (
-            f"{self.device}, head dim {self.dim}, {self.n:,} tokens, {'causal' if self.causal else 'full'}, {self.step}"
-        )
-        binds = ", ".join(f"{kernel}: {unit}" for kernel, unit in self.binds.items())
-        told = f"{100 * self.gain:.1f} % by the speed of light, {100 * self.gain_without_overlap:.1f} % without overlap"
-        return f"{what}: {told}, published {100 * self.published:.2f} % (H100); {binds}"
+    def _saved(self, seconds: Callable[[Roofline], float]) -> float:
+        return 1 - sum(map(seconds, self.sigmoid)) / sum(map(seconds, self.softmax))
 
 
 def predict(
-    device: str = "H100",
-    dim: int = 64,
-    *,
-    causal: bool = False,
-    step: Step = "forward",
-    n: int = 8192,
-    batch: int = 4,
-    heads: int = 16,
+    device: str = "H100", dim: int = 64, *, causal: bool = False, step: Step = "forward", n: int = 8192
 ) -> Prediction:
     """The prediction for 16-bit inputs and the kernels' own default tiles. Compiles (about a second a kernel, cached).
 
-    Raises ValueError for a device that the roofline does not know, another step, or sizes below 1.
+    Raises ValueError for a device that the roofline does not know.
     """
-    from kernels.instruments.roofline import DEVICES
-
-    if step not in PUBLISHED:
-        raise ValueError(f"step: got {step!r}, wanted 'forward' or 'backward'")
     if device not in DEVICES:
         raise ValueError(f"device: got {device!r}, wanted one of {', '.join(DEVICES)}")
-    _positive(dim=dim, n=n, batch=batch, heads=heads)
-    shape = {"batch": batch, "heads": heads, "n_query": n, "n_key": n, "dim": dim, "itemsize": 2, "causal": causal}
-    lines = {
-        kind: tuple(_line(kind, part, device, shape) for part in _kernels(kind, step))
-        for kind in ("softmax", "sigmoid")
-    }
-    return Prediction(device, dim, n, causal, step, lines["softmax"], lines["sigmoid"])
+    lines = (tuple(_line(kind, part, device, n, dim, causal) for part in PARTS[kind, step]) for kind in KINDS)
+    return Prediction(device, dim, causal, step, *lines)
 
 
 def table(
-    devices: tuple[str, ...] = ("A100", "H100"),
-    dims: tuple[int, ...] = (64, 128),
-    steps: tuple[Step, ...] = ("forward",),
+    devices: tuple[str, ...] = ("A100", "H100"), dims: tuple[int, ...] = (64, 128), *, step: Step = "forward"
 ) -> list[Prediction]:
-    """Predictions for every device, head dim and step, full and causal."""
-    return [
-        predict(device, dim, causal=causal, step=step)
-        for step in steps
-        for device in devices
-        for dim in dims
-        for causal in (False, True)
-    ]
+    """Predictions for every device and head dim, full and causal."""
+    cells = product(devices, dims, (False, True))
+    return [predict(device, dim, causal=causal, step=step) for device, dim, causal in cells]
 
 
-def state(n: int = 8192, dim: int = 64, *, arch: str = "sm_90") -> dict[str, dict[Kind, int]]:
-    """What softmax has and sigmoid has not, for one head with 16-bit inputs: counts of the real kernels."""
-    import kernels
-    from kernels.instruments.ledger import closed_form
-
-    found: dict[str, dict[Kind, int]] = {}
-    for kind in ("softmax", "sigmoid"):
-        report = kernels.xray(f"{kind}_forward", arch=arch, dtype="fp16", dim=dim)
-        work = {
-            part: closed_form(
-                part,
-                normalizer=kind,
-                batch=1,
-                heads=1,
-                n_query=n,
-                n_key=n,
-                dim=dim,
-                itemsize=2,
-                **_size(part, arch, dim),
-            )
-            for part in ("forward", *_kernels(kind, "backward"))
-        }
-        rows = {
-            "maxima and sums a tile": report.reductions,
-            "shuffles in the loop": report.loop["shuffle"],
-            "instructions in the loop, matrix ones aside": report.loop.total() - report.loop["matrix"],
-            "registers of a thread": report.registers,
-            "bytes stored forward beside the output": work["forward"].stored - 2 * n * dim,
-            "kernels in the backward pass": len(work) - 1,
-            "bytes moved by the kernel for rowsum(dO ∘ O)": work["delta"].moved if "delta" in work else 0,
-            "bytes of row statistics loaded backward": sum(
-                work[part].loaded - _loaded_by_sigmoid(part, n, dim, arch) for part in ("dq", "dkdv")
-            ),
-        }
-        for name, count in rows.items():
-            found.setdefault(name, {})[kind] = count
-    return found
+def state(n: int = 8192, dim: int = 64) -> dict[str, dict[Kind, int]]:
+    """What softmax has and sigmoid has not, for one head with 16-bit inputs on an H100: counts of the real kernels."""
+    report = {kind: kernels.xray(f"{kind}_forward", arch="sm_90", dtype="fp16", dim=dim) for kind in KINDS}
+    work = {(kind, part): _work(kind, part, "sm_90", n, dim) for (kind, _), parts in PARTS.items() for part in parts}
+    rows = {
+        "maxima and sums a tile": lambda kind: report[kind].reductions,
+        "shuffles in the loop": lambda kind: report[kind].loop["shuffle"],
+        "instructions in the loop, matrix ones aside": lambda kind: (
+            report[kind].loop.total() - report[kind].loop["matrix"]
+        ),
+        "registers of a thread": lambda kind: report[kind].registers,
+        "bytes stored forward beside the output": lambda kind: work[kind, "forward"].stored - 2 * n * dim,
+        "kernels in the backward pass": lambda kind: len(PARTS[kind, "backward"]),
+        "bytes moved by the kernel for rowsum(dO ∘ O)": lambda kind: (
+            work[kind, "delta"].moved if "delta" in PARTS[kind, "backward"] else 0
+        ),
+        "bytes of row statistics loaded backward": lambda kind: sum(
+            work[kind, part].loaded - work["sigmoid", part].loaded for part in ("dq", "dkdv")
+        ),
+    }
+    return {name: {kind: count(kind) for kind in KINDS} for name, count in rows.items()}
 
 
-def memory_bound_lengths(
-    device: str = "H100", dim: int = 64, lengths: tuple[int, ...] = (64, 128, 196, 256, 512, 1024, 2048)
-) -> list[int]:
-    """The lengths at which memory, not arithmetic, sets the time of sigmoid's forward pass."""
-    return [n for n in lengths if predict(device, dim, n=n).sigmoid[0].binds == "memory"]
-
-
-def _kernels(kind: Kind, step: Step) -> tuple[str, ...]:
-    if step == "forward":
-        return ("forward",)
-    return ("delta", "dq", "dkdv") if kind == "softmax" else ("dq", "dkdv")
-
-
-def _line(kind: Kind, part: str, device: str, shape: dict) -> object:
-    """One kernel's limits; every tensor crosses the memory bus once."""
-    import kernels
-    from kernels.instruments.ledger import closed_form
-    from kernels.instruments.roofline import DEVICES, roofline
-
-    arch, n, dim = DEVICES[device].arch, shape["n_query"], shape["dim"]
-    size = _size(part, arch, dim)
-    work = closed_form(part, normalizer=kind, **shape, **size)
-    rows = shape["batch"] * shape["heads"] * n
+def _line(kind: Kind, part: str, device: str, n: int, dim: int, causal: bool) -> Roofline:
+    """One kernel's limits for one head; every tensor crosses the memory bus once."""
+    arch = DEVICES[device].arch
+    work, tiles = _work(kind, part, arch, n, dim, causal), default_tiles(part, arch, "fp16", dim)
     tensors, statistics = {"forward": (4, 1), "delta": (2, 1), "dq": (5, 2), "dkdv": (6, 2)}[part]
-    once = rows * (tensors * dim * shape["itemsize"] + 4 * statistics * (kind == "softmax"))
+    once = n * (2 * tensors * dim + 4 * statistics * (kind == "softmax"))
     if part == "delta":
         return replace(roofline(None, work, device, compulsory=once), kernel="softmax_delta")
-    even = n % size["block_q"] == 0 and n % size["block_k"] == 0
-    report = kernels.xray(f"{kind}_{part}", arch=arch, dtype="fp16", dim=dim, causal=shape["causal"], even=even)
+    even = n % tiles.block_q == n % tiles.block_k == 0
+    report = kernels.xray(f"{kind}_{part}", arch=arch, dtype="fp16", dim=dim, causal=causal, even=even)
     return roofline(report, work, device, compulsory=once)
 
 
-def _size(part: str, arch: str, dim: int) -> dict[str, int]:
-    from kernels.flash.catalogue import default_tiles
-
+def _work(kind: Kind, part: str, arch: str, n: int, dim: int, causal: bool = False) -> Counts:
     tiles = default_tiles(part, arch, "fp16", dim)
-    return {"block_q": tiles.block_q, "block_k": tiles.block_k}
-
-
-def _loaded_by_sigmoid(part: str, n: int, dim: int, arch: str) -> int:
-    from kernels.instruments.ledger import closed_form
-
-    options = dict(batch=1, heads=1, n_query=n, n_key=n, dim=dim, itemsize=2)
-    return closed_form(part, normalizer="sigmoid", **options, **_size(part, arch, dim)).loaded
-
-
-def _total(lines: tuple) -> float:
-    return sum(line.seconds for line in lines)
-
-
-def _known(kind: str) -> None:
-    if kind not in ("sigmoid", "softmax"):
-        raise ValueError(f"kind: got {kind!r}, wanted 'sigmoid' or 'softmax'")
-
-
-def _positive(**sizes: int) -> None:
-    for name, got in sizes.items():
-        if got < 1:
-            raise ValueError(f"{name}: got {got}, wanted at least 1")
+    blocks, shape = dict(block_q=tiles.block_q, block_k=tiles.block_k), dict(batch=1, heads=1, n_query=n, n_key=n)
+    return closed_form(part, normalizer=kind, dim=dim, itemsize=2, causal=causal, **blocks, **shape)
 
 
 def _tiles(n: int, block: int) -> Iterator[slice]:

@@ -1,8 +1,9 @@
-"""The tasks: text, images, speech, copying; and the variants of attention that are compared on them, one change at a time.
+"""The tasks: text, images, speech, copying; and the variants of attention that are compared, one change at a time.
 
-Language: characters of *Pride and Prejudice*, causal. Vision: Fashion-MNIST, 4 × 4 patches, mean-pooled. Speech: Japanese
-Vowels, 7 to 29 frames, padded. Copying: `0 s 0 s`, causal. Each variant of `VARIANTS` differs from plain sigmoid (b = 0) or
-softmax in one thing; "best practice" puts together what the paper uses in such a setting, "softmax, same extras" is its control.
+Language: characters of *Pride and Prejudice*, causal. Vision: Fashion-MNIST, 4 × 4 patches, mean-pooled. Speech:
+Japanese Vowels, 7 to 29 frames, padded. Copying: `0 s 0 s`, causal. Each variant of `VARIANTS` differs from plain
+sigmoid (b = 0) or softmax in one thing; "best practice" puts together what the paper uses in such a setting, "softmax,
+same extras" is its control.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from functools import lru_cache
 
 import torch
 from einops import rearrange
-from torch import Tensor
 
 from seqlab import data
 from seqlab.sigmoid.transformer import Batch, Config
 from seqlab.sparse import copying
-from seqlab.train import fit as training
+from seqlab.train.characters import novel
+from seqlab.train.fit import epochs, windows
 
 SIGMOID = dict(weights="sigmoid")
 
@@ -71,25 +72,16 @@ class Modality:
         return replace(self.config, **VARIANTS[name])
 
 
-@lru_cache
-def text() -> tuple[int, Tensor, Tensor]:
-    """(size of the alphabet, ids to learn from, ids to be tested on)."""
-    novel = data.austen()
-    alphabet = {character: at for at, character in enumerate(sorted(set(novel)))}
-    learn, test = (torch.tensor([alphabet[character] for character in part]) for part in data.split(novel))
-    return len(alphabet), learn, test
-
-
-def text_batches(length: int, batch: int, seed: int) -> Iterator[Batch]:
-    """Endless windows; each token's target is the next character."""
-    for ids in training.windows(text()[1], batch=batch, length=length + 1, seed=seed):
+def text_batches(length: int, batch: int, seed: int, *, test: bool = False) -> Iterator[Batch]:
+    """Endless windows of the novel, or of its held-out tenth; each token's target is the next character."""
+    for ids in windows(novel()[2 if test else 1], batch=batch, length=length + 1, seed=seed):
         yield Batch(ids[:, :-1], ids[:, 1:])
 
 
 def text_test(length: int, windows: int = 64) -> list[Batch]:
     """The same stretches of the held-out tenth for everyone, in pieces of 16."""
-    ids = next(training.windows(text()[2], batch=windows, length=length + 1, seed=0))
-    return [Batch(part[:, :-1], part[:, 1:]) for part in ids.split(16)]
+    inputs, targets, _ = next(text_batches(length, windows, 0, test=True))
+    return [Batch(*part) for part in zip(inputs.split(16), targets.split(16))]
 
 
 @lru_cache
@@ -109,11 +101,8 @@ def utterances() -> dict[str, Batch]:
 
 def shuffled(source: Batch, batch: int, seed: int) -> Iterator[Batch]:
     """Endless batches, each epoch in an order of its own."""
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        for rows in torch.randperm(len(source.targets), generator=generator).split(batch):
-            if len(rows) == batch:
-                yield Batch(*(None if part is None else part[rows] for part in source))
+    for rows in epochs(len(source.targets), batch=batch, seed=seed):
+        yield Batch(*(None if part is None else part[rows] for part in source))
 
 
 def copies(length: int, batch: int, seed: int) -> Iterator[Batch]:
@@ -136,7 +125,7 @@ def language(
     layers: int = 2, length: int = 64, *, dim: int = 48, positions: str = "rope", lr: float = 3e-3, steps: int = 200
 ) -> Modality:
     """Next character, 1,024 of them a step."""
-    alphabet = text()[0]
+    alphabet = len(novel()[0])
     config = Config(
         alphabet, length, tokens=alphabet, causal=True, positions=positions, dim=dim, layers=layers, hidden=2 * dim
     )

@@ -10,8 +10,8 @@
 | hybrid-norm: x + norm(attn(x))              | `hybrid_norm`                                                    |
 | n^-α in front of the weights                | `power`, which is α                                              |
 
-`model(inputs, real, record=f)` calls `f(layer, name, tensor)` with every intermediate, layer 0 being the embedding; without
-`record` the same lines run and nothing is told. `seqlab.sigmoid.telemetry` turns what is told into norms.
+`model(inputs, real, record=f)` calls `f(layer, name, tensor)` with every intermediate, layer 0 being the embedding;
+without `record` the same lines run and nothing is told. `seqlab.sigmoid.telemetry` turns what is told into norms.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
-from einops import einsum, rearrange
+from einops import einsum
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from seqlab.layers import FeedForward
+from seqlab.layers import Block, FeedForward, Fused, Tokens
 from seqlab.positions import rotary
 from seqlab.sigmoid.bias import alibi_bias, log_bias
+from seqlab.train.fit import fresh
 
 Record = Callable[[int, str, Tensor], None]
-Tokens = Float[Tensor, "batch token dim"]
+Tell = Callable[[str, Tensor], None]
 Bias = Literal["zero", "trained", "input", "keys"]
 Positions = Literal["learned", "rope", "alibi", "none"]
 
@@ -110,7 +112,8 @@ class Transformer(nn.Module):
             nn.init.normal_(self.embed.weight, std=0.02)
         if c.positions == "learned":
             self.place = nn.Parameter(torch.randn(c.length, c.dim) * 0.02)
-        self.blocks = nn.ModuleList(Block(c) for _ in range(c.layers))
+        fed = lambda: nn.Sequential(FeedForward(c.dim, c.hidden, "gelu"), LayerScale(c.dim, c.layer_scale))
+        self.blocks = nn.ModuleList(Block(c.dim, Attention(c), fed()) for _ in range(c.layers))
         self.norm, self.out = nn.LayerNorm(c.dim), nn.Linear(c.dim, c.classes)
 
     def forward(
@@ -134,7 +137,7 @@ class Transformer(nn.Module):
             raise ValueError(f"bias: got {bias!r}, wanted one of {', '.join(get_args(Bias))}")
         if self.config.positions == "learned" and n > self.config.length:
             raise ValueError(f"inputs: got {n} tokens, the learned positions end at {self.config.length}")
-        tell = record or _nobody
+        tell = record or (lambda layer, name, value: None)
         allowed = self.allowed(n, real)
         tell(0, "allowed", allowed)
         shift = self.shift(allowed, bias or self.config.bias)
@@ -143,7 +146,8 @@ class Transformer(nn.Module):
             x = x + self.place[:n]
         tell(0, "residual", x)
         for layer, block in enumerate(self.blocks, 1):
-            x = block(x, allowed, shift, lambda name, value: tell(layer, name, value))
+            x = block(x, allowed, shift, partial(tell, layer))
+            tell(layer, "residual", x)
         return self.out(self.pool(self.norm(x), real) if self.config.pooled else self.norm(x))
 
     def allowed(self, n: int, real: Tensor | None = None) -> Bool[Tensor, "batch_or_1 1 query key"]:
@@ -182,42 +186,37 @@ class Transformer(nn.Module):
         return right[batch.targets >= 0].float().mean().item()
 
 
-class Block(nn.Module):
-    """x + attention, then x + feed-forward, LayerNorm before each."""
+class LayerScale(nn.Module):
+    """γ ∘ x, one learned number a coordinate; without a start value, x."""
+
+    def __init__(self, dim: int, start: float | None):
+        super().__init__()
+        self.gamma = None if start is None else nn.Parameter(torch.full((dim,), start))
+
+    def forward(self, x: Tokens) -> Tokens:
+        return x if self.gamma is None else self.gamma * x
+
+
+class Attention(Fused):
+    """All heads, and what is done to them before they are added to the stream: hybrid-norm, LayerScale."""
 
     def __init__(self, config: Config):
-        super().__init__()
+        super().__init__(config.dim, config.heads, self.mix)
         self.config, c = config, config
-        self.norm_1, self.norm_2 = nn.LayerNorm(c.dim), nn.LayerNorm(c.dim)
-        self.qkv, self.project = nn.Linear(c.dim, 3 * c.dim), nn.Linear(c.dim, c.dim)
-        self.feed_forward = FeedForward(c.dim, c.hidden, "gelu")
-        if c.qk_norm:
-            self.norm_q, self.norm_k = (nn.LayerNorm(c.dim // c.heads) for _ in range(2))
-        if c.hybrid_norm:
-            self.norm_after = nn.LayerNorm(c.dim)
-        if c.layer_scale is not None:
-            self.gamma_1, self.gamma_2 = (nn.Parameter(torch.full((c.dim,), c.layer_scale)) for _ in range(2))
+        norm = lambda wanted, size: nn.LayerNorm(size) if wanted else nn.Identity()
+        self.norm_q, self.norm_k = (norm(c.qk_norm, c.dim // c.heads) for _ in range(2))
+        self.norm_after, self.scale = norm(c.hybrid_norm, c.dim), LayerScale(c.dim, c.layer_scale)
 
-    def forward(self, x: Tokens, allowed: Tensor, shift: Tensor | None, tell: Callable[[str, Tensor], None]) -> Tokens:
-        added = self.project(self.attend(self.norm_1(x), allowed, shift, tell))
-        tell("projected", added)
-        if self.config.hybrid_norm:
-            added = self.norm_after(added)
-        if self.config.layer_scale is not None:
-            added = self.gamma_1 * added
-        tell("added", added)
-        x = x + added
-        added = self.feed_forward(self.norm_2(x))
-        x = x + (added if self.config.layer_scale is None else self.gamma_2 * added)
-        tell("residual", x)
+    def forward(self, x: Tokens, allowed: Tensor, shift: Tensor | None, tell: Tell) -> Tokens:
+        x = super().forward(x, allowed, shift, tell)
+        tell("projected", x)
+        x = self.scale(self.norm_after(x))
+        tell("added", x)
         return x
 
-    def attend(self, x: Tokens, allowed: Tensor, shift: Tensor | None, tell: Callable[[str, Tensor], None]) -> Tokens:
-        """All heads: scores, weights, mix of the values."""
-        c = self.config
-        q, k, v = rearrange(self.qkv(x), "b token (three h dim) -> three b h token dim", three=3, h=c.heads)
-        if c.qk_norm:
-            q, k = self.norm_q(q), self.norm_k(k)
+    def mix(self, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor, shift: Tensor | None, tell: Tell) -> Tensor:
+        """Scores, weights, mix of the values, for all heads."""
+        c, q, k = self.config, self.norm_q(q), self.norm_k(k)
         if c.positions == "rope":
             q, k = rotary(q), rotary(k)
         scores = einsum(q, k, "b h query dim, b h key dim -> b h query key") / math.sqrt(q.shape[-1])
@@ -233,14 +232,9 @@ class Block(nn.Module):
         mixed = einsum(weights, v, "b h query key, b h key dim -> b h query dim")
         for name, value in (("scores", scores), ("weights", weights), ("mixed", mixed)):
             tell(name, value)
-        return rearrange(mixed, "b h token dim -> b token (h dim)")
+        return mixed
 
 
 def make(config: Config, seed: int) -> Transformer:
     """A fresh model; the same seed gives the same weights, and the global generator is left alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Transformer(config)
-
-
-def _nobody(layer: int, name: str, value: Tensor) -> None: ...
+    return fresh(lambda: Transformer(config), seed)

@@ -14,7 +14,7 @@ Quantising, the table of values and the way back to softmax are those of `univer
 | γ                                           | `SparseMapping.order`: order[i] is the i-th token      |
 | s                                           | `steps`: how many all-max-shifts                       |
 | E_γ(1) = n-1, E_γ(i) = i-2                  | `positions_along(order)`                               |
-| Ψ^l(Z; b_Q, b_Q')                           | `sparse_shift(ids, seen, low, high)`, `SparseHeads`    |
+| Ψ^l(Z; b_Q, b_Q')                           | `sparse_shift(ids, seen, low, high)`, `shift_heads`    |
 | Ω^l(Z; c), c = 2 s n δ^-nd-1                | `all_max_shift(ids, seen, c)`, `coefficient`           |
 | p(n-1)δ^-d + s                              | `SparseMapping.formula`                                |
 
@@ -23,13 +23,11 @@ Quantising, the table of values and the way back to softmax are those of `univer
 """
 
 from seqlab.sparse.lemmas import blocks, chain_steps, layer_count
-from seqlab.sparse.mapping import SPARSE_LEMMA, ChainPositions, SparseMapping, contextual_mapping, positions_along
-from seqlab.sparse.shift import SparseHeads, all_max_shift, check_sparse_shift, sparse_shift
+from seqlab.sparse.mapping import SPARSE_LEMMA, SparseMapping, contextual_mapping, positions_along
+from seqlab.sparse.shift import all_max_shift, check_sparse_shift, shift_heads, sparse_shift
 
 __all__ = [
     "SPARSE_LEMMA",
-    "ChainPositions",
-    "SparseHeads",
     "SparseMapping",
     "all_max_shift",
     "blocks",
@@ -38,5 +36,6 @@ __all__ = [
     "contextual_mapping",
     "layer_count",
     "positions_along",
+    "shift_heads",
     "sparse_shift",
 ]

@@ -1,4 +1,4 @@
-"""A small transformer that sees what a pattern shows, and text at one sparsity: *Pride and Prejudice*, pattern by pattern.
+"""A small transformer that sees what a pattern shows, and text at one sparsity: *Pride and Prejudice* by pattern.
 
 All patterns but dense have about 700 of the 2,080 causal connections of 64 tokens, per layer and head (within 3 %), so
 that only *which* keys are seen differs. Every model is judged on the same 128 stretches of the held-out tenth.
@@ -6,20 +6,19 @@ that only *which* keys are seen differs. Every model is judged on the same 128 s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seqlab import data
 from seqlab import patterns as P
+from seqlab.layers import Block, FeedForward, Fused
 from seqlab.patterns import Pattern
-from seqlab.train.fit import Watcher, evaluate, fit, windows
+from seqlab.train import experiment
+from seqlab.train.characters import novel
+from seqlab.train.fit import evaluate, windows
 
 DIM, HEADS = 64, 4
 N, DEPTH, STEPS, LONG, BATCH = 64, 2, 300, 900, 16
@@ -47,6 +46,13 @@ def masks(pattern: Pattern, depth: int, n: int, heads: int = HEADS) -> Bool[Tens
     return causal[torch.arange(depth) % causal.shape[0]].repeat_interleave(heads // causal.shape[1], dim=1)
 
 
+def masked(
+    q: Tensor, k: Tensor, v: Tensor, mask: Bool[Tensor, "head query key"], rows: slice = slice(None)
+) -> Float[Tensor, "batch head row dim"]:
+    """What the queries `rows` find; masked keys are outside the softmax, not zeroed behind it."""
+    return F.scaled_dot_product_attention(q[:, :, rows], k, v, attn_mask=mask[:, rows])
+
+
 class SparseModel(nn.Module):
     """Causal pre-norm transformer with learned positions; layer l sees set l of the pattern (mod p).
 
@@ -58,16 +64,18 @@ class SparseModel(nn.Module):
         self.scored = scored
         self.register_buffer("masks", masks(pattern, depth, n))
         self.embed, self.position = nn.Embedding(tokens, DIM), nn.Parameter(torch.randn(n, DIM) * 0.02)
-        self.blocks = nn.ModuleList(Block() for _ in range(depth))
+        self.blocks = nn.ModuleList(
+            Block(DIM, Fused(DIM, HEADS, masked), FeedForward(DIM, 4 * DIM)) for _ in range(depth)
+        )
         self.norm, self.out = nn.LayerNorm(DIM), nn.Linear(DIM, tokens)
         nn.init.normal_(self.embed.weight, std=0.02)
 
     def forward(self, ids: Int[Tensor, "batch token"], rows: slice = slice(None)) -> Float[Tensor, "batch row symbol"]:
-        """Logits of the next token at the positions `rows`."""
+        """Logits of the next token at the positions `rows`, the only ones that the last layer computes."""
         x = self.embed(ids) + self.position
         for block, mask in zip(self.blocks[:-1], self.masks[:-1]):
             x = block(x, mask)
-        return self.out(self.norm(self.blocks[-1](x, self.masks[-1], rows)))
+        return self.out(self.norm(self.blocks[-1](x, self.masks[-1], rows, rows=rows)))
 
     def loss(self, ids: Int[Tensor, "batch token"]) -> Float[Tensor, ""]:
         """Mean nats per scored token."""
@@ -80,83 +88,25 @@ class SparseModel(nn.Module):
         return (self(ids, self.scored).argmax(-1) == ids[:, 1:][:, self.scored]).float().mean().item()
 
 
-class Block(nn.Module):
-    """Pre-norm block; masked keys are outside the softmax, not zeroed behind it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.norm_1, self.norm_2 = nn.LayerNorm(DIM), nn.LayerNorm(DIM)
-        self.qkv, self.mix = nn.Linear(DIM, 3 * DIM), nn.Linear(DIM, DIM)
-        self.feed_forward = nn.Sequential(nn.Linear(DIM, 4 * DIM), nn.ReLU(), nn.Linear(4 * DIM, DIM))
-
-    def forward(
-        self, x: Float[Tensor, "batch token dim"], mask: Bool[Tensor, "head query key"], rows: slice = slice(None)
-    ) -> Float[Tensor, "batch row dim"]:
-        """`rows`: which queries are wanted; the keys are all tokens."""
-        q, k, v = rearrange(self.qkv(self.norm_1(x)), "b token (three h dim) -> three b h token dim", three=3, h=HEADS)
-        mixed = F.scaled_dot_product_attention(q[:, :, rows], k, v, attn_mask=mask[:, rows])
-        x = x[:, rows] + self.mix(rearrange(mixed, "b h token dim -> b token (h dim)"))
-        return x + self.feed_forward(self.norm_2(x))
-
-
 def cost(model: SparseModel) -> tuple[int, float]:
     """(connections, sparsity) over all layers and heads; sparsity 0 is causal dense."""
     connections, n = int(model.masks.sum()), model.masks.shape[-1]
     return connections, 1 - connections / (model.masks[..., 0, 0].numel() * n * (n + 1) // 2)
 
 
-@dataclass
-class TextResult:
-    """One trained model; `nats` per held-out character."""
-
-    pattern: str
-    depth: int
-    seed: int
-    nats: float
-    losses: list[float] = field(repr=False)
-    connections: int
-    sparsity: float
-    seconds: float
-
-
-def train(
-    pattern: Pattern,
-    depth: int = DEPTH,
-    *,
-    steps: int = STEPS,
-    seed: int = 0,
-    name: str | None = None,
-    watch: Watcher | None = None,
-) -> TextResult:
-    """Next character, all 63 positions count. Same arguments, same result; an interrupt goes through."""
-    alphabet, learn, test = _text()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = SparseModel(pattern, depth, tokens=len(alphabet), n=N, scored=slice(0, N - 1))
+def train(pattern: Pattern | str, depth: int = DEPTH, seed: int = 0, *, steps: int = STEPS, **options: object) -> dict:
+    """Next character, all 63 positions count: the cell of a pattern, or of one of `PATTERNS`; held-out "nats"."""
+    alphabet, learn, test = novel()
+    pattern, which = chosen(PATTERNS, pattern, depth, seed)
+    make = lambda: SparseModel(pattern, depth, tokens=len(alphabet), n=N, scored=slice(0, N - 1))
     batches = windows(learn, batch=BATCH, length=N, seed=seed)
-    history = fit(model, batches, steps=steps, lr=3e-3, watch=watch)
-    if history.interrupted:
-        raise KeyboardInterrupt
+    model, found = experiment.train(make, batches, seed=seed, steps=steps, **options)
     nats = evaluate(model, windows(test, batch=64, length=N, seed=0), 2)
     connections, sparsity = cost(model)
-    return TextResult(name or pattern.name, depth, seed, nats, history.loss, connections, sparsity, history.seconds)
+    return which | dict(nats=nats, connections=connections, sparsity=sparsity) | found
 
 
-def quick(
-    names: Iterable[str] = ("fixed", "random"),
-    *,
-    steps: int = 150,
-    seed: int = 0,
-    watch: Watcher | None = None,
-) -> list[TextResult]:
-    """A few of `PATTERNS`, live: the defaults take 8 to 15 seconds on one core."""
-    return [train(PATTERNS[name](seed), steps=steps, seed=seed, name=name, watch=watch) for name in names]
-
-
-@lru_cache
-def _text() -> tuple[str, Tensor, Tensor]:
-    text = data.austen()
-    alphabet = "".join(sorted(set(text)))
-    ids = {character: at for at, character in enumerate(alphabet)}
-    learn, test = (torch.tensor([ids[character] for character in part]) for part in data.split(text))
-    return alphabet, learn, test
+def chosen(patterns: dict, pattern: Pattern | str, depth: int, seed: int) -> tuple[Pattern, dict]:
+    """(the pattern itself, what names the cell), for a pattern or the name of one of `patterns`."""
+    name, made = (pattern, patterns[pattern](seed)) if isinstance(pattern, str) else (pattern.name, pattern)
+    return made, dict(pattern=name, depth=depth, seed=seed)

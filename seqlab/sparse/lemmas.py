@@ -23,8 +23,8 @@ from seqlab.universal.mapping import speak
 STEPS = Statement(
     "steps along the chain",
     "Yun et al. 2020, proof of Theorem 1",
-    "l̃_γ(2) = l_γ(2) + δ^-d (l_γ(1) - l_γ(2)), l̃_γ(i+1) = l_γ(i+1) + δ^-d (l̃_γ(i) - l_γ(i+1)); the last is the largest "
-    "id and differs between any two sequences.",
+    "l̃_γ(2) = l_γ(2) + δ^-d (l_γ(1) - l_γ(2)), l̃_γ(i+1) = l_γ(i+1) + δ^-d (l̃_γ(i) - l_γ(i+1)); the last is the"
+    " largest id and differs between any two sequences.",
 )
 COUNT = Statement(
     "depth of the sparse attention part",
@@ -41,31 +41,25 @@ BLOCKS = Statement(
 def chain_steps(mapping: SparseMapping) -> Verdict:
     """The swept ids of all sequences follow the recursion, the last token's is the largest, and is injective.
 
-    The margin is 1/2 unit less the largest difference from the recursion, at most 1/2; minus the number of clashes of the
-    last id where only those fail. The witness carries (sequence, swept, wanted), or the two sequences that clash.
+    The margin is 1/2 unit less the largest difference from the recursion, at most 1/2; minus the number of clashes of
+    the last id where only those fail. The witness carries (sequence, swept, wanted), or the two sequences that clash.
     """
     sequences = mapping.sequences()
     ids, swept = mapping.ids(sequences).astype(object), mapping.swept(sequences).astype(object)
     want = ids.copy()
     for before, token in zip(mapping.order, mapping.order[1:]):
         want[:, token] = ids[:, token] + mapping.columns * (want[:, before] - ids[:, token])
-    worst = abs(swept - want).max(axis=1)
-    options = dict(statement=STEPS, checked=len(sequences), unit="units of delta")
-    if worst.any():
-        at = int(worst.argmax())
-        objects = (speak(sequences)[at], tuple(swept[at]), tuple(want[at]))
-        text = "{}: the sweep gives {}, the recursion {}".format(*objects)
-        return Verdict(False, 0.5 - float(worst[at]), Witness(text, objects), **options)
-    last = swept[:, mapping.order[-1]]
+    worst, last = abs(swept - want).max(axis=1), swept[:, mapping.order[-1]]
     order = np.argsort(last, kind="stable")
     same = np.flatnonzero(np.diff(last[order]) == 0)
-    if len(same) or not (last == swept.max(axis=1)).all():
-        pair = order[same[0]], order[same[0] + 1]
-        objects = tuple(speak(sequences)[int(i)] for i in pair)
-        return Verdict(
-            False, -float(len(same)), Witness("{} and {} share their last id".format(*objects), objects), **options
-        )
-    return Verdict(True, 0.5, **options)
+    margin, witness, at = 0.5, None, int(worst.argmax())
+    if worst.any():
+        margin, objects = 0.5 - float(worst[at]), (speak(sequences)[at], tuple(swept[at]), tuple(want[at]))
+        witness = Witness("{}: the sweep gives {}, the recursion {}".format(*objects), objects)
+    elif len(same):
+        margin, objects = -float(len(same)), tuple(speak(sequences)[i] for i in order[same[0] : same[0] + 2].tolist())
+        witness = Witness("{} and {} share their last id".format(*objects), objects)
+    return Verdict(not witness, margin, witness, STEPS, len(sequences), "units of delta")
 
 
 def layer_count(mapping: SparseMapping) -> Verdict:
@@ -78,7 +72,7 @@ def blocks(
 ) -> Verdict:
     """Names of the real sparse heads against the exact ones. See `universal.blocks`.
 
-    float64 holds names up to 2^53 units of δ. c^s passes that early: at n = 4, δ = 1/3, d = 2, and for the window, whose s
-    is n - 1, at n = 9 with δ = 1/2, d = 1.
+    float64 holds names up to 2^53 units of δ. c^s passes that early: at n = 4, δ = 1/3, d = 2, and for the window,
+    whose s is n - 1, at n = 9 with δ = 1/2, d = 1.
     """
     return replace(universal.blocks(mapping, normalizer, dtype=dtype), statement=BLOCKS)

@@ -27,8 +27,8 @@ from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 SHARPENING = Statement(
     "sharpening",
     "Yun et al. 2020, Assumption 2",
-    "For any ζ > 0 and 0 < η ≤ 1 some t > 0 gives the largest of the scores t·v a weight of at least 1 - η, for every v "
-    "whose largest entry leads by at least ζ.",
+    "For any ζ > 0 and 0 < η ≤ 1 some t > 0 gives the largest of the scores t·v a weight of at least 1 - η, for every v"
+    " whose largest entry leads by at least ζ.",
     (Hypothesis("scale", "the map has a bound for n, ζ and η, and t is at least that"),),
 )
 SCALES = tuple(10.0**k for k in range(-2, 7))  # tried where a map has no bound of its own
@@ -43,7 +43,8 @@ def sparsemax(beta: float = 1.0) -> Normalizer:
 
 
 def entmax15(beta: float = 1.0) -> Normalizer:
-    """1.5-entmax of `beta * scores`: `max(z/2 - τ, 0)²`, τ such that the weights sum to 1; between softmax and sparsemax.
+    """1.5-entmax of `beta * scores`: `max(z/2 - τ, 0)²`, τ such that the weights sum to 1; between softmax and
+    sparsemax.
 
     Keys that lag the largest by 2 / beta or more get exactly 0.
     """
@@ -115,7 +116,8 @@ def check_sharpening(
     draws: int = 200,
     seed: int = 0,
 ) -> Verdict:
-    """Assumption 2 for one ζ and η: at the map's own scale, the largest entry gets ≥ 1 - η, on the worst v and random ones.
+    """Assumption 2 for one ζ and η: at the map's own scale, the largest entry gets ≥ 1 - η, on the worst v and random
+    ones.
 
     scale:  another t; a map without a bound is tried at t = 0.01 … 10^6, and fails when it fails at all of these
 
@@ -167,7 +169,9 @@ def _margin(rho: Normalizer, v: Tensor, t: float, eta: float) -> tuple[float, Wi
 
 
 def _leading_by(n: int, zeta: float, draws: int, seed: int) -> Tensor:
-    """Rows whose largest entry leads by at least ζ, float64: all others exactly ζ behind (at several levels), and random."""
+    """Rows whose largest entry leads by at least ζ, float64: all others exactly ζ behind (at several levels), and
+    random.
+    """
     draw = torch.Generator().manual_seed(seed)
     worst = torch.zeros(3, n, dtype=torch.float64)
     worst[:, 0] = zeta
@@ -205,7 +209,9 @@ def _sparsemax(z: Tensor) -> Tensor:
 
 
 def _entmax15(z: Tensor) -> Tensor:
-    """With y = z/2 and k largest: τ_k = mean - √((1 - Σ(y - mean)²) / k); the support is the longest k with τ_k ≤ y_(k)."""
+    """With y = z/2 and k largest: τ_k = mean - √((1 - Σ(y - mean)²) / k); the support is the longest k with τ_k ≤
+    y_(k).
+    """
     y = z / 2
     with torch.no_grad():
         ordered = y.sort(dim=-1, descending=True).values

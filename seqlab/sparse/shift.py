@@ -4,12 +4,12 @@
 | ----------------------------------------------- | -------------------------------------- |
 | Ψ^l: max - min over A_k^l where b_Q < l_k < b_Q' | sparse_shift(ids, seen, low, high)     |
 | Ω^l: c · max over A_k^l                         | all_max_shift(ids, seen, c)            |
-| the same by two heads (or one) of size one      | SparseHeads(pattern, code, …)          |
+| Ψ^l by two heads of size one                    | shift_heads(sees)                      |
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,42 +17,18 @@ from einops import rearrange
 from jaxtyping import Bool, Num
 from torch import Tensor
 
-from seqlab import patterns
-from seqlab.attention import Normalizer, hardmax
-from seqlab.patterns.pattern import Instance
-from seqlab.stack.blocks import Heads, Row
+from seqlab import universal
+from seqlab.stack.blocks import SparseHeads  # noqa: F401  for big_bird.star
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.written import Program
 
 SPARSE_SHIFT = Statement(
     "sparse selective shift",
     "Yun et al. 2020, proof of the sparse contextual mapping",
-    "Two hardmax heads of size 1 that see A_k only add max(l) - min(l) over A_k where low < l_k < high, and 0 elsewhere.",
+    "Two hardmax heads of size 1 that see A_k only add max(l) - min(l) over A_k where low < l_k < high, and 0"
+    " elsewhere.",
     (Hypothesis("restricted", "both heads are restricted to the pattern before hardmax"),),
 )
-
-
-class SparseHeads(Heads):
-    """`universal.Heads` that see a pattern: every token looks at its own neighbourhood only.
-
-    A token with an empty neighbourhood gets 0.
-    """
-
-    def __init__(
-        self,
-        pattern: Instance,
-        code: Row,
-        thresholds: Sequence[float],
-        gains: Sequence[float],
-        *,
-        normalizer: Normalizer = hardmax(),
-    ):
-        super().__init__(code, thresholds, gains, normalizer=normalizer)
-        self.pattern = pattern
-
-    def padded(self, heads: int) -> SparseHeads:
-        wide = super().padded(heads)
-        gains, thresholds = wide.out.weight[0].tolist(), (-wide.query.bias).tolist()
-        return SparseHeads(self.pattern, self.key.weight[0], thresholds, gains, normalizer=self.normalizer)
 
 
 def sparse_shift(
@@ -84,28 +60,31 @@ def _extremes(ids: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
     return largest, smallest
 
 
+def shift_heads(sees: object) -> Program:
+    """Ψ^l by two heads of size one, on tokens (id, low, high): `universal.shift_heads` that see a pattern only."""
+    program = universal.shift_heads()
+    (layer,) = program.layers
+    return replace(program, layers=replace(layer, heads=[replace(head, sees=sees) for head in layer.heads]))
+
+
 def check_sparse_shift(draws: int = 300, seed: int = 0, *, restricted: bool = True) -> Verdict:
     """Closed form = two real heads in float64, exactly, on random ids 0..12 and random patterns of up to 6 tokens.
 
     restricted=False lets the heads see everything. The margin is 1/2 less the largest difference. The witness carries
     (ids, grid, low, high, got, wanted).
     """
-    draw = np.random.default_rng(seed)
-    worst, witness = 0.0, None
-    one = torch.ones(1, dtype=torch.float64)
+    draw, worst, witness = np.random.default_rng(seed), 0.0, None
     for _ in range(draws):
         n = int(draw.integers(1, 7))
         ids = torch.tensor(draw.integers(0, 13, n), dtype=torch.float64)
         grid = torch.tensor(draw.random((n, n)) < 0.5)
         low, high = (float(x) / 2 for x in sorted(draw.choice(np.arange(-1, 27, 2), 2, replace=False)))
-        pattern = (patterns.freehand(grid) if restricted else patterns.full()).at(n)
-        heads = SparseHeads(pattern, one, (low, high), (1.0, -1.0))
-        got = rearrange(heads(rearrange(ids, "token -> 1 token 1")), "1 token 1 -> token")
+        heads = shift_heads(grid if restricted else None).module().requires_grad_(False)
+        got = heads(torch.tensor([[id, low, high] for id in ids.tolist()], dtype=torch.float64))[:, 0]
         want = sparse_shift(ids, grid, low, high)
         error = (got - want).abs().max().item()
         if error > worst:
-            worst = error
-            objects = (ids.tolist(), grid.tolist(), low, high, got.tolist(), want.tolist())
+            worst, objects = error, (ids.tolist(), grid.tolist(), low, high, got.tolist(), want.tolist())
             witness = Witness("ids {}, seen {}, window ({}, {}): got {}, wanted {}".format(*objects), objects)
     statement = SPARSE_SHIFT.under(restricted=restricted)
     return Verdict(worst == 0, 0.5 - worst if worst == 0 else -worst, witness, statement, draws, "units of delta")

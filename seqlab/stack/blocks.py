@@ -55,6 +55,30 @@ class Heads(SelfAttention):
         return Heads(self.key.weight[0], thresholds, gains, normalizer=self.normalizer)
 
 
+class SparseHeads(Heads):
+    """`Heads` that see a pattern: every token looks at its own neighbourhood only.
+
+    A token with an empty neighbourhood gets 0.
+    """
+
+    def __init__(
+        self,
+        pattern: object,
+        code: Row,
+        thresholds: Sequence[float],
+        gains: Sequence[float],
+        *,
+        normalizer: Normalizer = hardmax(),
+    ):
+        super().__init__(code, thresholds, gains, normalizer=normalizer)
+        self.pattern = pattern
+
+    def padded(self, heads: int) -> SparseHeads:
+        wide = super().padded(heads)
+        gains, thresholds = wide.out.weight[0].tolist(), (-wide.query.bias).tolist()
+        return SparseHeads(self.pattern, self.key.weight[0], thresholds, gains, normalizer=self.normalizer)
+
+
 class PiecewiseFeedForward(FeedForward):
     """`write · φ(read · x + shift)`: one hidden unit."""
 

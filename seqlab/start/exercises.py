@@ -11,56 +11,44 @@ def mix(weights, values):
     return einsum(weights, values, "query key, key dim -> query dim")
 
 
-def _cases():
-    return [
-        (torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([[1.0], [2.0]])),
-        (torch.tensor([[1.0, 0.0], [0.5, 0.5]]), torch.tensor([[1.0], [3.0]])),
-        (torch.tensor([[0.2, 0.8]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])),
-        (torch.tensor([[0.1, 0.2, 0.7], [0.0, 1.0, 0.0]]), torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])),
-    ]
-
-
-def _follows_weights(arguments, result):
-    weights, values = arguments
+def _follows_weights(result, weights, values):
     for i, row in enumerate(weights):
         if row.max() == 1 and not torch.allclose(result[i], values[row.argmax()]):
             return f"query {i} puts all its weight on key {row.argmax()}, so its result must be that key's value."
 
 
-def _transposed(weights, values):
-    return (
-        weights.T @ values if weights.shape[0] == weights.shape[1] else torch.zeros(weights.shape[0], values.shape[1])
-    )
-
-
-EXERCISES = (
-    Exercise(
-        id="start.mix",
-        title="Mix the values with the weights.",
-        reference=mix,
-        cases=_cases,
-        properties=(("gives the value itself where one weight is 1", _follows_weights),),
-        hints=(
-            "A query's result is a weighted sum of all values. Which axis is summed away?",
-            "Row i of the result is Σ_j weights[i, j] · values[j]: the key axis goes.",
-            'With einops: einsum(weights, values, "query key, key dim -> query dim"). A plain weights @ values is the same.',
+MIX = Exercise(
+    id="start.mix",
+    title="Mix the values with the weights.",
+    reference=mix,
+    cases=lambda: [
+        (torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([[1.0], [2.0]])),
+        (torch.tensor([[1.0, 0.0], [0.5, 0.5]]), torch.tensor([[1.0], [3.0]])),
+        (torch.tensor([[0.2, 0.8]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])),
+        (torch.tensor([[0.1, 0.2, 0.7], [0.0, 1.0, 0.0]]), torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])),
+    ],
+    properties=(("gives the value itself where one weight is 1", _follows_weights),),
+    hints=(
+        "A query's result is a weighted sum of all values. Which axis is summed away?",
+        "Row i of the result is Σ_j weights[i, j] · values[j]: the key axis goes.",
+        'With einops: einsum(weights, values, "query key, key dim -> query dim"). '
+        "A plain weights @ values is the same.",
+    ),
+    mutants=(
+        Mutant(
+            {"query key, key dim": "key query, key dim"},
+            "gives the value itself where one weight is 1",
+            "The weights look transposed: rows belong to queries, columns to keys. Sum over the columns.",
         ),
-        mutants=(
-            Mutant(
-                _transposed,
-                "gives the value itself where one weight is 1",
-                "The weights look transposed: rows belong to queries, columns to keys. Sum over the columns.",
-            ),
-            Mutant(
-                lambda weights, values: values.mean(0).expand(len(weights), -1).clone(),
-                "gives the value itself where one weight is 1",
-                "This averages the values and never looks at the weights.",
-            ),
-            Mutant(
-                lambda weights, values: weights.sum(-1, keepdim=True) * values.sum(0),
-                "gives the value itself where one weight is 1",
-                "Multiply each weight with its own value first, then sum; here both are summed before they meet.",
-            ),
+        Mutant(
+            {'einsum(weights, values, "query key, key dim -> query dim")': "values.mean(0).expand(len(weights), -1)"},
+            "gives the value itself where one weight is 1",
+            "This averages the values and never looks at the weights.",
+        ),
+        Mutant(
+            {"query key, key dim": "query key, other dim"},
+            "gives the value itself where one weight is 1",
+            "Multiply each weight with its own value first, then sum; here both are summed before they meet.",
         ),
     ),
 )

@@ -25,8 +25,8 @@ from seqlab.attention import attention
 # Small and real: an aromatic fluorine gives way to the sulfur of a thiol (SNAr); solvent and base are listed too.
 REACTION = "CC(C)S.CN(C)C=O.Fc1cccnc1F.O=C([O-])[O-].[K+].[K+]>>CC(C)Sc1ncccc1F"
 
-# Which reactant atoms each product atom of REACTION comes from, by token, as the model's authors publish it for this very
-# reaction; the two methyl groups cannot be told apart, so either is right.
+# Which reactant atoms each product atom of REACTION comes from, by token, as the model's authors publish it for this
+# very reaction; the two methyl groups cannot be told apart, so either is right.
 KNOWN_MAP = {
     40: {1, 4},
     41: {2},
@@ -76,15 +76,17 @@ class ReactionModel:
         self.numbers = sum(x.numel() for x in self.weights.values())
 
     def tokenize(self, reaction: str | list[str]) -> list[str]:
-        """[CLS], the SMILES tokens, [SEP]; a list counts as tokens already. ValueError names the first character that is no SMILES."""
+        """[CLS], the SMILES tokens, [SEP]; a list counts as tokens already.
+
+        ValueError names the first character that is no SMILES.
+        """
         if not isinstance(reaction, str):
             return list(reaction)
         tokens = _TOKEN.findall(reaction)
         if "".join(tokens) != reaction:
             at = next(i for i in range(len(reaction) + 1) if not "".join(_TOKEN.findall(reaction[:i])) == reaction[:i])
-            raise ValueError(
-                f"reaction: character {at} ({reaction[at - 1]!r}) is not SMILES; wanted reactants>>product without spaces"
-            )
+            wanted = "wanted reactants>>product without spaces"
+            raise ValueError(f"reaction: character {at} ({reaction[at - 1]!r}) is not SMILES; {wanted}")
         return ["[CLS]", *tokens, "[SEP]"]
 
     @torch.no_grad()

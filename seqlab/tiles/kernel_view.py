@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from html import escape
 from pathlib import Path
 
 import anywidget
@@ -14,6 +13,8 @@ import traitlets
 from kernels.instruments.instructions import CLASSES
 from kernels.instruments.xray import Xray, XrayError
 from seqlab.colours import BLUE, ORANGE
+from seqlab.draw.svg import Markup, element, joined, table
+from seqlab.widgets.view import BREAK, View, bold
 
 HERE = Path(__file__).parent
 LETTERS = dict(zip(CLASSES, "MSFCHGXBLI·"))
@@ -38,8 +39,8 @@ class KernelColumns(anywidget.AnyWidget):
     lines = traitlets.List(traitlets.Int()).tag(sync=True)
 
 
-class KernelView(ipywidgets.VBox):
-    """One kernel as Python | TTIR | PTX | machine code, or two as Python | machine code each, and their instruction mix.
+class KernelView(View):
+    """One kernel as Python | TTIR | PTX | machine code, or two as Python | machine code each, and the mix.
 
     Pointing at a line, or moving the cursor over it, lights the lines it came from and became in the other columns.
     `view.columns.lines = [11]` does so from Python. Raises XrayError for two kernels of different architectures.
@@ -53,31 +54,29 @@ class KernelView(ipywidgets.VBox):
         self.reports = [report] if other is None else [report, other]
         self.names = _names(self.reports)
         looped = all(one.loops for one in self.reports)
-        self.scope = ipywidgets.ToggleButtons(
-            options=SCOPES if looped else SCOPES[1:], description="count the", style={"button_width": "8em"}
+        facts = [(_facts(one, name), BREAK) for one, name in zip(self.reports, self.names)]
+        scopes = SCOPES if looped else SCOPES[1:]
+        super().__init__(
+            dict(
+                facts=ipywidgets.HTML(element("div", facts)),
+                columns=KernelColumns(groups=_groups(self.reports, self.names), lines=[*map(_busiest, self.reports)]),
+                scope=ipywidgets.ToggleButtons(options=scopes, description="count the", style={"button_width": "8em"}),
+            )
         )
-        self.columns = KernelColumns(groups=_groups(self.reports, self.names), lines=[*map(_busiest, self.reports)])
-        self.facts = ipywidgets.HTML(f"<div>{'<br>'.join(map(_facts, self.reports, self.names))}</div>")
-        self.mix = ipywidgets.HTML()
-        self.scope.observe(self._count, "value")
-        super().__init__([self.facts, self.columns, self.scope, self.mix])
+        self.watch(self._count, self.scope)
         self._count()
 
     def twin(self) -> str:
         """A static HTML figure: what was compiled, lines of each stage for each line of Python, and the mix."""
-        body = "".join(map(_traced, self.reports, self.names))
-        title = escape(" and ".join(self.names))
-        return (
-            f'<figure style="margin:0.5em 0"><figcaption><strong>{title}</strong>: what each line became</figcaption>'
-            f"{self.facts.value}{body}{_mix(self.reports, self.names, self.scope.value)}</figure>"
-        )
+        caption = element("figcaption", bold(" and ".join(self.names)), ": what each line became")
+        body = Markup(self.facts.value), map(_traced, self.reports, self.names), Markup(self.picture.value)
+        return element("figure", caption, body, style="margin:0.5em 0")
 
-    def _count(self, _: object = None) -> None:
-        self.mix.value = _mix(self.reports, self.names, self.scope.value)
+    def _count(self) -> None:
+        self.picture.value = _mix(self.reports, self.names, self.scope.value)
 
     def _repr_mimebundle_(self, **options: object) -> dict:
-        text = "\n\n".join(map(str, self.reports))
-        return super()._repr_mimebundle_(**options) | {"text/plain": text, "text/html": self.twin()}
+        return super()._repr_mimebundle_(**options) | {"text/plain": "\n\n".join(map(str, self.reports))}
 
 
 def _names(reports: list[Xray]) -> list[str]:
@@ -115,18 +114,10 @@ def _shorten(column: dict, excess: int) -> None:
     while size > 0 and kept < len(column["text"]) - 1:
         size -= len(column["text"][kept]) + 12
         kept += 1
-    gone = len(column["text"]) - kept
-    column["chains"] = [*column["chains"], []]
-    ends = {
-        "text": [f"… {gone} more lines"],
-        "from": [len(column["chains"]) - 1],
-        "kinds": " ",
-        "loop": "0",
-        "numbers": [""],
-    }
-    for name, end in ends.items():
-        if name in column:
-            column[name] = column[name][:kept] + end
+    gone, last = len(column["text"]) - kept, len(column["chains"])
+    ends = {"text": [f"… {gone} more lines"], "from": [last], "kinds": " ", "loop": "0", "numbers": [""]}
+    cut = {name: column[name][:kept] + end for name, end in ends.items() if name in column}
+    column |= cut | {"chains": [*column["chains"], []]}
 
 
 def _python(report: Xray) -> dict:
@@ -142,82 +133,66 @@ def _python(report: Xray) -> dict:
 
 def _stage(report: Xray, stage: str) -> dict:
     drop, cut = map(re.compile, CUTS[stage])
-    main, chains = set(report.main), {(): 0}
-    column: dict = {"name": TITLES[stage], "text": [], "from": [], "numbers": []}
-    kinds, loop = [], []
-    text = getattr(report, stage).split("\n")
-    for at, (line, chain) in enumerate(zip(text, report.lines[stage])):
-        if drop.match(line):
-            continue
-        column["text"].append(cut.sub("", line).replace("\t", "  ").rstrip(" ;"))
-        column["from"].append(chains.setdefault(chain, len(chains)))
-        column["numbers"].append(str(len(column["text"])))
-        kinds.append(LETTERS[report.kinds[at]] if at in report.kinds else " ")
-        loop.append("01"[at in main])
+    chains: dict[tuple, int] = {(): 0}
+    kept = [
+        (at, line, chain)
+        for at, (line, chain) in enumerate(zip(getattr(report, stage).split("\n"), report.lines[stage]))
+        if not drop.match(line)
+    ]
+    column = {
+        "name": TITLES[stage],
+        "text": [cut.sub("", line).replace("\t", "  ").rstrip(" ;") for _, line, _ in kept],
+        "from": [chains.setdefault(chain, len(chains)) for _, _, chain in kept],
+    }
     column["chains"] = [list(chain) for chain in chains]
-    if stage == report.machine:
-        del column["numbers"]
-        column |= {"kinds": "".join(kinds), "loop": "".join(loop)}
-    return column
+    if stage != report.machine:
+        return column | {"numbers": [str(at) for at in range(1, len(kept) + 1)]}
+    main = set(report.main)
+    kinds = "".join(LETTERS[report.kinds[at]] if at in report.kinds else " " for at, *_ in kept)
+    return column | {"kinds": kinds, "loop": "".join("01"[at in main] for at, *_ in kept)}
 
 
-def _facts(report: Xray, name: str) -> str:
+def _facts(report: Xray, name: str) -> Markup:
     config = ", ".join(f"{key} {value}" for key, value in report.config.items())
-    return (
-        f"<strong>{escape(name)}</strong> for {report.arch} ({escape(config)}): {report.registers} registers, "
-        f"{report.spills} B spilled, {report.shared / 1024:.4g} KiB shared memory, {report.occupancy}, "
-        f"{report.reductions} reductions in the loop"
+    told = (
+        f" for {report.arch} ({config}): {report.registers} registers, {report.spills} B spilled, "
+        f"{report.shared / 1024:.4g} KiB shared memory, {report.occupancy}, {report.reductions} reductions in the loop"
     )
+    return joined((bold(name), told))
 
 
-CELL = 'style="text-align:right;padding:0 8px"'
-LEFT = 'style="text-align:left;padding:0 8px;font-weight:normal"'
-
-
-def _mix(reports: list[Xray], names: list[str], scope: str) -> str:
+def _mix(reports: list[Xray], names: list[str], scope: str) -> Markup:
     """The classes as a table with a bar for each count and, for two kernels, the difference."""
     counts = [one.loop if scope == SCOPES[0] else one.instructions for one in reports]
     longest = max([1, *(value for counted in counts for value in counted.values())])
     looks = (f"background:{BLUE}", f"background:repeating-linear-gradient(45deg,{ORANGE} 0 4px,transparent 4px 6px)")
-    rows = []
+    both = len(names) == 2
+    rows = {}
     for kind in (*CLASSES, "total"):
         values = [counted.total() if kind == "total" else counted[kind] for counted in counts]
         if not any(values):
             continue
-        bars = "".join(
-            f'<div style="height:7px;margin:1px 0;width:{240 * value / longest:.0f}px;{look}"></div>'
+        bars = [
+            element("div", style=f"height:7px;margin:1px 0;width:{240 * value / longest:.0f}px;{look}")
             for value, look in zip(values, looks)
-        )
-        cells = "".join(f"<td {CELL}>{value:,}</td>" for value in values)
-        change = f"<td {CELL}>{values[1] - values[0]:+,}</td>" if len(values) == 2 else ""
-        bars = "" if kind == "total" else bars
-        rows.append(
-            f"<tr><td {LEFT}>{LETTERS.get(kind, '')}</td><th scope='row' {LEFT}>{kind}</th>{cells}{change}"
-            f'<td style="text-align:left">{bars}</td></tr>'
-        )
-    keys = "".join(
-        f'<th scope="col" {CELL}><span style="display:inline-block;width:10px;height:10px;{look}"></span> {escape(name)}</th>'
+            if kind != "total"
+        ]
+        change = [f"{values[1] - values[0]:+,}"] if both else []
+        rows[f"{LETTERS.get(kind, '')} {kind}"] = [*(f"{value:,}" for value in values), *change, bars]
+    keys = [
+        (element("span", style=f"display:inline-block;width:10px;height:10px;{look}"), f" {name}")
         for name, look in zip(names, looks)
-    )
-    change = f'<th scope="col" {CELL}>difference</th>' if len(names) == 2 else ""
-    return (
-        f"<table><caption style='text-align:left;caption-side:top'>Instructions in the {scope}, by class</caption>"
-        f"<tr><td></td><td></td>{keys}{change}<td></td></tr>{''.join(rows)}</table>"
-    )
+    ]
+    return table(["", *keys, *["difference"] * both, ""], rows, f"Instructions in the {scope}, by class")
 
 
-def _traced(report: Xray, name: str) -> str:
+def _traced(report: Xray, name: str) -> Markup:
     """Each line of Python and how many lines of each stage it became."""
     stages = [stage for stage in ("ttir", "ptx", "sass", "amdgcn") if getattr(report, stage)]
-    became = {stage: Counter(at for chain in report.lines[stage] for at in chain) for stage in stages}
-    head = "".join(f'<th scope="col" {CELL}>{TITLES[stage]}</th>' for stage in stages)
-    rows = "".join(
-        f"<tr><td {CELL}>{at + 1}</td><td style='text-align:left'><code style='white-space:pre'>{escape(text)}</code></td>"
-        + "".join(f"<td {CELL}>{became[stage][at] or ''}</td>" for stage in stages)
-        + "</tr>"
-        for at, text in enumerate(report.python.split("\n"))
-    )
-    return (
-        f"<table><caption style='text-align:left;caption-side:top'>{escape(name)}: lines that each line became</caption>"
-        f"<tr><td></td><th scope='col' {LEFT}>Python</th>{head}</tr>{rows}</table>"
-    )
+    became = [Counter(at for chain in report.lines[stage] for at in chain) for stage in stages]
+    look = "display:block;text-align:left;white-space:pre"
+    rows = {
+        str(at + 1): [element("code", line, style=look), *(str(of[at] or "") for of in became)]
+        for at, line in enumerate(report.python.split("\n"))
+    }
+    return table(["", "Python", *(TITLES[stage] for stage in stages)], rows, f"{name}: lines that each line became")

@@ -1,8 +1,9 @@
-"""Small models that train on a laptop. So far one: a causal transformer over characters."""
+"""A causal transformer over characters, small enough to train on a laptop, and the novel that labs train on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -10,10 +11,29 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqlab.layers import PreNormBlock
+from seqlab import data
+from seqlab.layers import Block, FeedForward, SelfAttention
 from seqlab.train import checkpoint
 
-DATA = Path(__file__).parents[1] / "data"
+FILE = data.FOLDER / "austen.pt"
+
+
+def encode(text: str, alphabet: str) -> Int[Tensor, token]:
+    """Ids of the characters of `text`: their places in `alphabet`; ValueError names the first one that it lacks."""
+    ids = {character: at for at, character in enumerate(alphabet)}
+    unknown = next((character for character in text if character not in ids), None)
+    if unknown is not None:
+        raise ValueError(f"text: the character {unknown!r} is not in the alphabet {alphabet!r}")
+    return torch.tensor([ids[character] for character in text], dtype=torch.long)
+
+
+@lru_cache
+def novel() -> tuple[str, Int[Tensor, token], Int[Tensor, token]]:
+    """*Pride and Prejudice*: (its alphabet, ids of the first nine tenths, ids of the last, which is for testing)."""
+    text = data.austen()
+    alphabet = "".join(sorted(set(text)))
+    learn, test = (encode(part, alphabet) for part in data.split(text))
+    return alphabet, learn, test
 
 
 @dataclass(frozen=True)
@@ -44,20 +64,17 @@ class CharModel(nn.Module):
         self.config = config
         self.embed = nn.Embedding(len(config.alphabet), config.dim)
         self.position = nn.Embedding(config.context, config.dim)
-        self.blocks = nn.ModuleList(
-            PreNormBlock(config.dim, config.heads, 4 * config.dim, causal=True) for _ in range(config.layers)
+        block = lambda dim: Block(
+            dim, SelfAttention(dim, config.heads, causal=True, bias=True), FeedForward(dim, 4 * dim, "gelu")
         )
+        self.blocks = nn.ModuleList(block(config.dim) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
         for embedding in (self.embed, self.position):
             nn.init.normal_(embedding.weight, std=0.02)
 
     def encode(self, text: str) -> Int[Tensor, token]:
-        """Ids of the characters of `text`; ValueError names the first one that the alphabet lacks."""
-        ids = {character: at for at, character in enumerate(self.config.alphabet)}
-        unknown = next((character for character in text if character not in ids), None)
-        if unknown is not None:
-            raise ValueError(f"text: the character {unknown!r} is not in the model's alphabet {self.config.alphabet!r}")
-        return torch.tensor([ids[character] for character in text], dtype=torch.long)
+        """Ids of the characters of `text`."""
+        return encode(text, self.config.alphabet)
 
     def decode(self, ids: Int[Tensor, token]) -> str:
         """The characters of `ids`."""
@@ -106,11 +123,6 @@ class CharModel(nn.Module):
         return self.norm(x) @ self.embed.weight.T
 
 
-def save(model: CharModel, path: Path | str) -> None:
-    """Write weights (half precision) and configuration, see `seqlab.train.checkpoint`."""
-    checkpoint.save(model, path)
-
-
-def load(path: Path | str = DATA / "austen.pt") -> CharModel:
-    """Read a model written by `save`; FileNotFoundError or ValueError say what is wrong with the file."""
+def load(path: Path | str = FILE) -> CharModel:
+    """Read a model written by `checkpoint.save`; FileNotFoundError or ValueError say what is wrong with the file."""
     return checkpoint.load(path, lambda config: CharModel(CharConfig(**config)), "seqlab's character model")

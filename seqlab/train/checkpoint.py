@@ -1,16 +1,15 @@
-"""Small models as files: half precision, written whole or not at all, and read with an error that says what is wrong."""
+"""Small models as files: half precision, written whole or not at all, read with an error that says what is wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import nn
 
-Model = TypeVar("Model", bound=nn.Module)
+from seqlab.train.fit import Model
 
 
 def save(model: nn.Module, path: Path | str) -> None:

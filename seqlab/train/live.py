@@ -7,35 +7,31 @@ import time
 import plotly.graph_objects as go
 from IPython.display import display
 
-from seqlab.colours import BLUE, RED
-from seqlab.draw.figures import bundle, figure
+from seqlab.colours import BLUE
+from seqlab.draw.figures import bundle
+from seqlab.draw.plots import lines
+from seqlab.draw.svg import circle, curve, picture, text
 from seqlab.train.fit import History
 
 
 def loss_curve(history: History, *, reference: float | None = None, steps: int | None = None) -> go.Figure:
     """Training loss against the step; `reference` is drawn as a dashed line."""
     stride = max(1, len(history.loss) // 300)
-    x, y = history.step[::stride], history.loss[::stride]
-    last = history.loss[-1] if history.loss else float("nan")
-    alt = (
-        f"Training loss falls from {history.loss[0]:.2f} to {last:.2f} nats a character in {history.steps} steps."
-        if history.loss
-        else "No step yet."
-    )
-    picture = figure(
+    alt = "No step yet."
+    if history.loss:
+        first, last = history.loss[0], history.loss[-1]
+        alt = f"Training loss falls from {first:.2f} to {last:.2f} nats a character in {history.steps} steps."
+    return lines(
         "Training loss",
-        "step",
+        {"title": "step", "range": [0, steps or history.steps or 1]},
         "nats per character",
-        alt,
-        go.Scatter(x=x, y=y, mode="lines", line={"color": BLUE}, name="this run"),
+        {"this run": history.loss[::stride]},
+        history.step[::stride],
+        alt=alt,
+        marks=False,
+        levels={} if reference is None else {"the checkpoint, on text it never saw": reference},
         height=300,
-        xaxis={"range": [0, steps or history.steps or 1]},
     )
-    if reference is not None:
-        picture.add_hline(
-            y=reference, line={"dash": "dash", "color": RED}, annotation_text="the checkpoint, on text it never saw"
-        )
-    return picture
 
 
 class LiveLoss:
@@ -54,9 +50,8 @@ class LiveLoss:
         if self.handle is not None and not done and now - self.drawn < 0.5:
             return
         self.drawn = now
-        shown = (
-            bundle(loss_curve(history, reference=self.reference, steps=self.steps)) if done else self._sketch(history)
-        )
+        final = lambda: bundle(loss_curve(history, reference=self.reference, steps=self.steps))
+        shown = final() if done else self._sketch(history)
         if self.handle is None:
             self.handle = display(shown, raw=True, display_id=True)
         else:
@@ -64,20 +59,12 @@ class LiveLoss:
 
     def _sketch(self, history: History) -> dict:
         width, height, left = 640, 200, 46
-        top = max(history.loss)
-        low = min(history.loss + [self.reference or 0.0])
-        span = (top - low) or 1.0
-        points = [
-            (left + (width - left) * step / self.steps, 10 + (height - 40) * (top - loss) / span)
-            for step, loss in zip(history.step, history.loss)
-        ]
-        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        top, low = max(history.loss), min(history.loss + [self.reference or 0.0])
+        x = lambda step: left + (width - left) * step / self.steps
+        y = lambda loss: 10 + (height - 40) * (top - loss) / ((top - low) or 1.0)
+        points = [(x(step), y(loss)) for step, loss in zip(history.step, history.loss)]
         alt = f"Step {history.steps} of {self.steps}: {history.loss[-1]:.2f} nats per character."
-        return {
-            "text/html": f'<svg role="img" aria-label="{alt}" viewBox="0 0 {width} {height}" style="width:100%;max-width:{width}px;'
-            f'font:12px sans-serif"><polyline points="{line}" fill="none" stroke="{BLUE}" stroke-width="2"/>'
-            f'<circle cx="{points[-1][0]:.1f}" cy="{points[-1][1]:.1f}" r="4" fill="{BLUE}"/>'
-            f'<text x="0" y="14" fill="currentColor">{top:.2f}</text><text x="0" y="{height - 28}" fill="currentColor">{low:.2f}</text>'
-            f'<text x="{left}" y="{height - 6}" fill="currentColor">{alt}</text></svg>',
-            "text/plain": alt,
-        }
+        marks = curve(points, stroke=BLUE), circle(*points[-1], 4, fill=BLUE)
+        words = (0, 14, f"{top:.2f}"), (0, height - 28, f"{low:.2f}"), (left, height - 6, alt)
+        said = [text(at, up, told, anchor="start") for at, up, told in words]
+        return {"text/html": picture(alt, width, height, marks, said), "text/plain": alt}

@@ -6,7 +6,7 @@ a row find what a full row of attention would. Everything is a `Fraction`: nothi
 
 | module   | what it builds                                                                   |
 | -------- | -------------------------------------------------------------------------------- |
-| machine  | machines as text or dict, the plain simulator                                    |
+| machine  | machines as text, the plain simulator                                    |
 | shipped  | binary increment, palindrome, bouncing bit-flipper, busy beavers                 |
 | graph    | rows and blocks, the two edges of a row, positional codes, the slots of a vector |
 | lookup   | the look-up score, and attention by the smallest absolute score                  |
@@ -24,24 +24,22 @@ a row find what a full row of attention would. Everything is a `Fraction`: nothi
 | g(i), h(i)                             | `block(row)`, `computes(row)`                                 |
 | edges of node j(j+1)/2 + k             | `edges(row)`                                                  |
 | pos(i)                                 | `position(row)`                                               |
-| d = 2|Q| + 4|Σ| + 16; q1, s1, x1, …    | `Layout.width`; its slots                                     |
+| d = 2|Q| + 4|Σ| + 16; q1, s1, x1, …    | `layout(…)`: the slots                                        |
 | w, u1 … u4                             | slots s4 and x13 … x16: the best candidate so far             |
 | α, β                                   | slots s3 and x7: the nearest input symbol and its cell        |
 | Q_4, K_4                               | `query(...)`, `key(..., printed_sign=False)`                  |
 """
 
 from seqlab.turing.decoder import Row, Run, decode
-from seqlab.turing.graph import Layout, block, computes, edges, position, rows_for
+from seqlab.turing.graph import block, computes, edges, layout, position, rows_for
 from seqlab.turing.lookup import attend, key, query, score
 from seqlab.turing.machine import Machine, Step
-from seqlab.turing.rounded import Lost, first_lost, walker
+from seqlab.turing.rounded import first_lost
 from seqlab.turing.shipped import SHIPPED, shipped
 from seqlab.turing.verdict import check, last_visit, look_ups
 
 __all__ = [
     "SHIPPED",
-    "Layout",
-    "Lost",
     "Machine",
     "Row",
     "Run",
@@ -55,11 +53,11 @@ __all__ = [
     "first_lost",
     "key",
     "last_visit",
+    "layout",
     "look_ups",
     "position",
     "query",
     "rows_for",
     "score",
     "shipped",
-    "walker",
 ]

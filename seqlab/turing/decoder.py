@@ -14,14 +14,15 @@ the move), where ReLUs do the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import product
 
-from seqlab.turing.graph import Layout, block, computes, edges, position, rows_for
+from seqlab.turing.graph import block, computes, edges, layout, position, rows_for
 from seqlab.turing.lookup import attend, key, query
-from seqlab.turing.machine import Machine, Step, _steps
-from seqlab.turing.rounded import rounding
+from seqlab.turing.machine import Machine, Step, check_steps
+from seqlab.turing.rounded import ROUNDINGS
 
 ZERO, ONE = Fraction(0), Fraction(1)
 
@@ -36,7 +37,6 @@ class Row:
     edges, scores:          the rows it sees, and its look-up score with each
     attends:                those of `edges` that won; more than one where scores tie
     kept:                   the step whose write is the best candidate so far; None where a tie mixed several
-    vector:                 all of Q^d behind the last layer
     """
 
     index: int
@@ -51,7 +51,6 @@ class Row:
     scores: tuple[Fraction, ...]
     attends: tuple[int, ...]
     kept: int | None
-    vector: tuple[Fraction, ...]
 
 
 @dataclass(frozen=True)
@@ -99,80 +98,65 @@ def decode(
                    With neither, a row keeps what it carries
     arithmetic:    "float64" or "float32" rounds queries, keys and scores; all else stays exact
 
-    Raises ValueError for steps below 1, a symbol of the input that the machine does not know, another arithmetic; TypeError
-    where `machine` is none.
+    Raises ValueError for steps below 1, a symbol of the input that the machine does not know, another arithmetic;
+    TypeError where `machine` is none.
     """
     if not isinstance(machine, Machine):
         raise TypeError(
             f"machine: got {type(machine).__name__}, wanted a Machine: Machine.parse(text), or shipped(name)"
         )
-    _steps(steps)
-    letters = machine.read(word)
-    network = _Decoder(machine, letters, printed_sign, no_random, no_local, rounding(arithmetic))
-    y, rows = network.first(), []
+    check_steps(steps)
+    if arithmetic not in ROUNDINGS:
+        raise ValueError(f"arithmetic: got {arithmetic!r}, wanted one of {', '.join(ROUNDINGS)}")
+    run = Run(machine, machine.read(word), (), printed_sign, no_random, no_local, arithmetic)
+    network, rows = _Decoder(run), []
+    y = network.first()
     for index in range(1, rows_for(steps) + 1):
-        row = network.row(index, y)
+        row, y = network.row(index, y)
         rows.append(row)
-        y = network.output(row.vector)
-    return Run(machine, letters, tuple(rows), printed_sign, no_random, no_local, arithmetic)
+    return replace(run, rows=tuple(rows))
 
 
 class _Decoder:
     """The layers; a vector is a list of Fractions, changed in place from layer to layer."""
 
-    def __init__(
-        self,
-        machine: Machine,
-        letters: tuple[str, ...],
-        printed_sign: bool,
-        no_random: bool,
-        no_local: bool,
-        rounded: Callable | None,
-    ) -> None:
-        self.machine, self.printed_sign, self.rounded = machine, printed_sign, rounded
-        self.no_random, self.no_local = no_random, no_local
-        self.layout = Layout(machine.states, machine.symbols)
-        self.at = self.layout.slots
-        self.number = {name: at.start for name, at in self.at.items() if name[0] == "x"}
-        self.best = slice(self.number["x13"], self.number["x16"] + 1)  # u1 … u4
-        word = letters or (machine.blank,)
+    def __init__(self, run: Run) -> None:
+        self.run, self.machine = run, run.machine
+        q, s = self.machine.states, self.machine.symbols
+        self.at = layout(len(q), len(s))
+        word = run.word or (self.machine.blank,)
         self.keys = [(ONE, -Fraction(p)) for p in range(len(word))]
-        self.values = [(*_one_hot(machine.symbols, letter), Fraction(p)) for p, letter in enumerate(word)]
-        self.blank = _one_hot(machine.symbols, machine.blank)
+        self.values = [(*_one_hot(s, letter), Fraction(p)) for p, letter in enumerate(word)]
+        self.blank = _one_hot(s, self.machine.blank)
         self.fetched: dict[Fraction, list[Fraction]] = {}  # cross-attention depends on the head alone
         self.compute_rows: dict[int, list[Fraction]] = {}  # the only rows that are seen from other rows
-        q, s = machine.states, machine.symbols
         self.delta = {}
-        for a, state in enumerate(q):
-            for b, symbol in enumerate(s):
-                target, write, move = machine.delta(state, symbol)
-                self.delta[a, b] = q.index(target), s.index(write), move
+        for a, b in product(range(len(q)), range(len(s))):
+            target, write, move = self.machine.delta(q[a], s[b])
+            self.delta[a, b] = q.index(target), s.index(write), move
 
     def first(self) -> list[Fraction]:
         """y_0: the start state, the symbol in cell 0, head 0."""
-        y = [ZERO] * self.layout.width
-        y[self.at["q1"]] = _one_hot(self.machine.states, self.machine.start)
-        y[self.at["s1"]] = self.values[0][:-1]
+        y = [ZERO] * (self.at["x16"] + 1)
+        y[self.at["q1"]], y[self.at["s1"]] = _one_hot(self.machine.states, self.machine.start), self.values[0][:-1]
         return y
 
-    def row(self, index: int, y: list[Fraction]) -> Row:
-        x, number = [*y], self.number
-        x[number["x8"] : number["x12"] + 1] = position(index)[:5]
-        state, symbol, head = self._name(x, "q1"), self._name(x, "s1"), x[number["x1"]]
+    def row(self, index: int, y: list[Fraction]) -> tuple[Row, list[Fraction]]:
+        """All layers of one row: what can be read in it, and its output, which the next row takes as its input."""
+        x, at = [*y], self.at
+        x[at["x8"] : at["x12"] + 1] = position(index)[:5]
+        state, symbol, head = self._name(x, "q1"), self._name(x, "s1"), x[at["x1"]]
         self._transition(x)
-        wrote, move = self._name(x, "s2"), x[number["x2"]]
+        wrote, move = self._name(x, "s2"), x[at["x2"]]
         self._head(x)
         self._switch(x)
         if computes(index):
-            self.compute_rows[index] = x
+            self.compute_rows[index] = [*x]
         seen = self._edges(index)
-        sources = [x if row == index else self.compute_rows[row] for row in seen]
-        best, winners, scores = self._look_up(x, sources)
-        x = [*x]
-        x[self.at["s4"]], x[self.best] = best[:-4], best[-4:]
+        winners, scores = self._look_up(x, [x if row == index else self.compute_rows[row] for row in seen])
         self._choose(x)
-        u1, u2 = best[-4:-2]
-        return Row(
+        u1, u2 = x[at["x13"]], x[at["x14"]]
+        row = Row(
             index=index,
             step=block(index),
             computes=computes(index),
@@ -185,30 +169,26 @@ class _Decoder:
             scores=scores,
             attends=tuple(seen[n] for n in winners),
             kept=int(1 / u1) - 1 if u2 == u1 * u1 else None,  # a mean of different steps has a larger mean of squares
-            vector=tuple(x),
         )
+        y = [ZERO] * len(x)
+        for name in ("q1", "s1", "x1", "s4", "u"):  # state, symbol, head, and the best candidate
+            y[at[name]] = x[at[name]]
+        return row, y
 
     def _edges(self, index: int) -> tuple[int, ...]:
         """The first edge is the random one, the last the local one; a compute row sees itself alone."""
-        seen = edges(index)
-        if self.no_random and self.no_local:
+        seen, run = edges(index), self.run
+        if run.no_random and run.no_local:
             return (index,)
-        return seen[-1:] if self.no_random else seen[:1] if self.no_local else seen
-
-    def output(self, x: Sequence[Fraction]) -> list[Fraction]:
-        """y: state, symbol, head, and the best candidate; all other slots are cleared."""
-        y = [ZERO] * self.layout.width
-        for at in (*(self.at[name] for name in ("q1", "s1", "x1", "s4")), self.best):
-            y[at] = x[at]
-        return y
+        return seen[-1:] if run.no_random else seen[:1] if run.no_local else seen
 
     def _transition(self, x: list[Fraction]) -> None:
         """Layer 1: α, β by cross-attention on |c - p|; δ by one ReLU(q + s - 1) per pair of state and symbol."""
-        head = x[self.number["x1"]]
+        at, head = self.at, x[self.at["x1"]]
         if head not in self.fetched:
             self.fetched[head] = attend((head, ONE), self.keys, self.values)[0]
-        *x[self.at["s3"]], x[self.number["x7"]] = self.fetched[head]
-        q, s = x[self.at["q1"]], x[self.at["s1"]]
+        *x[at["s3"]], x[at["x7"]] = self.fetched[head]
+        q, s = x[at["q1"]], x[at["s1"]]
         target, write, move = [ZERO] * len(q), [ZERO] * len(s), ZERO
         for (a, b), (to, writes, moves) in self.delta.items():
             if q[a] and s[b]:  # at most 1 each, so the ReLU is 0 elsewhere
@@ -216,46 +196,42 @@ class _Decoder:
                 target[to] += fires
                 write[writes] += fires
                 move += moves * fires
-        x[self.at["q2"]], x[self.at["s2"]], x[self.number["x2"]] = target, write, move
+        x[at["q2"]], x[at["s2"]], x[at["x2"]] = target, write, move
 
     def _head(self, x: list[Fraction]) -> None:
         """Layer 2: c^(j+1) = c^(j) + m^(j), and both over g+1."""
-        n = self.number
-        x[n["x3"]] = x[n["x1"]] + x[n["x2"]]
-        x[n["x4"]] = x[n["x3"]] * x[n["x10"]]
-        x[n["x5"]] = x[n["x1"]] * x[n["x10"]]
+        at = self.at
+        x[at["x3"]] = x[at["x1"]] + x[at["x2"]]
+        x[at["x4"]] = x[at["x3"]] * x[at["x10"]]
+        x[at["x5"]] = x[at["x1"]] * x[at["x10"]]
 
     def _switch(self, x: list[Fraction]) -> None:
         """Layer 3: where h = 1 the new state, head and candidate; where h = 0 the old ones."""
-        n = self.number
-        if x[n["x12"]] == 1:
-            x[self.at["q1"]], x[self.at["s4"]] = x[self.at["q2"]], x[self.at["s2"]]
-            x[self.best] = x[n["x10"]], x[n["x11"]], x[n["x1"]], x[n["x5"]]
-            x[n["x1"]] = x[n["x3"]]
+        at = self.at
+        if x[at["x12"]] == 1:
+            x[at["q1"]], x[at["s4"]] = x[at["q2"]], x[at["s2"]]
+            x[at["u"]] = x[at["x10"]], x[at["x11"]], x[at["x1"]], x[at["x5"]]
+            x[at["x1"]] = x[at["x3"]]
         else:
-            x[n["x4"]] = x[n["x5"]]
+            x[at["x4"]] = x[at["x5"]]
 
-    def _look_up(
-        self, x: list[Fraction], sources: list[list[Fraction]]
-    ) -> tuple[list[Fraction], list[int], tuple[Fraction, ...]]:
+    def _look_up(self, x: list[Fraction], sources: list[list[Fraction]]) -> tuple[list[int], tuple[Fraction, ...]]:
         """Layer 4: of the candidates (w, u) in the rows that are seen, the one with the smallest absolute score."""
-        n = self.number
-        keys = [key(row[n["x13"]], row[n["x14"]], row[n["x16"]], printed_sign=self.printed_sign) for row in sources]
-        values = [row[self.at["s4"]] + row[self.best] for row in sources]
-        asks = query(x[n["x4"]], x[n["x10"]], x[n["x11"]])
-        if self.rounded is None:
-            return attend(asks, keys, values)
-        asks, keys = tuple(map(self.rounded, asks)), [tuple(map(self.rounded, k)) for k in keys]
-        best, winners, scores = attend(asks, keys, values)
-        return best, winners, tuple(Fraction(float(number)) for number in scores)
+        at, rounded = self.at, ROUNDINGS[self.run.arithmetic]
+        asks = query(x[at["x4"]], x[at["x10"]], x[at["x11"]])
+        numbers = [[row[at[name]] for name in ("x13", "x14", "x16")] for row in sources]
+        keys = [key(*candidate, printed_sign=self.run.printed_sign) for candidate in numbers]
+        values = [row[at["s4"]] + row[at["u"]] for row in sources]
+        best, winners, scores = attend([*map(rounded, asks)], [[*map(rounded, k)] for k in keys], values)
+        x[at["s4"]], x[at["u"]] = best[:-4], best[-4:]
+        return winners, tuple(Fraction(*score.as_integer_ratio()) for score in scores)
 
     def _choose(self, x: list[Fraction]) -> None:
         """The last layer: the written symbol if the winner's cell is the head's, else the input's, else the blank."""
-        n = self.number
-        hit, inside = _same(x[n["x15"]] - x[n["x1"]]), _same(x[n["x7"]] - x[n["x1"]])
-        x[n["x6"]] = hit
-        fresh = _mix(inside, x[self.at["s3"]], self.blank)
-        x[self.at["s1"]] = _mix(hit, x[self.at["s4"]], fresh)
+        at = self.at
+        hit, inside = _same(x[at["x15"]] - x[at["x1"]]), _same(x[at["x7"]] - x[at["x1"]])
+        x[at["x6"]] = hit
+        x[at["s1"]] = _mix(hit, x[at["s4"]], _mix(inside, x[at["s3"]], self.blank))
 
     def _name(self, x: list[Fraction], slot: str) -> str | None:
         """The name of a one-hot block; None where it is a mixture."""
@@ -276,4 +252,4 @@ def _mix(t: Fraction, a: Sequence[Fraction], b: Sequence[Fraction]) -> list[Frac
 
 
 def _one_hot(names: Sequence[str], name: str) -> list[Fraction]:
-    return [Fraction(int(other == name)) for other in names]
+    return [Fraction(other == name) for other in names]

@@ -1,12 +1,12 @@
 """The exercises of lab 04 on what the proofs build: a relay step on the star, and the look-up score of the decoder."""
 
-import torch
-
+from seqlab.course.cases import double
 from seqlab.course.check import Exercise, Mutant
 
 
 def relay_phase(relay, tokens, k, low, high):
-    """Token k reads the relay: it adds low · (relay - itself). Then the relay reads the tokens: it adds high · (max - min).
+    """Token k reads the relay: it adds low · (relay - itself).
+    Then the relay reads the tokens: it adds high · (max - min).
     -> [relay, *tokens]
     """
     tokens = list(tokens)
@@ -15,65 +15,49 @@ def relay_phase(relay, tokens, k, low, high):
 
 
 def lookup_score(cell, step, cells, steps):
-    """ε ε_m ((cell - cells) + ε ε_m / 3) with ε = 1/(step + 1), ε_m = 1/(steps + 1): of the smallest size at the last visit to cell.
+    """ε ε_m ((cell - cells) + ε ε_m / 3) with ε = 1/(step + 1), ε_m = 1/(steps + 1).
     cells, steps: (n,) -> (n,)
+
+    It is of the smallest size at the last visit to cell.
     """
     both = 1 / ((step + 1) * (steps + 1))
     return both * ((cell - cells) + both / 3)
 
 
-def _phases():
-    return [(8, [0, 4], 0, 2, 4), (16, [1, 4, 9], 0, 2, 8), (240, [32, 4, 9], 1, 2, 8), (3808, [32, 476, 8], 2, 2, 8)]
-
-
-def _scatters(arguments, result):
-    relay, tokens, k, low, _ = arguments
+def _scatters(result, relay, tokens, k, low, high):
     want = tokens[k] + low * (relay - tokens[k])
     if len(result) != len(tokens) + 1:
         return f"one relay and {len(tokens)} tokens come out; yours has {len(result)} numbers."
     if result[k + 1] != want:
-        return f"token {k} is {tokens[k]}, the relay {relay}: {tokens[k]} + {low} · ({relay} - {tokens[k]}) = {want}, yours is {result[k + 1]}."
+        return (
+            f"token {k} is {tokens[k]}, the relay {relay}: "
+            f"{tokens[k]} + {low} · ({relay} - {tokens[k]}) = {want}, yours is {result[k + 1]}."
+        )
 
 
-def _others_rest(arguments, result):
-    _, tokens, k, _, _ = arguments
-    for at, token in enumerate(tokens):
-        if at != k and result[at + 1] != token:
-            return f"it is token {k}'s turn; token {at} moved from {token} to {result[at + 1]}."
+def _others_rest(result, relay, tokens, k, low, high):
+    for at, (before, after) in enumerate(zip(tokens, result[1:])):
+        if at != k and after != before:
+            return f"it is token {k}'s turn; token {at} moved from {before} to {after}."
 
 
-def _gathers(arguments, result):
-    relay, _, _, _, high = arguments
-    now = result[1:]
+def _gathers(result, relay, tokens, k, low, high):
+    got, *now = result
     want = relay + high * (max(now) - min(now))
-    if result[0] != want:
-        return f"the tokens are now {now}: {relay} + {high} · ({max(now)} - {min(now)}) = {want}, yours is {result[0]}."
-
-
-def _gather_first(relay, tokens, k, low, high):
-    relay = relay + high * (max(tokens) - min(tokens))
-    return [relay, *(t + low * (relay - t) if i == k else t for i, t in enumerate(tokens))]
-
-
-def _stale(relay, tokens, k, low, high):
-    return [relay + high * (max(tokens) - min(tokens)), *relay_phase(relay, tokens, k, low, high)[1:]]
-
-
-def _everyone(relay, tokens, k, low, high):
-    tokens = [t + low * (relay - t) for t in tokens]
-    return [relay + high * (max(tokens) - min(tokens)), *tokens]
-
-
-def _largest_only(relay, tokens, k, low, high):
-    tokens = relay_phase(relay, tokens, k, low, high)[1:]
-    return [relay + high * max(tokens), *tokens]
+    if got != want:
+        return f"the tokens are now {now}: {relay} + {high} · ({max(now)} - {min(now)}) = {want}, yours is {got}."
 
 
 RELAY = Exercise(
     id="turing.relay",
     title="One phase of the relay: scatter to one token, then gather from all.",
     reference=relay_phase,
-    cases=_phases,
+    cases=lambda: [
+        (8, [0, 4], 0, 2, 4),
+        (16, [1, 4, 9], 0, 2, 8),
+        (240, [32, 4, 9], 1, 2, 8),
+        (3808, [32, 476, 8], 2, 2, 8),
+    ],
     properties=(
         ("lets token k read the relay", _scatters),
         ("leaves the other tokens alone", _others_rest),
@@ -82,26 +66,33 @@ RELAY = Exercise(
     hints=(
         "Two moves, one after the other. The second must see what the first has changed.",
         "Token k sees itself and the relay, and the relay is larger: max - min is relay - tokens[k].",
-        "Copy the list; tokens[k] += low * (relay - tokens[k]); return [relay + high * (max(tokens) - min(tokens)), *tokens].",
+        "Copy the list; tokens[k] += low * (relay - tokens[k]); "
+        "return [relay + high * (max(tokens) - min(tokens)), *tokens].",
     ),
     mutants=(
         Mutant(
-            _gather_first,
+            {
+                "tokens[k] +=": "relay += high * (max(tokens) - min(tokens)); tokens[k] +=",
+                "relay + high * (max(tokens) - min(tokens))": "relay",
+            },
             "lets token k read the relay",
             "The relay has moved before token k reads it. First scatter, then gather.",
         ),
         Mutant(
-            _stale,
+            {
+                "tokens = list(tokens)": "old, tokens = tokens, list(tokens)",
+                "max(tokens) - min(tokens)": "max(old) - min(old)",
+            },
             "lets the relay read the tokens",
             "The relay reads the tokens as they were. It must read what token k has just become.",
         ),
         Mutant(
-            _everyone,
+            {"tokens[k] += low * (relay - tokens[k])": "tokens = [t + low * (relay - t) for t in tokens]"},
             "leaves the other tokens alone",
             "All tokens read the relay. Only the token whose turn it is does: the others' ids are not in its bucket.",
         ),
         Mutant(
-            _largest_only,
+            {" - min(tokens)": ""},
             "lets the relay read the tokens",
             "The smallest id is not subtracted: that takes the second head.",
         ),
@@ -109,25 +100,13 @@ RELAY = Exercise(
 )
 
 
-def _scores():
-    double = lambda *rows: tuple(torch.tensor(row, dtype=torch.float64) for row in rows)
-    cases = [
-        (1, 3, [1, 1, 2]),
-        (3, 5, [0, 1, 2, 3, 4]),
-        (1, 8, [0, 1, 2, 1, 0, 1, 2, 3]),
-        (-2, 6, [0, -1, -2, -2, -1, -3]),
-    ]
-    return [(cell, step, *double(cells, range(len(cells)))) for cell, step, cells in cases]
-
-
-def _last_visit_wins(arguments, result):
-    cell, _, cells, steps = arguments
-    last = int((cells == cell).nonzero().max())
-    for m in range(len(cells)):
-        if m != last and abs(result[m]) <= abs(result[last]):
+def _last_visit_wins(result, cell, step, cells, steps):
+    last = (cells == cell).nonzero().max()
+    for m, size in enumerate(result.abs()):
+        if m != last and size <= result[last].abs():
             return (
-                f"step {m} (cell {cells[m]:g}) scores {abs(float(result[m])):.4g} and step {last}, the last visit to cell {cell}, "
-                f"{abs(float(result[last])):.4g}. The smallest must be the last visit's, alone."
+                f"step {m} (cell {cells[m]:g}) scores {size:.4g} and step {last}, the last visit to cell {cell}, "
+                f"{result[last].abs():.4g}. The smallest must be the last visit's, alone."
             )
 
 
@@ -135,38 +114,38 @@ LOOKUP = Exercise(
     id="turing.lookup",
     title="The look-up score: the right cell first, then the latest visit.",
     reference=lookup_score,
-    cases=_scores,
+    cases=lambda: [
+        (cell, len(cells), double(*cells), double(*range(len(cells))))
+        for cell, *cells in ((1, 1, 1, 2), (3, 0, 1, 2, 3, 4), (1, 0, 1, 2, 1, 0, 1, 2, 3), (-2, 0, -1, -2, -2, -1, -3))
+    ],
     properties=(("lets the last visit to the cell win", _last_visit_wins),),
     hints=(
         "The smallest absolute score wins. What must vanish where the cells are equal?",
-        "The difference of the cells, not their sum. What remains at equal cells, ε ε_m / 3, is smallest for the latest step.",
+        "The difference of the cells, not their sum. What remains at equal cells, ε ε_m / 3, "
+        "is smallest for the latest step.",
         "both = 1 / ((step + 1) * (steps + 1)), then both * ((cell - cells) + both / 3).",
     ),
     mutants=(
         Mutant(
-            lambda cell, step, cells, steps: (both := 1 / ((step + 1) * (steps + 1))) * ((cell + cells) + both / 3),
+            {"cell - cells": "cell + cells"},
             "lets the last visit to the cell win",
-            "The cells are added, as the paper's appendix prints it. Equal cells do not cancel; one of query and key needs a minus.",
+            "The cells are added, as the paper's appendix prints it. "
+            "Equal cells do not cancel; one of query and key needs a minus.",
         ),
         Mutant(
-            lambda cell, step, cells, steps: (cell - cells) / ((step + 1) * (steps + 1)),
+            {" + both / 3": ""},
             "lets the last visit to the cell win",
             "Without ε ε_m / 3 all visits to the cell score 0 and tie: their symbols would be mixed.",
         ),
         Mutant(
-            lambda cell, step, cells, steps: (
-                (cell - cells) / ((step + 1) * (steps + 1)) + (steps + 1) / (3 * (step + 1) ** 3)
-            ),
+            {"both / 3": "((steps + 1) / (step + 1)) ** 2 / 3"},
             "lets the last visit to the cell win",
             "What is added grows with m, so the earliest visit wins. It must fall: ε_m stands in the numerator.",
         ),
         Mutant(
-            lambda cell, step, cells, steps: (both := 1 / ((step + 1) * (steps + 1))) * ((cell - cells) - both / 3),
+            {"+ both / 3": "- both / 3"},
             "equals the reference",
             "It finds the right step, but ε ε_m / 3 is added in the formula, not subtracted.",
         ),
     ),
 )
-
-
-EXERCISES = (RELAY, LOOKUP)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import accumulate
 from math import isqrt
 
 
@@ -41,40 +41,19 @@ def edges(row: int) -> tuple[int, ...]:
 
 def position(row: int) -> tuple[Fraction, ...]:
     """pos(i) = (1, g+1, 1/(g+1), 1/(g+1)², h, 0, 0, 0, 0): the last nine slots; u1 … u4 come to stand in the zeros."""
-    n = block(row) + 1
-    return (
-        *map(Fraction, (1, n)),
-        Fraction(1, n),
-        Fraction(1, n * n),
-        Fraction(int(computes(row))),
-        *[Fraction(0)] * 4,
-    )
+    n = Fraction(block(row) + 1)
+    return (Fraction(1), n, 1 / n, 1 / n**2, Fraction(computes(row)), *[Fraction(0)] * 4)
 
 
-@dataclass(frozen=True)
-class Layout:
+def layout(states: int, symbols: int) -> dict[str, int | slice]:
     """Where things stand in a vector of Q^d, d = 2|Q| + 4|Σ| + 16, in the paper's four groups.
 
-    [q1 s1 x1 | q2 s2 x2 … x6 | s3 x7 s4 | x8 … x16]; `at(name)` is the slice of a one-hot block or of a single number.
-    The use of x2 … x7 is our own: x2 move, x3 next head, x4 and x5 the ratios of next and old head, x6 hit, x7 β.
+    [q1 s1 x1 | q2 s2 x2 … x6 | s3 x7 s4 | x8 … x16]: the slice of a one-hot block, the place of a single number; "u" is
+    the slice of u1 … u4. The use of x2 … x7 is our own: x2 move, x3 next head, x4 and x5 the ratios of next and old
+    head, x6 hit, x7 β.
     """
-
-    states: tuple[str, ...]
-    symbols: tuple[str, ...]
-    width: int = field(init=False)
-    slots: dict[str, slice] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        q, s = len(self.states), len(self.symbols)
-        groups = [("q1", q), ("s1", s), ("x1", 1), ("q2", q), ("s2", s), *((f"x{n}", 1) for n in range(2, 7))]
-        groups += [("s3", s), ("x7", 1), ("s4", s), *((f"x{n}", 1) for n in range(8, 17))]
-        slots, start = {}, 0
-        for name, size in groups:
-            slots[name] = slice(start, start + size)
-            start += size
-        object.__setattr__(self, "slots", slots)
-        object.__setattr__(self, "width", start)
-
-    def at(self, name: str) -> slice:
-        """The slice of a slot, "q1" … "x16"."""
-        return self.slots[name]
+    names = "q1 s1 x1 q2 s2 x2 x3 x4 x5 x6 s3 x7 s4 x8 x9 x10 x11 x12 x13 x14 x15 x16".split()
+    sizes = [{"q": states, "s": symbols, "x": 1}[name[0]] for name in names]
+    ends = accumulate(sizes)
+    at = {n: end - 1 if n[0] == "x" else slice(end - size, end) for n, size, end in zip(names, sizes, ends)}
+    return at | {"u": slice(at["x13"], at["x16"] + 1)}

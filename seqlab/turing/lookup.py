@@ -46,10 +46,7 @@ def attend(
     Returns that mean, which keys they are, and the scores of all keys, signs kept.
     """
     scores = tuple(score(asks, k) for k in keys)
-    sizes = [abs(number) for number in scores]
-    best = min(sizes)
-    winners = [n for n, size in enumerate(sizes) if size == best]
-    if len(winners) == 1:
-        return list(values[winners[0]]), winners, scores
-    mean = [sum(column, Fraction(0)) / len(winners) for column in zip(*(values[n] for n in winners))]
+    best = min(map(abs, scores))
+    winners = [n for n, number in enumerate(scores) if abs(number) == best]
+    mean = [sum(column) / Fraction(len(winners)) for column in zip(*(values[n] for n in winners))]
     return mean, winners, scores

@@ -1,14 +1,15 @@
-"""Turing machines in a small text or dict format, and the plain simulator that the decoder is compared with."""
+"""Turing machines in a small text format, and the plain simulator that the decoder is compared with."""
 
 from __future__ import annotations
 
-import itertools
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 MOVES = {"L": -1, "N": 0, "S": 0, "R": 1}
 HEADERS = ("name", "blank", "start", "halt", "symbols")
+RULE = "'state symbol -> state symbol move'"
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class Machine:
     halt:     states without rules; a pair without a rule stops the machine as well
     symbols:  Σ; what the rules mention and the blank unless given
 
-    Raises ValueError that names the field: a target state that has no rule and is not in `halt` (a misspelt name), a
-    rule for a halting state, a move that is none of L, N, R, a symbol outside `symbols`, a start that is unknown.
+    Raises ValueError that names the field: what is no string, a target state that has no rule and is not in `halt` (a
+    misspelt name), a rule for a halting state, a move that is none of L, N, R, a symbol outside `symbols`, a start that
+    is unknown.
     """
 
     rules: Mapping[tuple[str, str], tuple[str, str, str]]
@@ -43,40 +45,33 @@ class Machine:
     name: str = "machine"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.rules, Mapping):
-            raise ValueError(f"rules: got {self.rules!r}, wanted a dict {{(state, symbol): (state, symbol, move)}}")
-        object.__setattr__(self, "rules", dict(self.rules))
+        _want(isinstance(self.rules, Mapping), "rules", self.rules, "a dict {(state, symbol): (state, symbol, move)}")
+        for pair, rule in self.rules.items():
+            _want(_strings(pair, 2), "rules", pair, "2 strings as a key: (state, symbol)")
+            _want(_strings(rule, 3), f"rules[{pair!r}]", rule, "3 strings (next state, symbol to write, move)")
         for field in ("start", "blank"):
-            if not isinstance(value := getattr(self, field), str) or not value:
-                raise ValueError(f"{field}: got {value!r}, wanted a string that is not empty")
-        _check_rules(self.rules)
-        mentioned = [self.blank, *(s for (_, read), (_, write, _) in self.rules.items() for s in (read, write))]
+            value = getattr(self, field)
+            _want(isinstance(value, str) and value != "", field, value, "a string that is not empty")
+        written = {self.blank, *(s for (_, read), (_, write, _) in self.rules.items() for s in (read, write))}
+        own = {"rules": dict(self.rules), "halt": _words(self.halt), "symbols": _words(self.symbols or sorted(written))}
+        for field, value in own.items():
+            object.__setattr__(self, field, value)
         for field in ("halt", "symbols"):
-            object.__setattr__(self, field, _list(field, getattr(self, field)))
-        wanted = self.symbols or tuple(sorted(set(mentioned)))
-        object.__setattr__(self, "symbols", wanted)
-        if len(set(wanted)) < len(wanted):
-            raise ValueError(f"symbols: got {wanted}, wanted each symbol once")
-        if self.blank not in wanted:
-            raise ValueError(f"blank: got {self.blank!r}, wanted one of the symbols {wanted}")
-        ruled = {state for state, _ in self.rules}
-        known = ruled | set(self.halt)
-        if self.start not in known:
-            raise ValueError(f"start: got {self.start!r}, wanted a state that has rules or halts: {sorted(known)}")
-        if both := ruled & set(self.halt):
-            raise ValueError(f"halt: got {sorted(both)}, which have rules; wanted states without any")
+            _want(_strings(own[field], len(own[field])), field, own[field], "strings")
+        symbols, ruled = self.symbols, {state for state, _ in self.rules}
+        known = sorted(ruled.union(self.halt))
+        _want(len(set(symbols)) == len(symbols), "symbols", symbols, "each symbol once")
+        _want(self.blank in symbols, "blank", self.blank, f"one of the symbols {symbols}")
+        _want(self.start in known, "start", self.start, f"a state that has rules or halts: {known}")
+        both = sorted(ruled.intersection(self.halt))
+        _want(not both, "halt", both, "states without rules; these have some")
         for (state, read), (target, write, move) in self.rules.items():
             field = f"rules[{state!r}, {read!r}]"
-            if move not in MOVES:
-                raise ValueError(f"{field}, move: got {move!r}, wanted L, N or R (S, for stay, is N)")
-            if target not in known:
-                raise ValueError(
-                    f"{field}, next state: got {target!r}, wanted a state that has rules or halts: {sorted(known)};"
-                    " misspelt, or missing in halt?"
-                )
+            _want(move in MOVES, f"{field}, move", move, "L, N or R (S, for stay, is N)")
+            wanted = f"a state that has rules or halts: {known}; misspelt, or missing in halt?"
+            _want(target in known, f"{field}, next state", target, wanted)
             for symbol in (read, write):
-                if symbol not in wanted:
-                    raise ValueError(f"{field}, symbol: got {symbol!r}, wanted one of {wanted}")
+                _want(symbol in symbols, f"{field}, symbol", symbol, f"one of {symbols}")
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -93,17 +88,14 @@ class Machine:
 
     def read(self, word: str | Sequence[str]) -> tuple[str, ...]:
         """The input as symbols, a letter each if it is a string. Raises ValueError for a symbol that is not in Σ."""
-        if not isinstance(word, Sequence):
-            raise ValueError(f"input: got {word!r}, wanted a string or a list of symbols")
-        letters = tuple(word)
-        for at, symbol in enumerate(letters):
-            if symbol not in self.symbols:
-                raise ValueError(f"input[{at}]: got {symbol!r}, wanted one of the symbols {self.symbols}")
-        return letters
+        _want(isinstance(word, Sequence), "input", word, "a string or a list of symbols")
+        for at, symbol in enumerate(word):
+            _want(symbol in self.symbols, f"input[{at}]", symbol, f"one of the symbols {self.symbols}")
+        return tuple(word)
 
     def simulate(self, word: str | Sequence[str], steps: int) -> list[Step]:
         """The first `steps` steps, by a dict for a tape and a look at δ: the oracle of the decoder."""
-        _steps(steps)
+        check_steps(steps)
         tape = dict(enumerate(self.read(word)))
         state, head, run = self.start, 0, []
         for j in range(steps):
@@ -118,102 +110,54 @@ class Machine:
     def parse(cls, text: str) -> Machine:
         """Read `name:`, `blank:`, `start:`, `halt:`, `symbols:` lines and rules `state symbol -> state symbol move`.
 
-        A line that starts with `#` is a comment, as is what follows a whole rule, a start or halting states behind a `#`
-        (elsewhere `#` is a symbol like any other). Raises ValueError that names the line, what came and what was wanted.
+        A line that starts with `#` is a comment, as is what follows a whole rule, a start or halting states behind a
+        `#` (elsewhere `#` is a symbol like any other). Raises ValueError that names the line, what came and what was
+        wanted.
         """
-        if not isinstance(text, str):
-            raise ValueError(f"text: got {type(text).__name__}, wanted a string with a rule a line")
-        fields: dict[str, str] = {}
-        rules: dict[tuple[str, str], tuple[str, str, str]] = {}
+        _want(isinstance(text, str), "text", text, "a string with a rule a line")
+        fields, rules = {}, {}
         for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
-            if not line.strip() or line.lstrip().startswith("#"):
+            line, where = line.strip(), f"line {number}"
+            left, arrow, right = line.partition("->")
+            if not line or line.startswith("#"):
                 continue
-            if "->" not in line:
-                title, colon, value = (part.strip() for part in line.partition(":"))
-                if not colon or title not in HEADERS:
-                    raise ValueError(
-                        f"line {number}: got {line.strip()!r}, wanted 'state symbol -> state symbol move' or one of "
-                        + ", ".join(f"{h}:" for h in HEADERS)
-                    )
-                if title in fields or not value:
-                    raise ValueError(f"line {number}, {title}: got {value!r}, wanted one value, given once")
-                value = _before_comment(value) if title in ("start", "halt") else value
-                if title in ("start", "blank") and len(value.split()) != 1:
-                    raise ValueError(f"line {number}, {title}: got {value!r}, wanted one word")
-                fields[title] = value
+            if arrow:
+                pair, rule, behind = tuple(left.split()), tuple(right.split()[:3]), right.split()[3:]
+                whole = len(pair) == 2 and len(rule) == 3 and all(word.startswith("#") for word in behind[:1])
+                _want(whole, where, line, RULE)
+                _want(rule[0][0] != "#", f"{where}, state", rule[0], "another name: its own rules would be comments")
+                _want(pair not in rules, where, line, f"one rule for {pair}, which has one above")
+                rules[pair] = rule
                 continue
-            left, right = (part.split() for part in line.split("->", 1))
-            if right[3:] and right[3].startswith("#"):
-                right = right[:3]
-            if len(left) != 2 or len(right) != 3:
-                raise ValueError(f"line {number}: got {line.strip()!r}, wanted 'state symbol -> state symbol move'")
-            if right[0].startswith("#"):
-                raise ValueError(
-                    f"line {number}: got the state {right[0]!r}, but a line that starts with # is a comment; rename it"
-                )
-            if tuple(left) in rules:
-                raise ValueError(f"line {number}: got a second rule for {tuple(left)}, wanted one")
-            rules[left[0], left[1]] = (right[0], right[1], right[2])
-        return cls.from_dict({**fields, "rules": rules})
-
-    @classmethod
-    def from_dict(cls, description: Mapping[str, object]) -> Machine:
-        """{"start": …, "rules": {(state, symbol): (state, symbol, move)}}, and halt, blank, symbols, name if wanted.
-
-        A rule may be written "state symbol move", its key "state symbol"; halt and symbols may be words in a string.
-        """
-        if not isinstance(description, Mapping):
-            raise ValueError(f"machine: got {type(description).__name__}, wanted a dict with start and rules")
-        if unknown := set(description) - {*HEADERS, "rules"}:
-            raise ValueError(f"machine: got fields {sorted(unknown)}, wanted some of {[*HEADERS, 'rules']}")
-        for field in ("start", "rules"):
-            if field not in description:
-                raise ValueError(f"{field}: missing; a machine needs a start and rules")
-        rules = description["rules"]
-        if not isinstance(rules, Mapping):
-            raise ValueError(
-                f"rules: got {type(rules).__name__}, wanted a dict {{(state, symbol): (state, symbol, move)}}"
-            )
-        options = {key: description[key] for key in ("name", "blank", "start") if key in description}
-        for key, value in options.items():
-            if not isinstance(value, str):
-                raise ValueError(f"{key}: got {value!r}, wanted a string")
-        lists = {key: _list(key, description[key]) for key in ("halt", "symbols") if key in description}
-        spelt = {_words(pair): _words(rule) for pair, rule in rules.items()}
-        if len(spelt) < len(rules):
-            raise ValueError("rules: got two rules for one pair, written in two ways; wanted one")
-        _check_rules(spelt)
-        return cls(spelt, **options, **lists)
+            title, colon, value = (part.strip() for part in line.partition(":"))
+            _want(bool(colon) and title in HEADERS, where, line, f"{RULE} or one of {', '.join(HEADERS)}, with a colon")
+            _want(value != "" and title not in fields, f"{where}, {title}", value, "one value, given once")
+            if title in ("start", "halt"):
+                value = " ".join(takewhile(lambda word: not word.startswith("#"), value.split()))
+            one = title not in ("start", "blank") or len(value.split()) == 1
+            _want(one, f"{where}, {title}", value, "one word")
+            fields[title] = _words(value) if title in ("halt", "symbols") else value
+        _want("start" in fields, "start", None, "a line 'start: state'")
+        return cls(rules, **fields)
 
 
-def _before_comment(value: str) -> str:
-    return " ".join(itertools.takewhile(lambda word: not word.startswith("#"), value.split()))
+def check_steps(steps: object) -> None:
+    """Raises ValueError for what is no number of machine steps."""
+    whole = isinstance(steps, numbers.Integral) and not isinstance(steps, bool) and steps >= 1
+    _want(whole, "steps", steps, "a whole number, at least 1")
+
+
+def _want(fine: bool, field: str, got: object, wanted: str) -> None:
+    if not fine:
+        raise ValueError(f"{field}: got {got!r}, wanted {wanted}")
+
+
+def _strings(value: object, length: int) -> bool:
+    return isinstance(value, tuple) and len(value) == length and all(isinstance(part, str) for part in value)
 
 
 def _words(value: object) -> tuple:
     """A string's words, or a list's items; anything else alone in a tuple, for the checks to name."""
     if isinstance(value, str):
         return tuple(value.split())
-    return tuple(value) if isinstance(value, (list, tuple, set, frozenset)) else (value,)
-
-
-def _list(field: str, value: object) -> tuple[str, ...]:
-    if not all(isinstance(word, str) for word in _words(value)):
-        raise ValueError(f"{field}: got {value!r}, wanted strings")
-    return _words(value)
-
-
-def _check_rules(rules: Mapping) -> None:
-    for pair, rule in rules.items():
-        _check_strings("rules", pair, 2, "as a key: (state, symbol)")
-        _check_strings(f"rules[{pair!r}]", rule, 3, "(next state, symbol to write, move)")
-
-
-def _check_strings(field: str, value: object, length: int, wanted: str) -> None:
-    if not isinstance(value, tuple) or len(value) != length or not all(isinstance(part, str) for part in value):
-        raise ValueError(f"{field}: got {value!r}, wanted {length} strings {wanted}")
-
-
-def _steps(steps: int) -> None:
-    if not isinstance(steps, numbers.Integral) or isinstance(steps, bool) or steps < 1:
-        raise ValueError(f"steps: got {steps!r}, wanted a whole number, at least 1")
+    return tuple(value) if isinstance(value, Collection) else (value,)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import inf
 
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 from seqlab.turing.decoder import Row, Run, decode
 from seqlab.turing.machine import Machine, Step
 
@@ -27,16 +28,7 @@ def last_visit(steps: Sequence[Step], j: int) -> int | None:
     return next((m for m in range(j - 1, -1, -1) if steps[m].head == steps[j].head), None)
 
 
-def check(
-    machine: Machine,
-    word: str | Sequence[str],
-    steps: int = 60,
-    *,
-    printed_sign: bool = False,
-    no_random: bool = False,
-    no_local: bool = False,
-    arithmetic: str = "exact",
-) -> Verdict:
+def check(machine: Machine, word: str | Sequence[str], steps: int = 60, **switches: bool | str) -> Verdict:
     """State, head, symbol, write and move are the simulator's at every step, and every look-up ends at ℓ(j).
 
     The margin is the smallest difference of the two absolute scores that a row compares (different candidates only;
@@ -44,13 +36,15 @@ def check(
     large by, or 0 if that was not the cause.
     The witness names the first wrong step and the first row of its block that has seen the right candidate and does
     not keep it; its objects are (step, row, wanted, got): two numbers and two `Step`s.
-    The options break the look-up and are those of `decode`, as is what is raised.
+    The switches break the look-up and are those of `decode`, as is what is raised.
     """
-    switches = dict(printed_sign=printed_sign, no_random=no_random, no_local=no_local, arithmetic=arithmetic)
     run = decode(machine, word, steps, **switches)
     wanted, got = machine.simulate(word, steps), run.steps
     statement = TURING.under(
-        minus=not printed_sign, random=not no_random, local=not no_local, exact=arithmetic == "exact"
+        minus=not run.printed_sign,
+        random=not run.no_random,
+        local=not run.no_local,
+        exact=run.arithmetic == "exact",
     )
     wrong, total = look_ups(run)
     differ = next((f"from step {j} on" for j in range(steps) if wanted[j] != got[j]), "nowhere")
@@ -58,23 +52,34 @@ def check(
         f"{machine.name}: {steps} steps, {len(run.rows):,} rows",
         f"{wrong} of {total} look-ups wrong; the two runs differ {differ}",
     ]
-    options = dict(statement=statement, checked=steps, unit="of look-up score", notes=notes)
+    margin, witness = min(map(_gap, run.rows)), None
     # Up to the first wrong look-up the decoder's heads are the simulator's, so ℓ(j) is the same in both.
-    for j in range(steps):
-        visit = last_visit(wanted, j)
+    for j, visit in enumerate(last_visit(wanted, j) for j in range(steps)):
         lost = None if visit is None else _lost(run.block(j), visit)
-        if wanted[j] == got[j] and lost is None:
-            continue
-        row = lost or run.block(j)[-1]
-        luck = " all the same" if wanted[j] == got[j] else ""
-        text = f"{machine.name} on {''.join(run.word)!r}, step {j}: wanted {_say(wanted[j])}, got {_say(got[j])}{luck}"
-        if lost:
-            kept = "a mixture" if lost.kept is None else f"step {lost.kept} (cell {wanted[lost.kept].head})"
-            text += f"; row {row.index} keeps the write of {kept}, not of step {visit}, the last visit to that cell"
-        shortfall = _shortfall(run, row, wanted, j, visit) if lost else Fraction(0)
-        return Verdict(False, float(min(-shortfall, 0)), Witness(text, (j, row.index, wanted[j], got[j])), **options)
-    gaps = [gap for row in run.rows if (gap := _gap(row))]
-    return Verdict(True, float(min(gaps)) if gaps else float("inf"), **options)
+        if lost or wanted[j] != got[j]:
+            margin, witness = _failure(run, wanted, j, visit, lost)
+            break
+    return judge(
+        margin, statement, holds=witness is None, witness=witness, checked=steps, unit="of look-up score", notes=notes
+    )
+
+
+def _failure(
+    run: Run, wanted: Sequence[Step], j: int, visit: int | None, lost: Row | None
+) -> tuple[Fraction | int, Witness]:
+    """The margin, at most 0, and the witness of step j, whose look-up of `visit` the row `lost` loses, if any does."""
+    got, row, margin = run.steps[j], lost or run.block(j)[-1], 0
+    say = lambda step: f"state {step.state}, cell {step.head}, symbol {step.symbol}"
+    luck = " all the same" if wanted[j] == got else ""
+    text = f"{run.machine.name} on {''.join(run.word)!r}, step {j}: wanted {say(wanted[j])}, got {say(got)}{luck}"
+    if lost:
+        kept = "a mixture" if lost.kept is None else f"step {lost.kept} (cell {wanted[lost.kept].head})"
+        text += f"; row {row.index} keeps the write of {kept}, not of step {visit}, the last visit to that cell"
+        # How much larger the last visit's absolute score is than the one that won, by the formula.
+        between = wanted[j].head + (1 if run.printed_sign else -1) * wanted[visit].head
+        both = Fraction(1, (j + 1) * (visit + 1))
+        margin = min(min(map(abs, lost.scores)) - abs(both * (between + both / 3)), 0)
+    return margin, Witness(text, (j, row.index, wanted[j], got))
 
 
 def look_ups(run: Run) -> tuple[int, int]:
@@ -91,21 +96,7 @@ def _lost(rows: Sequence[Row], visit: int) -> Row | None:
     return next((row for row in rows[seen_at:-1] if row.kept != visit), None)
 
 
-def _gap(row: Row) -> Fraction | None:
-    """Difference of the absolute scores of the two edges; None where they are one edge or show one candidate."""
-    if len(row.scores) < 2 or row.scores[0] == row.scores[1]:
-        return None
-    return abs(abs(row.scores[0]) - abs(row.scores[1]))
-
-
-def _shortfall(run: Run, row: Row, wanted: Sequence[Step], j: int, visit: int) -> Fraction:
-    """How much larger the last visit's absolute score is than the one that won, by the formula."""
-    sign = 1 if run.printed_sign else -1
-    here, there = wanted[j].head, wanted[visit].head
-    e, e_m = Fraction(1, j + 1), Fraction(1, visit + 1)
-    right = abs(e * e_m * (here + sign * there + e * e_m / 3))
-    return right - min(abs(s) for s in row.scores)
-
-
-def _say(step: Step) -> str:
-    return f"state {step.state}, cell {step.head}, symbol {step.symbol}"
+def _gap(row: Row) -> Fraction | float:
+    """Difference of the absolute scores of the two edges; infinite where they are one edge or show one candidate."""
+    one, *other = map(abs, row.scores)
+    return abs(one - other[0]) if other and row.scores[0] != row.scores[1] else inf

@@ -5,34 +5,34 @@ of that name up. In reading order:
 
 | module      | what it builds                                                                 |
 | ----------- | ------------------------------------------------------------------------------ |
-| activations | φ: three linear pieces, one of them constant; the same from four ReLUs         |
-| blocks      | the residual layers with explicit weights, stacks of them, and their counter   |
+| activations | φ: linear pieces, one of them constant; the same from four ReLUs               |
 | quantiser   | d + d/δ layers of width one that round down and mark what is out of range      |
-| shift       | ids of columns, and the selective shift by two heads of size one               |
+| shift       | the selective shift by two heads of size one                                   |
 | mapping     | the sweep and the global shift: the contextual mapping (Lemma 6)               |
 | lemmas      | what the proof says on the way, each as a verdict                              |
 | values      | the table by feed-forward layers, and the whole network g ≈ f                  |
 | limits      | softmax for hardmax, ReLU for φ, δ → 0: error curves, thresholds, volumes      |
 | budget      | what (n, d, ε, Lipschitz constant) cost, and where machines stop               |
 
+Each is a `seqlab.written.Program`, or makes one: print it, run it exactly, or take it as PyTorch layers.
+
 | paper symbol                        | name here                                                  |
 | ----------------------------------- | ---------------------------------------------------------- |
 | δ, 1/δ                              | the unit of all exact integers; `levels`                   |
 | d, n                                | `dim`, `length`                                            |
 | X (d × n, a column per token)       | x, "batch token dim": a row per token                      |
-| u = (1, δ^-1, …, δ^-(d-1)), l = uᵀX | `code(levels, dim)`, `column_ids(...)`                     |
-| b_Q, b_Q', ψ, Ψ                     | thresholds low and high; `Heads`, `selective_shift`        |
+| u = (1, δ^-1, …, δ^-(d-1)), l = uᵀX | `ContextualMapping.u`, `.ids`                              |
+| b_Q, b_Q', ψ, Ψ                     | thresholds low and high; `shift_heads`, `selective_shift`  |
 | δ^-d before Ψ                       | `gain`                                                     |
 | δ^-(n+1)d-1 before the last ψ       | `spread`                                                   |
 | l̃, q(L)                             | `ContextualMapping.swept`, `.names`                        |
-| E                                   | `positions=True`: row k is moved by k                      |
+| E                                   | `positions=True`: the coordinate p of token k is k         |
 | -J                                  | `marker`                                                   |
 | t_l, t_r, A_L                       | smallest and largest good name; `Approximation.values`     |
-| λ, ε                                | `beta` of `softmax(beta)`; `epsilon` of `.with_relu(…)`    |
+| λ, ε                                | `beta` of `softmax(beta)`; `epsilon` of `with_relu`        |
 """
 
-from seqlab.stack.activations import Piecewise, marker_activation, negative_part, rounding_activation, window_activation
-from seqlab.stack.blocks import Frame, Heads, PiecewiseFeedForward, Residual, Stack
+from seqlab.universal.activations import hinges, marker_activation, rounding_activation, window_activation, with_relu
 from seqlab.universal.budget import Budget, budget, finest
 from seqlab.universal.lemmas import block_names, blocks, bounds, closed_form, layer_count, range_of_names
 from seqlab.universal.limits import (
@@ -47,41 +47,33 @@ from seqlab.universal.limits import (
 )
 from seqlab.universal.mapping import ContextualMapping, contextual_mapping
 from seqlab.universal.quantiser import Quantiser, quantiser
-from seqlab.universal.shift import check_ids, check_shift, code, column_ids, exact_heads, selective_shift, shift_heads
+from seqlab.universal.shift import Unshared, check_shift, code, selective_shift, shift_heads
 from seqlab.universal.values import Approximation, approximate, distance, in_strips, piecewise
 
 __all__ = [
     "Approximation",
     "Budget",
     "ContextualMapping",
-    "Frame",
-    "Heads",
-    "Piecewise",
-    "PiecewiseFeedForward",
     "Quantiser",
-    "Residual",
-    "Stack",
+    "Unshared",
     "approximate",
     "block_names",
     "blocks",
     "bounds",
     "budget",
-    "check_ids",
     "check_shift",
     "closed_form",
     "code",
-    "column_ids",
     "contextual_mapping",
     "distance",
     "duplicate_volume",
     "error_curve",
-    "exact_heads",
     "finest",
+    "hinges",
     "in_strips",
     "layer_count",
     "loglog_slope",
     "marker_activation",
-    "negative_part",
     "piecewise",
     "quantiser",
     "range_of_names",
@@ -94,4 +86,5 @@ __all__ = [
     "strip_volume",
     "tokenwise_floor",
     "window_activation",
+    "with_relu",
 ]

@@ -46,7 +46,7 @@ class Budget:
 
     @property
     def values(self) -> int:
-        """1 + d feed-forward layers that reject, and one per name: n δ^-nd, or n · (δ^-d choose n) without positions."""
+        """1 + d layers that reject, and one per name: n δ^-nd, or n · (δ^-d choose n) without positions."""
         columns = self.levels**self.dim
         sequences = columns**self.length if self.positions else math.comb(columns, self.length)
         return 1 + self.dim + self.length * sequences
@@ -58,10 +58,9 @@ class Budget:
 
     @property
     def parameters(self) -> int:
-        """All weights and biases with φ and hardmax: 3d + 1 a feed-forward, 4d + 1 a head; n d for the positions."""
-        feed_forward, head = 3 * self.dim + 1, 4 * self.dim + 1
-        code = self.length * self.dim if self.positions else 0
-        return (self.quantise + self.values) * feed_forward + (2 * self.attention - 1) * head + code
+        """Weights and biases, φ and hardmax: 3w + 1 a unit, 4w + 1 a head; w = d, with positions d + 1, and n more."""
+        width, code = self.dim + self.positions, self.length * self.positions
+        return (self.quantise + self.values) * (3 * width + 1) + (2 * self.attention - 1) * (4 * width + 1) + code
 
     @property
     def largest_name(self) -> int:

@@ -12,17 +12,17 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqlab.attention import Normalizer
+from seqlab.attention import Hardmax, Normalizer
 from seqlab.layers import count
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 from seqlab.universal.mapping import LARGEST, ContextualMapping, Sequences, speak
-from seqlab.universal.shift import code, column_ids
 
 CLOSED_FORM = Statement(
     "closed form of the sweep",
@@ -66,28 +66,19 @@ def closed_form(mapping: ContextualMapping) -> Verdict:
 
     The margin is 1/2 unit less the largest difference. Witness: (sequence, swept, closed form), sorted.
     """
-    sequences = mapping.sequences()
+    sequences, n, gain = mapping.sequences(), mapping.length, mapping.gain
     ids = np.sort(mapping.ids(sequences), axis=1).astype(object)
-    met, before = 0, mapping.ids(sequences)
-    for _, after in mapping.sweep(before):
-        met, before = met + (after != before), after
-    swept = np.sort(before, axis=1).astype(object)
-    n, gain = mapping.length, mapping.gain
-    expected = []
-    for j in range(n):
-        steps = sum((gain**k * (ids[:, j - k] - ids[:, j - k + 1]) for k in range(1, j + 1)), start=ids[:, j])
-        expected.append(steps + gain ** (j + 1) * (ids[:, n - 1] - ids[:, 0]))
-    want = np.stack(expected, axis=1)
+    swept = np.sort(mapping.swept(sequences), axis=1).astype(object)
+    steps = lambda j: sum(gain**k * (ids[:, j - k] - ids[:, j - k + 1]) for k in range(1, j + 1))
+    want = np.stack([ids[:, j] + steps(j) + gain ** (j + 1) * (ids[:, n - 1] - ids[:, 0]) for j in range(n)], axis=1)
     worst = abs(swept - want).max(axis=1)
-    options = dict(
-        statement=CLOSED_FORM.under(once=bool((met <= 1).all())), checked=len(sequences), unit="units of delta"
-    )
-    if not worst.any():
-        return Verdict(True, 0.5, **options)
     at = int(worst.argmax())
     objects = (speak(sequences)[at], tuple(swept[at]), tuple(want[at]))
-    text = "{}: the sweep gives {}, the closed form {}".format(*objects)
-    return Verdict(False, float(-worst[at]), Witness(text, objects), **options)
+    witness = Witness("{}: the sweep gives {}, the closed form {}".format(*objects), objects) if worst[at] else None
+    states = np.stack(mapping.program().trace(sequences[at : at + 1]).states[: -1 if mapping.spread else None])
+    once = bool(((np.diff(states, axis=0) != 0).any(axis=-1).sum(axis=0) <= 1).all())
+    margin = float(-worst[at]) if witness else 0.5
+    return Verdict(not witness, margin, witness, CLOSED_FORM.under(once=once), len(sequences), "units of delta")
 
 
 def bounds(mapping: ContextualMapping) -> Verdict:
@@ -96,30 +87,18 @@ def bounds(mapping: ContextualMapping) -> Verdict:
     The margin is the smallest slack of the three inequalities, plus 1 as equality is allowed in the first two. The
     witness carries (sequence, l̃_n, lower, upper), in units of δ.
     """
-    lower, upper = lemma_10(mapping)
-    sequences = mapping.sequences()
+    columns, n, sequences = mapping.columns, mapping.length, mapping.sequences()
+    lower, upper = columns ** (n - 1) * (columns - 1), columns**n * (columns - 1) - (columns - 1) ** 2
     largest = mapping.swept(sequences).max(axis=1)
-    strict = mapping.levels * mapping.columns ** (mapping.length + 1)
+    strict = mapping.levels * columns ** (n + 1)
     low, high = int(largest.min()), int(largest.max())
     slack = min(low - lower + 1, upper - high + 1, strict - high)
-    options = dict(
-        statement=BOUNDS.under(gain=mapping.gain == mapping.columns, no_positions=not mapping.positions),
-        checked=len(sequences),
-        unit="units of delta",
-        notes=[f"{lower:,} ≤ observed {low:,} … {high:,} ≤ {upper:,} < {strict:,}"],
-    )
-    if slack > 0:
-        return Verdict(True, float(slack), **options)
     at = int(largest.argmin() if low < lower else largest.argmax())
     objects = (speak(sequences)[at], int(largest[at]), lower, upper)
-    text = "{} reaches {:,}, wanted {:,} to {:,}".format(*objects)
-    return Verdict(False, float(slack), Witness(text, objects), **options)
-
-
-def lemma_10(mapping: ContextualMapping) -> tuple[int, int]:
-    """The lower and the upper bound on l̃_n, in units of δ."""
-    columns, n = mapping.columns, mapping.length
-    return columns ** (n - 1) * (columns - 1), columns**n * (columns - 1) - (columns - 1) ** 2
+    witness = None if slack > 0 else Witness("{} reaches {:,}, wanted {:,} to {:,}".format(*objects), objects)
+    statement = BOUNDS.under(gain=mapping.gain == columns, no_positions=not mapping.positions)
+    notes = [f"{lower:,} ≤ observed {low:,} … {high:,} ≤ {upper:,} < {strict:,}"]
+    return Verdict(slack > 0, float(slack), witness, statement, len(sequences), "units of delta", notes)
 
 
 def range_of_names(mapping: ContextualMapping, *, marker: int | None = None) -> Verdict:
@@ -129,38 +108,27 @@ def range_of_names(mapping: ContextualMapping, *, marker: int | None = None) -> 
     distance of a bad name from the range of good ones. The witness carries (sequence, token, name, smallest, largest).
     """
     marker = mapping.marker if marker is None else marker
-    good = mapping.names(mapping.sequences())
-    smallest, largest = good.min(), good.max()
-    bad = _bad_sequences(mapping, marker)
-    if not len(bad):
-        raise ValueError("mapping: got no bad sequence at all, wanted a grid with markers")
-    names = mapping.names(bad)
+    good, bad = mapping.names(mapping.sequences()), _bad_sequences(mapping, marker)
+    smallest, largest, names = good.min(), good.max(), mapping.names(bad)
     distance = np.where(names < smallest, smallest - names, names - largest)
-    nearest = distance.min()
-    options = dict(
-        statement=RANGE.under(marker=marker == mapping.marker),
-        checked=len(bad),
-        unit="units of delta",
-        notes=[f"good names lie in {smallest:,} … {largest:,}"],
-    )
-    if nearest > 0:
-        return Verdict(True, float(nearest), **options)
-    i, k = (int(at) for at in np.argwhere(distance == nearest)[0])
+    nearest = int(distance.min())
+    i, k = np.argwhere(distance == nearest)[0].tolist()
     objects = (speak(bad[i : i + 1])[0], k, names[i, k], smallest, largest)
     text = "token {1} of {0} is named {2:,}, good names lie in {3:,} … {4:,}".format(*objects)
-    return Verdict(False, float(nearest), Witness(text, objects), **options)
+    witness = None if nearest > 0 else Witness(text, objects)
+    notes, statement = [f"good names lie in {smallest:,} … {largest:,}"], RANGE.under(marker=marker == mapping.marker)
+    return Verdict(nearest > 0, float(nearest), witness, statement, len(bad), "units of delta", notes)
 
 
 def layer_count(mapping: ContextualMapping) -> Verdict:
-    """Layers, heads and head size counted on the built network, against the formula.
+    """Layers, heads and head size counted on the program and its module, against the formula.
 
     The margin is 1/2 layer less the difference. The witness carries (counted, formula).
     """
-    counts = count(mapping.stack(), mapping.length)
-    off = abs(counts.layers - mapping.formula) + max(counts.heads - 2, 0) + max(counts.head_dim - 1, 0)
-    objects = (counts, mapping.formula)
-    witness = Witness(f"counted {counts}, the formula says {mapping.formula} layers", objects) if off else None
-    return Verdict(not off, 0.5 - off, witness, COUNT, 1, "layers", [str(counts)])
+    size, real = mapping.program().count(mapping.length), count(mapping.program().module(), mapping.length)
+    off = abs(size.layers - mapping.formula) + max(real.heads - 2, 0) + max(real.head_dim - 1, 0)
+    witness = Witness(f"counted {size}, the formula says {mapping.formula} layers", (size, mapping.formula))
+    return Verdict(not off, 0.5 - off, witness if off else None, COUNT, 1, "layers", [str(size)])
 
 
 def blocks(
@@ -170,26 +138,23 @@ def blocks(
     dtype: torch.dtype = torch.float64,
     sequences: Sequences | None = None,
 ) -> Verdict:
-    """Names of the real attention stack against the exact ones: within half a unit of δ for all sequences.
+    """Names of the real attention heads against the exact ones: within half a unit of δ for all sequences.
 
     normalizer: hardmax unless given, such as softmax(λ).
 
     The margin is 1/2 less the largest difference, in units of δ. The witness carries (sequence, token, got, exact).
     """
     sequences = mapping.sequences() if sequences is None else sequences
-    got = block_names(mapping, sequences, normalizer, dtype=dtype)
-    exact = mapping.names(sequences)
+    got, exact = block_names(mapping, sequences, normalizer, dtype=dtype), mapping.names(sequences)
     error = (got - torch.tensor(exact.astype(np.float64))).abs().nan_to_num(torch.inf)
     worst = error.max().item()
-    hard = normalizer is None or normalizer.name.startswith("hardmax")
-    statement = BLOCKS.under(hard=hard, precise=dtype == torch.float64)
-    options = dict(statement=statement, checked=len(sequences), unit="units of delta")
-    if worst < 0.5:
-        return Verdict(True, 0.5 - worst, **options)
     i, k = (error == worst).nonzero()[0].tolist()
-    objects = (speak(sequences[i : i + 1])[0], k, got[i, k].item(), int(exact[i, k]))
+    objects = (speak(sequences[i : i + 1])[0], k, got[i, k].item(), exact[i, k])
     text = "token {1} of {0} is named {2:,.1f}, exactly {3:,}".format(*objects)
-    return Verdict(False, 0.5 - worst, Witness(text, objects), **options)
+    hard = normalizer is None or isinstance(normalizer, Hardmax)
+    statement, witness = BLOCKS.under(hard=hard, precise=dtype == torch.float64), Witness(text, objects)
+    checked = len(sequences)
+    return Verdict(worst < 0.5, 0.5 - worst, None if worst < 0.5 else witness, statement, checked, "units of delta")
 
 
 def block_names(
@@ -199,14 +164,12 @@ def block_names(
     *,
     dtype: torch.dtype = torch.float64,
 ) -> Float[Tensor, "sequence token"]:
-    """The names that the real attention stack computes, in units of δ, as float64.
+    """The names that real attention heads compute from tokens in [0, 1), in units of δ, as float64.
 
     sequences: integers in units of δ. The ids are read off with uᵀ in `dtype`, then scaled in float64.
     """
-    x = torch.tensor(sequences.astype(np.float64)) / mapping.levels
-    u = torch.tensor(code(mapping.levels, mapping.dim), dtype=dtype)
-    out = mapping.stack(normalizer, dtype)(x.to(dtype))
-    return (out @ u).double() * mapping.levels
+    module = mapping.program(Fraction(1, mapping.levels)).module(normalizer, dtype).requires_grad_(False)
+    return module(torch.tensor(sequences.astype(np.float64)) / mapping.levels)[..., 0].double() * mapping.levels
 
 
 def _bad_sequences(mapping: ContextualMapping, marker: int) -> Sequences:
@@ -219,9 +182,5 @@ def _bad_sequences(mapping: ContextualMapping, marker: int) -> Sequences:
         every = itertools.product(columns, repeat=mapping.length)
     else:
         every = itertools.combinations_with_replacement(columns, mapping.length)
-    sequences = np.array(list(every), dtype=object)
-    outside = (sequences < 0).any(axis=(1, 2))
-    if mapping.positions:
-        return sequences[outside]
-    ids = np.sort(column_ids(sequences, mapping.levels), axis=1)
-    return sequences[outside | (ids[:, 1:] == ids[:, :-1]).any(axis=1)]
+    bad = [row for row in every if min(map(min, row)) < 0 or not mapping.positions and len(set(row)) < len(row)]
+    return np.array(bad, dtype=object)

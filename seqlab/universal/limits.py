@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from statistics import linear_regression
 
 import torch
 
 from seqlab.attention import softmax
-from seqlab.stack.activations import Piecewise
+from seqlab.exact import Piecewise
+from seqlab.universal.activations import hinges
 from seqlab.universal.lemmas import block_names
 from seqlab.universal.mapping import ContextualMapping
 from seqlab.universal.values import Function, distance, piecewise
@@ -68,14 +70,10 @@ def relu_errors(phi: Piecewise, epsilons: Iterable[float]) -> list[tuple[float, 
     """
     errors = []
     for epsilon in epsilons:
-        replacement = phi.relu(epsilon)
-        sup, area = 0.0, 0.0
-        for edge in phi.breaks:
-            t = edge - epsilon * (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
-            last = torch.tensor([edge - 1e-9 * epsilon], dtype=torch.float64)
-            area += epsilon * (phi(t) - replacement(t)).abs().mean().item()
-            sup = max(sup, (phi(last) - replacement(last)).abs().item())
-        errors.append((sup, area))
+        parts, back = hinges(phi, epsilon), (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
+        t = torch.stack([float(edge) - epsilon * torch.cat([torch.tensor([1e-9]), back]) for edge in phi.breaks])
+        off = (phi(t) - sum(float(w) * torch.relu(sign * (t - float(c))) for sign, c, w in parts)).abs()
+        errors.append((off[:, 0].max().item(), epsilon * off[:, 1:].mean(dim=1).sum().item()))
     return errors
 
 
@@ -129,6 +127,5 @@ def loglog_slope(levels: Sequence[int], errors: Sequence[float]) -> float:
     """The slope of log error against log δ, by least squares."""
     if len(levels) != len(errors) or len(levels) < 2:
         raise ValueError(f"errors: got {len(errors)} for {len(levels)} levels, wanted one each and at least two")
-    x, y = [-math.log(n) for n in levels], [math.log(e) for e in errors]
-    x_mean, y_mean = sum(x) / len(x), sum(y) / len(y)
-    return sum((a - x_mean) * (b - y_mean) for a, b in zip(x, y)) / sum((a - x_mean) ** 2 for a in x)
+    log = lambda values: [math.log(value) for value in values]
+    return -linear_regression(log(levels), log(errors)).slope

@@ -2,35 +2,36 @@
 
 | paper symbol (Yun et al. 2019, Lemma 6 and its proof)              | name                                     |
 | ------------------------------------------------------------------ | ---------------------------------------- |
+| δ                                                                  | delta; 1 in the exact whole numbers      |
+| E, row k of which is k                                             | the coordinate p                         |
+| u = (1, δ^-1, …, δ^-(d-1)), l = uᵀX                                | u, a form; `ids`                         |
 | Z + δ^-d Ψ(Z; l - δ/2, l + δ/2), l = 0, δ, …                       | one level of the sweep, gain = δ^-d      |
 | l̃                                                                  | swept(sequences)                         |
 | Z + δ^-(n+1)d-1 ψ(Z; 0)                                            | the global shift, spread = δ^-(n+1)d-1   |
 | q(L) = uᵀ g_c(L)                                                   | names(sequences)                         |
 | δ^-d + 1, with positions n δ^-d + 1                                | formula                                  |
 
-Everything here is an integer in units of δ: int64 while it fits, Python's integers beyond. `stack` builds the same out
-of real attention heads in floating point.
+Names are whole numbers in units of δ, exact at any size: `program()`. The same as real attention heads, on tokens in
+[0, 1), is `program(Fraction(1, levels)).module()`.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Shaped
 
 from seqlab import contextual
-from seqlab.attention import Normalizer, average, hardmax
-from seqlab.layers import count
-from seqlab.stack.blocks import Heads, Positions, Residual, Stack
+from seqlab.attention import average, hardmax
+from seqlab.exact import Number
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 from seqlab.universal.quantiser import sizes
-from seqlab.universal.shift import code, column_ids
+from seqlab.written import Form, Head, Layer, Program, Sweep, coordinates
 
 Mixing = Literal["two heads", "one head", "average", "none"]
 Sequences = Shaped[np.ndarray, "sequence token dim"]
@@ -67,10 +68,49 @@ class ContextualMapping:
     skip: tuple[int, ...] = ()
     mixing: Mixing = "two heads"
 
+    def program(self, delta: Number = 1) -> Program:
+        """Lemma 6 as a text, for tokens that are multiples of delta."""
+        normalizer = average() if self.mixing == "average" else hardmax()
+        layers = [] if self.mixing == "none" else self.layers(delta)
+        return Program(self.x, self.u, layers, normalizer=normalizer, positions=self.places(delta))
+
+    def layers(self, delta: Number) -> list[Sweep | Layer]:
+        """Only the token with id v moves, by gain (max - min), v in turn; then spread times the largest id, to all."""
+        x, u, half = self.x, self.u, Fraction(delta) / 2
+
+        def jump(v: int) -> Layer:
+            up = Head(u - v * delta + half, u, value=u, write=self.gain * x[0])
+            down = Head(u - v * delta - half, u, value=u, write=-self.gain * x[0])
+            return Layer([up] if self.mixing == "one head" else [up, down], label=f"id {v} jumps")
+
+        sweep = Sweep(u / delta, self.targets(), jump)
+        largest = lambda: Layer([Head(u, u, value=u, write=self.spread * x[0])], label="the largest id, to all")
+        return [sweep, largest()] if self.spread else [sweep]
+
+    @property
+    def x(self) -> list[Form]:
+        """The d coordinates of a token."""
+        return [*coordinates([f"x{i}" for i in range(self.dim)])]
+
+    @property
+    def u(self) -> Form:
+        """The id of a token: the number whose base-N digits are its coordinates, each moved by the position."""
+        place = coordinates("p") if self.positions else 0
+        return sum(self.levels**i * (each + place) for i, each in enumerate(self.x))
+
+    def places(self, delta: Number) -> object:
+        """E: token k has p = k, which is k N in units of δ."""
+        return {coordinates("p"): [self.levels * delta * k for k in range(self.length)]} if self.positions else None
+
     @property
     def columns(self) -> int:
         """δ^-d, the number of different tokens."""
         return self.levels**self.dim
+
+    @property
+    def box(self) -> int:
+        """What one position adds to an id, in units of δ."""
+        return self.levels * sum(self.levels**i for i in range(self.dim))
 
     @property
     def formula(self) -> int:
@@ -80,14 +120,13 @@ class ContextualMapping:
     @property
     def marker(self) -> int:
         """J in units of δ: δ^-nd, and n + 3n δ^-nd with positions."""
-        whole = self.levels ** (self.length * self.dim)
+        whole = self.columns**self.length
         return self.levels * (self.length + 3 * self.length * whole if self.positions else whole)
 
     def targets(self) -> list[int]:
         """The levels l that the sweep visits, in its order, in units of δ."""
-        moved = self.levels * sum(code(self.levels, self.dim))  # what one position adds to an id
         boxes = self.length if self.positions else 1
-        levels = [j * moved + k for j in range(boxes) for k in range(self.columns)]
+        levels = [j * self.box + k for j in range(boxes) for k in range(self.columns)]
         levels = [level for k, level in enumerate(levels) if k not in self.skip]
         return levels[::-1] if self.descending else levels
 
@@ -97,91 +136,30 @@ class ContextualMapping:
         repeated=True lists those with equal columns too. Raises ValueError where there are more than 20,000.
         """
         everything = self.positions or repeated
-        size = self.columns**self.length if everything else _falling(self.columns, self.length)
-        if size > LARGEST:
+        size = self.columns**self.length if everything else math.perm(self.columns, self.length)
+        if not 0 < size <= LARGEST:
             raise ValueError(
-                f"levels, dim, length: {size:,} sequences for ({self.levels}, {self.dim}, {self.length}), wanted at "
-                f"most {LARGEST:,}; choose smaller ones, or give your own to names()"
-            )
-        if size == 0:
-            raise ValueError(
-                f"length: {self.length} different tokens wanted, the grid has {self.columns}; raise levels or dim"
+                f"levels, dim, length: {size:,} sequences for ({self.levels}, {self.dim}, {self.length}), wanted 1 to "
+                f"{LARGEST:,}, of different tokens without positions (the grid has {self.columns}); choose other sizes"
             )
         columns = list(itertools.product(range(self.levels), repeat=self.dim))
-        chosen = itertools.product(columns, repeat=self.length) if everything else None
-        return np.array(list(chosen or itertools.permutations(columns, self.length)), dtype=np.int64)
-
-    def ids(self, sequences: Sequences) -> Names:
-        """l_j = uᵀ x_j after the positions are added, in units of δ."""
-        if sequences.shape[1:] != (self.length, self.dim):
-            got = tuple(sequences.shape[1:])
-            raise ValueError(f"sequences: got (token, dim) = {got}, wanted {(self.length, self.dim)}")
-        if self.positions:
-            sequences = sequences + self.levels * np.arange(self.length)[:, None]
-        return column_ids(sequences, self.levels)
-
-    def sweep(self, ids: Names) -> Iterator[tuple[int, Names]]:
-        """The ids after each level of the sweep, with the level."""
-        for level in self.targets():
-            ids = self._step(ids, level)
-            yield level, ids
-
-    def _step(self, ids: Names, level: int) -> Names:
-        """One level: two heads move the ids equal to it; one head moves all, upwards of it by max and below by min."""
-        if self.mixing in ("average", "none"):
-            return ids
-        ids = _room(ids, 2 * self.gain + 1)
-        high, low = ids.max(axis=1, keepdims=True), ids.min(axis=1, keepdims=True)
-        if self.mixing == "one head":
-            return ids + self.gain * np.where(ids >= level, high, low)
-        return np.where(ids == level, ids + self.gain * (high - low), ids)
-
-    def swept(self, sequences: Sequences) -> Names:
-        """l̃: the ids after the sweep, before the global shift."""
-        ids = self.ids(sequences)
-        for level in self.targets():
-            ids = self._step(ids, level)
-        return ids
-
-    def global_shift(self, ids: Names) -> Names:
-        """ids + spread · ψ(ids; 0): the largest id for those above 0, the smallest for those below, the mean at 0."""
-        ids = _room(ids, self.spread + 1)
-        if self.mixing == "none" or self.spread == 0:
-            return ids
-        mean = None
-        if self.mixing == "average" or (ids == 0).any():
-            mean = _mean(ids)
-        if self.mixing == "average":
-            return ids + self.spread * mean
-        high, low = ids.max(axis=1, keepdims=True), ids.min(axis=1, keepdims=True)
-        mixed = np.where(ids > 0, high, low) if mean is None else np.where(ids == 0, mean, np.where(ids > 0, high, low))
-        return ids + self.spread * mixed
+        every = itertools.product(columns, repeat=self.length) if everything else None
+        return np.array(list(every or itertools.permutations(columns, self.length)), dtype=np.int64)
 
     def names(self, sequences: Sequences) -> Names:
         """q(L): the names of all tokens, exact, in units of δ. `sequences` has entries in units of δ."""
-        return self.global_shift(self.swept(sequences))
+        if sequences.shape[1:] != (self.length, self.dim):
+            got = tuple(sequences.shape[1:])
+            raise ValueError(f"sequences: got (token, dim) = {got}, wanted {(self.length, self.dim)}")
+        return self.program().run(sequences)[..., 0]
 
-    def layers(self, normalizer: Normalizer | None = None, dtype: torch.dtype = torch.float64) -> list[Residual]:
-        """The same in real numbers: an attention layer per level, and the global one (a single head)."""
-        if self.mixing == "none":
-            return []
-        normalizer = normalizer or (average() if self.mixing == "average" else hardmax())
-        u = torch.tensor(code(self.levels, self.dim), dtype=dtype)
-        gains = (float(self.gain), -float(self.gain))[: 1 if self.mixing == "one head" else 2]
-        layers = []
-        for level in self.targets():
-            thresholds = ((level - 0.5) / self.levels, (level + 0.5) / self.levels)[: len(gains)]
-            heads = Heads(u, thresholds, gains, normalizer=normalizer)
-            layers.append(Residual(heads, "sweep", f"id {level}/{self.levels} jumps"))
-        if self.spread:
-            heads = Heads(u, (0.0,), (float(self.spread),), normalizer=normalizer)
-            layers.append(Residual(heads, "global", f"{self.spread:,} times the largest id is added to all"))
-        return layers
+    def swept(self, sequences: Sequences) -> Names:
+        """l̃: the ids after the sweep, before the global shift."""
+        return replace(self, spread=0).names(sequences)
 
-    def stack(self, normalizer: Normalizer | None = None, dtype: torch.dtype = torch.float64) -> Stack:
-        """The layers as a network on quantised tokens in [0, 1)^d; with positions it adds them first."""
-        first = [Positions(self.length, self.dim, dtype)] if self.positions else []
-        return Stack(first + self.layers(normalizer, dtype))
+    def ids(self, sequences: Sequences) -> Names:
+        """l = uᵀX after the positions are added, in units of δ."""
+        return replace(self, mixing="none").names(sequences)
 
     def check(self, equivalence: contextual.Equivalence | None = None, *, repeated: bool = False) -> Verdict:
         """Lemma 6 on all sequences of `sequences(repeated=…)`, in exact arithmetic.
@@ -201,7 +179,7 @@ class ContextualMapping:
         if witness:
             (i, k), (j, l) = witness.objects
             witness = Witness(witness.text, ((spoken[i], k), (spoken[j], l)))
-        built = count(self.stack(), self.length).layers
+        built = self.program().count().layers
         statement = LEMMA_6.under(
             gain=self.gain == self.columns,
             spread=self.spread >= _spread(self.levels, self.dim, self.length, self.positions),
@@ -240,12 +218,12 @@ def contextual_mapping(
     descending:  sweep from the highest level down;  skip: indices of levels that the sweep leaves out
     mixing:      "two heads"; "one head" (the subtracting one removed); "average" in place of hardmax; "none"
 
-    Raises ValueError unless levels ≥ 2, dim ≥ 1, length ≥ 2, gain ≥ 0 and spread ≥ 0.
+    Raises ValueError unless levels ≥ 2, dim ≥ 1, length ≥ 2, gain ≥ 1 and spread ≥ 0.
     """
     sizes(levels, dim, length)
-    for name, got in (("gain", gain), ("spread", spread)):
-        if got is not None and got < 0:
-            raise ValueError(f"{name}: got {got}, wanted an integer ≥ 0")
+    for name, got, least in (("gain", gain, 1), ("spread", spread, 0)):
+        if got is not None and got < least:
+            raise ValueError(f"{name}: got {got}, wanted an integer ≥ {least}")
     if mixing not in ("two heads", "one head", "average", "none"):
         raise ValueError(f"mixing: got {mixing!r}, wanted 'two heads', 'one head', 'average' or 'none'")
     gain = levels**dim if gain is None else gain
@@ -261,22 +239,3 @@ def speak(sequences: Sequences) -> list[tuple]:
 
 def _spread(levels: int, dim: int, length: int, positions: bool) -> int:
     return (length if positions else 1) * levels ** ((length + 1) * dim + 1)
-
-
-def _falling(n: int, k: int) -> int:
-    size = 1
-    for i in range(k):
-        size *= max(n - i, 0)
-    return size
-
-
-def _room(ids: Names, factor: int) -> Names:
-    """int64 as long as `factor` times the largest id fits, Python's integers beyond."""
-    if ids.dtype != object and int(np.abs(ids).max(initial=0)) * max(factor, 1) >= 2**61:
-        return ids.astype(object)
-    return ids
-
-
-def _mean(ids: Names) -> Shaped[np.ndarray, "sequence 1"]:
-    total = ids.astype(object).sum(axis=1, keepdims=True)
-    return np.frompyfunc(lambda t: Fraction(t, ids.shape[1]), 1, 1)(total)

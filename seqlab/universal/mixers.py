@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -20,10 +20,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqlab.attention import average
-from seqlab.layers import FeedForward, SelfAttention, Tokens
+from seqlab.layers import Block, FeedForward, SelfAttention, Tokens, parameters
 from seqlab.train.fit import windows
 
-MIXERS = ("attention", "convolution", "bilinear", "average", "none")
 Batch = Int[Tensor, "batch token feature"]  # the last feature is the target
 
 
@@ -72,21 +71,6 @@ class Nothing(nn.Module):
         return torch.zeros_like(x)
 
 
-def mixer(kind: str, dim: int, length: int, *, heads: int = 4, causal: bool = False) -> nn.Module:
-    """The mixing half of a block, without residual. Raises ValueError on an unknown kind."""
-    if kind == "attention":
-        return _Attention(dim, heads, causal=causal)
-    if kind == "average":
-        return _Average(dim, causal)
-    if kind == "bilinear":
-        return BilinearProjection(dim, length, causal=causal)
-    if kind == "convolution":
-        return SeparableConvolution(dim, length, causal=causal)
-    if kind == "none":
-        return Nothing()
-    raise ValueError(f"kind: got {kind!r}, wanted one of {', '.join(MIXERS)}")
-
-
 class _Attention(SelfAttention):
     """The same, with PyTorch's fused function: training asks for no weights."""
 
@@ -111,6 +95,22 @@ class _Average(nn.Module):
         allowed = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool)
         weights = self.normalizer(torch.zeros(x.shape[1], x.shape[1]), allowed.tril() if self.causal else allowed)
         return self.out(einsum(weights, self.value(x), "query key, batch key dim -> batch query dim"))
+
+
+MIXERS: dict[str, Callable[..., nn.Module]] = {
+    "attention": lambda dim, length, heads, causal: _Attention(dim, heads, causal=causal),
+    "convolution": lambda dim, length, heads, causal: SeparableConvolution(dim, length, causal=causal),
+    "bilinear": lambda dim, length, heads, causal: BilinearProjection(dim, length, causal=causal),
+    "average": lambda dim, length, heads, causal: _Average(dim, causal),
+    "none": lambda dim, length, heads, causal: Nothing(),
+}
+
+
+def mixer(kind: str, dim: int, length: int, *, heads: int = 4, causal: bool = False) -> nn.Module:
+    """The mixing half of a block, without residual. Raises ValueError on an unknown kind."""
+    if kind not in MIXERS:
+        raise ValueError(f"kind: got {kind!r}, wanted one of {', '.join(MIXERS)}")
+    return MIXERS[kind](dim, length, heads, causal)
 
 
 class MixerModel(nn.Module):
@@ -138,23 +138,22 @@ class MixerModel(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.embed = nn.ModuleList(nn.Embedding(size, dim) for size in (*sizes, length))
-            whole = _size(mixer("attention", dim, length, heads=heads)) + hidden * (2 * dim + 1)
+            whole = parameters(mixer("attention", dim, length, heads=heads)) + hidden * (2 * dim + 1)
             chosen = (kinds,) * layers if isinstance(kinds, str) else tuple(kinds)
-            self.mixers = nn.ModuleList(mixer(kind, dim, length, heads=heads, causal=causal) for kind in chosen)
-            widths = [round((whole - _size(mix)) / (2 * dim + 1)) for mix in self.mixers]
+            mixers = [mixer(kind, dim, length, heads=heads, causal=causal) for kind in chosen]
+            widths = [round((whole - parameters(mix)) / (2 * dim + 1)) for mix in mixers]
             if min(widths) < 1:
                 raise ValueError(f"hidden: got {hidden}, too few parameters for {chosen}; raise hidden")
-            self.tables = nn.ModuleList(FeedForward(dim, width, "gelu") for width in widths)
-            self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2 * len(chosen) + 1))
-            self.out = nn.Linear(dim, classes)
+            fed = [FeedForward(dim, width, "gelu") for width in widths]
+            self.blocks = nn.ModuleList(Block(dim, *parts) for parts in zip(mixers, fed))
+            self.norm, self.out = nn.LayerNorm(dim), nn.Linear(dim, classes)
 
     def forward(self, features: Batch) -> Float[Tensor, "batch token classes"]:
         place = torch.arange(features.shape[1])
         x = self.embed[-1](place) + sum(table(features[..., i]) for i, table in enumerate(self.embed[:-1]))
-        for at, (mix, table) in enumerate(zip(self.mixers, self.tables)):
-            x = x + mix(self.norms[2 * at](x))
-            x = x + table(self.norms[2 * at + 1](x))
-        return self.out(self.norms[-1](x))
+        for block in self.blocks:
+            x = block(x)
+        return self.out(self.norm(x))
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
         """Mean negative log-likelihood of the targets batch[..., -1], in nats."""
@@ -165,11 +164,6 @@ class MixerModel(nn.Module):
     def accuracy(self, batch: Batch) -> float:
         """The share of targets that get the largest output."""
         return (self(batch[..., :-1]).argmax(-1) == batch[..., -1]).double().mean().item()
-
-    @property
-    def parameter_count(self) -> int:
-        """All trainable numbers."""
-        return _size(self)
 
 
 def recall(*, keys: int = 16, length: int = 8, batch: int = 64, seed: int = 0) -> Iterator[Batch]:
@@ -192,7 +186,3 @@ def next_characters(ids: Int[Tensor, token], *, length: int = 32, batch: int = 3
     """Endless windows of a text: the feature is a character, the target the next one."""
     for window in windows(ids, batch=batch, length=length + 1, seed=seed):
         yield torch.stack([window[:, :-1], window[:, 1:]], dim=-1)
-
-
-def _size(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())

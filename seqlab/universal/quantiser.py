@@ -1,24 +1,27 @@
 """Rounding down without a floor: d + d/δ residual feed-forward layers of width one.
 
-| paper symbol (Yun et al. 2019, proof of Lemma 5)  | name                   |
-| ------------------------------------------------- | ---------------------- |
-| δ^-1 (an integer)                                 | levels                 |
-| -J, given to every entry outside [0, 1)           | -marker, J = δ^-nd     |
-| X + e^(i) φ(e^(i)ᵀ X)                             | one layer of `.layers` |
-| G_δ^+ = {-J, 0, δ, …, 1 - δ}                      | where the result lies  |
+| paper symbol (Yun et al. 2019, proof of Lemma 5)  | name                             |
+| ------------------------------------------------- | -------------------------------- |
+| δ^-1 (an integer)                                 | levels                           |
+| -J, given to every entry outside [0, 1)           | -marker, J = δ^-nd               |
+| φ ∈ Φ: at most three linear pieces, one constant  | `Piecewise`                      |
+| X + e^(i) φ(e^(i)ᵀ X - kδ)                        | a layer with one unit, `.layers` |
+| G_δ^+ = {-J, 0, δ, …, 1 - δ}                      | where the result lies            |
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 from einops import rearrange
 
 from seqlab.layers import Tokens
-from seqlab.stack.activations import marker_activation, rounding_activation
-from seqlab.stack.blocks import PiecewiseFeedForward, Residual, Stack
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.universal.activations import marker_activation, rounding_activation
+from seqlab.written import Form, Layer, Program, Unit, coordinates
+from seqlab.written.real import Transformer
 
 TOLERANCE = 1e-9  # in units of δ: rounding of float64 where 1/δ is no power of two
 
@@ -42,7 +45,7 @@ class Quantiser:
 
     levels: int
     dim: int
-    marker: float
+    marker: int
     marked: bool = True
     skip: tuple[int, ...] = ()
 
@@ -51,32 +54,33 @@ class Quantiser:
         """d + d/δ."""
         return self.dim + self.dim * self.levels
 
-    def layers(self, dtype: torch.dtype = torch.float64) -> list[Residual]:
+    def layers(self, x: list[Form]) -> list[Layer]:
         """The marking layers, then for each coordinate the rounding layers from level 0 up."""
-        delta = 1 / self.levels
-        unit = torch.eye(self.dim, dtype=dtype)
+        delta, N = Fraction(1, self.levels), self.levels
         mark, down = marker_activation(self.marker), rounding_activation(delta)
-        layers = []
-        if self.marked:
-            for i in range(self.dim):
-                label = f"coordinate {i}: out of [0, 1) becomes {-self.marker:g}"
-                layers.append(Residual(PiecewiseFeedForward(unit[i], 0.0, unit[i], mark), "quantise", label))
-        for i in range(self.dim):
-            for k in range(self.levels):
-                if k not in self.skip:
-                    label = f"coordinate {i}: [{k}, {k + 1}) / {self.levels} becomes {k}/{self.levels}"
-                    inner = PiecewiseFeedForward(unit[i], -k / self.levels, unit[i], down)
-                    layers.append(Residual(inner, "quantise", label))
-        return layers
+        marking = [
+            Layer(units=Unit(each, each, mark), label=f"{each}: out of [0, 1) becomes -{self.marker}") for each in x
+        ]
+        kept = [(each, k) for each in x for k in range(N) if k not in self.skip]
+        label = "{0}: [{1}, {2}) / {3} becomes {1}/{3}"
+        rounding = [
+            Layer(units=Unit(each - k * delta, each, down), label=label.format(each, k, k + 1, N)) for each, k in kept
+        ]
+        return marking * self.marked + rounding
 
-    def stack(self, dtype: torch.dtype = torch.float64) -> Stack:
-        """The layers as one network."""
-        return Stack(self.layers(dtype))
+    def program(self) -> Program:
+        """The layers alone, as a text."""
+        x = [*coordinates([f"x{i}" for i in range(self.dim)])]
+        return Program(x, x, self.layers(x))
+
+    def stack(self, dtype: torch.dtype = torch.float64) -> Transformer:
+        """The same as PyTorch layers."""
+        return self.program().module(dtype=dtype).requires_grad_(False)
 
     def reference(self, x: Tokens) -> Tokens:
         """The definition: floor(x/δ) δ inside [0, 1), -J outside. For comparison only: no layer can do this."""
         inside = (x >= 0) & (x < 1)
-        return torch.where(inside, torch.floor(x * self.levels) / self.levels, -self.marker)
+        return torch.where(inside, torch.floor(x * self.levels) / self.levels, -float(self.marker))
 
     def check(self, samples: int = 2000, seed: int = 0) -> Verdict:
         """Compare with the definition on random inputs in [-1, 2)^d and, where 1/δ is a power of two, on all edges.
@@ -84,20 +88,17 @@ class Quantiser:
         The margin is a rounding tolerance less the largest error, both in units of δ. The witness carries
         (input, output, wanted) of the worst coordinate.
         """
-        x = _inputs(self.levels, self.dim, samples, seed)
-        stack = self.stack()
-        got, want = stack(x), self.reference(x)
+        x, layers = _inputs(self.levels, self.dim, samples, seed), self.program().count().layers
+        got, want = self.stack()(x), self.reference(x)
         error = (got - want).abs() * self.levels
-        worst = error.max().item()
-        statement = STATEMENT.under(marked=self.marked, every_level=not self.skip)
-        notes = [f"{len(stack)} layers, the formula says {self.formula}"]
-        options = dict(statement=statement, checked=x.numel(), unit="units of delta", notes=notes)
-        if worst <= TOLERANCE and len(stack) == self.formula:
-            return Verdict(True, TOLERANCE - worst, **options)
-        at = tuple((error == worst).nonzero()[0].tolist())
+        at = tuple((error == error.max()).nonzero()[0].tolist())
         objects = tuple(round(float(t[at]), 12) for t in (x, got, want))
-        text = "{:.6g} becomes {:.6g}, wanted {:.6g}".format(*objects)
-        return Verdict(False, TOLERANCE - worst, Witness(text, objects), **options)
+        holds = error.max().item() <= TOLERANCE and layers == self.formula
+        witness = None if holds else Witness("{:.6g} becomes {:.6g}, wanted {:.6g}".format(*objects), objects)
+        statement = STATEMENT.under(marked=self.marked, every_level=not self.skip)
+        notes = [f"{layers} layers, the formula says {self.formula}"]
+        margin = TOLERANCE - error.max().item()
+        return Verdict(holds, margin, witness, statement, x.numel(), "units of delta", notes)
 
 
 def quantiser(
@@ -110,7 +111,7 @@ def quantiser(
     sizes(levels, dim, length, shortest=1)
     if bad := [k for k in skip if not 0 <= k < levels]:
         raise ValueError(f"skip: got level {bad[0]}, wanted levels 0 to {levels - 1}")
-    return Quantiser(levels, dim, float(levels ** (length * dim)), marked, tuple(skip))
+    return Quantiser(levels, dim, levels ** (length * dim), marked, tuple(skip))
 
 
 def sizes(levels: int, dim: int, length: int, *, shortest: int = 2) -> None:

@@ -1,41 +1,29 @@
-"""One number per token, and the one thing the proof uses attention for: the selective shift.
+"""The one thing that the proof uses attention for: the selective shift.
 
 | paper symbol (Yun et al. 2019, proof of Lemma 6)     | name                                  |
 | ---------------------------------------------------- | ------------------------------------- |
-| u = (1, δ^-1, …, δ^-(d-1))                           | code(levels, dim)                     |
-| l_j = uᵀ X_j, in units of δ                          | column_ids(tokens, levels)            |
 | Ψ(Z; b_Q, b_Q')                                      | selective_shift(ids, low, high)       |
-| ψ(Z; b_Q) - ψ(Z; b_Q') by two heads of size one      | shift_heads(code, low, high, gain)    |
-| the same in exact rationals                          | exact_heads(ids, low, high)           |
+| ψ(Z; b_Q) - ψ(Z; b_Q') by two heads of size one      | shift_heads()                         |
+| u, l_j = uᵀ X_j, in units of δ                       | code(…), column_ids(tokens, levels)   |
 """
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 import torch
-from einops import rearrange, reduce
+from einops import reduce
 from jaxtyping import Num, Shaped
 from torch import Tensor
 
-from seqlab.attention import Normalizer, hardmax
-from seqlab.stack.blocks import Heads, Row
+from seqlab.attention import Exact, Hardmax, Normalizer, hardmax
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 from seqlab.universal.quantiser import sizes
-
-Ties = Literal["average", "first", "sum"]
-
-IDS = Statement(
-    "column ids",
-    "Yun et al. 2019, proof of Lemma 6",
-    "u = (1, δ^-1, …, δ^-(d-1)) maps the δ^-d columns of the grid one to one onto 0, 1, …, δ^-d - 1 (units of δ).",
-    (Hypothesis("base", "the base of the digits is 1/δ"),),
-)
+from seqlab.written import Head, Layer, Program, coordinates
+from seqlab.written.program import by_length
 
 SHIFT = Statement(
     "selective shift",
@@ -49,42 +37,22 @@ SHIFT = Statement(
 )
 
 
-def code(levels: int, dim: int) -> list[int]:
-    """u: the digits' weights 1, N, N², … with N = 1/δ."""
-    sizes(levels, dim, 1, shortest=1)
-    return [levels**i for i in range(dim)]
+@dataclass(frozen=True, repr=False)
+class Unshared(Hardmax):
+    """Hardmax with another rule for ties: all the weight to the first of them, or weight one to each."""
+
+    first: bool = False
+
+    def weigh(self, scores: np.ndarray, allowed: np.ndarray | None) -> tuple[np.ndarray, int]:
+        winners = super().weigh(scores, allowed)[0]
+        return (winners & (winners.cumsum(axis=-1) == 1) if self.first else winners), 1
 
 
-def column_ids(
-    tokens: Shaped[np.ndarray, "*batch token dim"], levels: int, *, base: int | None = None
-) -> Shaped[np.ndarray, "*batch token"]:
-    """`uᵀ x` in units of δ: the base-N number whose digits are the levels of a token (lowest digit first).
-
-    tokens:  integers in units of δ (int64, or Python ints in an object array)
-    base:    N unless given; any other base breaks the one-to-one map
-    """
-    weights = np.array([(levels if base is None else base) ** i for i in range(tokens.shape[-1])], dtype=tokens.dtype)
-    return (tokens * weights).sum(axis=-1)
-
-
-def check_ids(levels: int, dim: int, *, base: int | None = None) -> Verdict:
-    """All δ^-d columns have different ids, next to each other one unit of δ apart.
-
-    The margin is the smallest distance of two ids, less the 0 at which they coincide. Witness: two columns, one id.
-    """
-    sizes(levels, dim, 1, shortest=1)
-    columns = np.array(list(itertools.product(range(levels), repeat=dim)), dtype=np.int64)
-    ids = column_ids(columns, levels, base=base)
-    order = np.argsort(ids, kind="stable")
-    gaps = np.diff(ids[order])
-    options = dict(statement=IDS.under(base=base in (None, levels)), checked=len(columns), unit="units of delta")
-    smallest = int(gaps.min())
-    if smallest > 0:
-        return Verdict(True, float(smallest), **options)
-    at = int(gaps.argmin())
-    a, b = (tuple(columns[order[k]].tolist()) for k in (at, at + 1))
-    shared = int(ids[order[at]])
-    return Verdict(False, float(smallest), Witness(f"{a} and {b} share the id {shared}", (a, b, shared)), **options)
+def shift_heads(heads: int = 2, normalizer: Normalizer = hardmax()) -> Program:
+    """Ψ by two heads of size one, on tokens (id, low, high): head(low) - head(high). heads=1 leaves the second out."""
+    l, low, high, out = coordinates("l low high out")
+    both = [Head(l - low, l, value=l, write=out), Head(l - high, l, value=l, write=-out)]
+    return Program([l, low, high], out, Layer(both[:heads], label="selective shift"), normalizer=normalizer)
 
 
 def selective_shift(ids: Num[Tensor, "*batch token"], low: float, high: float) -> Num[Tensor, "*batch token"]:
@@ -98,77 +66,52 @@ def selective_shift(ids: Num[Tensor, "*batch token"], low: float, high: float) -
     return torch.where((ids > low) & (ids < high), spread, torch.zeros_like(ids))
 
 
-def shift_heads(code: Row, low: float, high: float, gain: float = 1.0, *, normalizer: Normalizer = hardmax()) -> Heads:
-    """`gain · Ψ` by two heads of size one: +gain behind threshold low, -gain behind threshold high."""
-    return Heads(code, (low, high), (gain, -gain), normalizer=normalizer)
-
-
-def exact_heads(
-    ids: Sequence[Fraction | int], low: Fraction, high: Fraction, *, heads: int = 2, ties: Ties = "average"
-) -> list[Fraction]:
-    """The two heads in rationals: scores, hardmax and the mix of values as they stand, for one sequence of ids.
-
-    heads=1 leaves the second head out. ties: "average" is the definition; "first" gives all the weight to the first of
-    the tied keys, "sum" gives each of them weight one.
-    """
-    if ties not in ("average", "first", "sum"):
-        raise ValueError(f"ties: got {ties!r}, wanted 'average', 'first' or 'sum'")
-    first = [_exact_head(ids, j, low, ties) for j in range(len(ids))]
-    if heads == 1:
-        return first
-    return [a - _exact_head(ids, j, high, ties) for j, a in enumerate(first)]
-
-
-def _exact_head(ids: Sequence[Fraction | int], query: int, threshold: Fraction, ties: Ties) -> Fraction:
-    scores = [key * (ids[query] - threshold) for key in ids]
-    winners = [value for value, score in zip(ids, scores) if score == max(scores)]
-    if ties == "first":
-        return Fraction(winners[0])
-    return Fraction(sum(winners), 1 if ties == "sum" else len(winners))
-
-
 def check_shift(
     draws: int = 2000,
     seed: int = 0,
     *,
     heads: int = 2,
-    ties: Ties = "average",
     normalizer: Normalizer = hardmax(),
     on_threshold: bool = False,
 ) -> Verdict:
-    """Closed form = two heads in rationals = two real heads in float64, exactly, on random ids 0..12, up to 5 tokens.
+    """Closed form = two heads in exact numbers = two real heads in float64, on random ids 0..12, up to 5 tokens.
 
     Thresholds are odd multiples of 1/2, so that no id meets one; on_threshold=True allows all multiples. The margin is
     1/2 (half the distance of ids) less the largest difference. The witness carries (ids, low, high, got, wanted).
     """
-    draw = random.Random(seed)
-    worst, witness = Fraction(0), None
-    built: dict[tuple[Fraction, Fraction], Heads] = {}
+    draw, rows = random.Random(seed), []
     for _ in range(draws):
         ids = [draw.randint(0, 12) for _ in range(draw.randint(1, 5))]
         thresholds = range(-1, 26) if on_threshold else range(-1, 26, 2)
         low, high = (Fraction(t, 2) for t in sorted(draw.sample(thresholds, 2)))
-        want = selective_shift(torch.tensor(ids), float(low), float(high)).tolist()
-        exact = exact_heads(ids, low, high, heads=heads, ties=ties)
-        got = [exact]
-        if ties == "average":
-            if (low, high) not in built:
-                built[low, high] = _on_ids((low, high)[:heads], normalizer)
-            x = rearrange(torch.tensor(ids, dtype=torch.float64), "token -> 1 token 1")
-            got.append([Fraction(value) for value in rearrange(built[low, high](x), "1 token 1 -> token").tolist()])
-        for values in got:
-            error = max(abs(a - b) for a, b in zip(values, want))
-            if error > worst:
-                worst = error
-                shown = tuple(float(value) for value in values)
-                text = f"ids {ids}, window ({float(low)}, {float(high)}): got {shown}, wanted {tuple(want)}"
-                witness = Witness(text, (tuple(ids), float(low), float(high), shown, tuple(want)))
-    statement = SHIFT.under(two_heads=heads == 2, ties=ties == "average", off_threshold=not on_threshold)
-    options = dict(statement=statement, checked=draws, unit="units of delta")
-    return Verdict(worst == 0, float(Fraction(1, 2) - worst) if worst == 0 else -float(worst), witness, **options)
+        rows.append([(id, low, high) for id in ids])
+    program = shift_heads(heads, normalizer)
+    module = program.module().requires_grad_(False)
+    real = by_length(rows, lambda some: module(np.array(some, dtype=float)).tolist())
+    found = [*zip(rows, real), *(zip(rows, program.run(rows)) if isinstance(normalizer, Exact) else [])]
+    worst, witness = 0.0, None
+    for row, answers in found:
+        ids, (_, low, high) = [id for id, _, _ in row], map(float, row[0])
+        want = selective_shift(torch.tensor(ids), low, high).tolist()
+        got = [float(answer[0]) for answer in answers]
+        error = max(abs(a - b) for a, b in zip(got, want))
+        if error > worst:
+            worst, objects = error, (tuple(ids), low, high, tuple(got), tuple(want))
+            witness = Witness("ids {}, window ({}, {}): got {}, wanted {}".format(*objects), objects)
+    ties = not isinstance(normalizer, Unshared)
+    statement = SHIFT.under(two_heads=heads == 2, ties=ties, off_threshold=not on_threshold)
+    return Verdict(worst == 0, -worst if worst else 0.5, witness, statement, draws, "units of delta")
 
 
-def _on_ids(thresholds: Sequence[Fraction], normalizer: Normalizer) -> Heads:
-    """Heads that read the id itself: one coordinate, gains +1 and -1."""
-    one = torch.ones(1, dtype=torch.float64)
-    return Heads(one, [float(t) for t in thresholds], (1.0, -1.0)[: len(thresholds)], normalizer=normalizer)
+def code(levels: int, dim: int) -> list[int]:
+    """u: the digits' weights 1, N, N², … with N = 1/δ."""
+    sizes(levels, dim, 1, shortest=1)
+    return [levels**i for i in range(dim)]
+
+
+def column_ids(tokens: Shaped[np.ndarray, "*batch token dim"], levels: int) -> Shaped[np.ndarray, "*batch token"]:
+    """`uᵀ x` in units of δ: the base-N number whose digits are the levels of a token (lowest digit first).
+
+    tokens:  integers in units of δ (int64, or Python ints in an object array)
+    """
+    return (tokens * np.array(code(levels, tokens.shape[-1]), dtype=tokens.dtype)).sum(axis=-1)

@@ -4,16 +4,17 @@
 | ---------------------------------------------------------------------- | --------------------------- |
 | f̄ = Σ_L f(C_L) 1{X ∈ S_L}, C_L the centre of the cube S_L              | piecewise(f, x, levels)     |
 | A_L = f(C_L)                                                           | Approximation.values        |
-| q(L)_j, g_c(L)_j                                                       | names, `column` in .layers  |
-| X - (M + 1) 1 φ(uᵀX), then X + e^(i) φ(e^(i)ᵀX)                        | part "reject", 1 + d layers |
-| X + (A_L - g_c(L))_j φ(uᵀX - q(L)_j), one layer per name               | part "values"               |
+| q(L)_j, (A_L - g_c(L))_j                                               | names, `_added`             |
+| X - (M + 1) 1 φ(uᵀX), then X + e^(i) φ(e^(i)ᵀX)                        | "reject", 1 + d layers      |
+| X + (A_L - g_c(L))_j φ(uᵀX - q(L)_j), one layer per name               | "look up"                   |
 | d_p(f, g)                                                              | distance(f, g, …)           |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -24,13 +25,13 @@ from torch import Tensor
 
 from seqlab.attention import Normalizer
 from seqlab.layers import Tokens
-from seqlab.stack.activations import negative_part, window_activation
-from seqlab.stack.blocks import PiecewiseFeedForward, Positions, Residual, Stack
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 from seqlab.universal import lemmas
+from seqlab.universal.activations import window_activation, with_relu
 from seqlab.universal.mapping import ContextualMapping, Mixing, Names, Sequences, contextual_mapping
 from seqlab.universal.quantiser import Quantiser
-from seqlab.universal.shift import code, column_ids
+from seqlab.written import Layer, Program, Sweep, Unit
+from seqlab.written.real import Transformer
 
 Function = Callable[[Tensor], Tensor]  # "batch token dim" -> "batch token dim"
 
@@ -62,13 +63,22 @@ class Approximation:
 
     @cached_property
     def cells(self) -> Sequences:
-        """The sequences that the table lists, one of each reordering where there are no positions."""
-        return cells(self.mapping)
+        """The sequences that the table lists, of each reordering, where there are no positions, the one with rising
+        ids.
+        """
+        sequences = self.mapping.sequences()
+        rising = (np.diff(self.mapping.ids(sequences), axis=1) > 0).all(axis=1)
+        return sequences if self.mapping.positions else sequences[rising]
 
     @cached_property
     def names(self) -> Names:
         """Their names, exact, in units of δ."""
-        return self.mapping.names(self.cells)
+        return self.mapping.names(self.cells).astype(object)
+
+    @cached_property
+    def ids(self) -> Names:
+        """Their ids before the sweep."""
+        return self.mapping.ids(self.cells).astype(object)
 
     @cached_property
     def values(self) -> Float[Tensor, "cell token dim"]:
@@ -82,60 +92,54 @@ class Approximation:
         m = self.mapping
         return m.dim + m.dim * m.levels + 1 + m.dim + m.length * len(self.cells)
 
-    def stack(self, normalizer: Normalizer | None = None, dtype: torch.dtype = torch.float64) -> Stack:
-        """The whole network on "batch token dim". `.with_relu(ε)` and softmax(λ) make it a transformer of the paper."""
-        m = self.mapping
-        first = Quantiser(m.levels, m.dim, m.marker / m.levels).layers(dtype)
-        positions = [Positions(m.length, m.dim, dtype)] if m.positions else []
-        return Stack(first + positions + m.layers(normalizer, dtype) + self.table(dtype))
+    def program(self) -> Program:
+        """The whole network as a text: quantise, name, reject, look up; tokens in [0, 1)^d to values.
 
-    def table(self, dtype: torch.dtype = torch.float64) -> list[Residual]:
-        """The layers that reject bad columns and then, from the largest name down, turn names into values.
-
-        In this order a column meets windows above it, and after its own it lies below all: φ and its ReLUs are exactly
-        zero there, so that no rounding piles up.
+        Names are looked up from the largest down. In this order a column meets windows above it, and after its own it
+        lies below all: φ and its ReLUs are exactly zero there, so that no rounding piles up.
         """
-        m, delta = self.mapping, 1 / self.mapping.levels
-        u = torch.tensor(code(m.levels, m.dim), dtype=dtype)
-        unit, ones = torch.eye(m.dim, dtype=dtype), torch.ones(m.dim, dtype=dtype)
-        low, high = (float(edge) * delta for edge in (self.names.min(), self.names.max()))
-        good = window_activation(low - delta / 2, high + delta / 2, inside=0.0, outside=1.0)
-        reject = PiecewiseFeedForward(u, 0.0, -(self._bound() + 1) * ones, good)
-        layers = [Residual(reject, "reject", "bad columns become negative")]
-        for i in range(m.dim):
-            zero = PiecewiseFeedForward(unit[i], 0.0, unit[i], negative_part())
-            layers.append(Residual(zero, "reject", f"coordinate {i}: negative becomes 0"))
-        window = window_activation(-delta / 2, delta / 2)
-        for cell, token in _descending(self.names):
-            name = int(self.names[cell, token])
-            column = torch.tensor(self._column(cell, token), dtype=dtype)
-            write = self.values[cell, token].to(dtype) - column
-            layers.append(Residual(PiecewiseFeedForward(u, -name * delta, write, window), "values", f"name {name:,}"))
-        return layers
+        m, delta, x, u = self.mapping, Fraction(1, self.mapping.levels), self.mapping.x, self.mapping.u
+        names = m.program(delta)
+        quantise = Quantiser(m.levels, m.dim, m.marker // m.levels).layers(x)
+        low, high = (delta * edge for edge in (self.names.min(), self.names.max()))
+        good = window_activation(low - delta / 2, high + delta / 2, inside=0, outside=1)
+        reject = [
+            Layer(units=Unit(u, -(self._bound() + 1) * sum(x), good), label="reject: bad columns become negative")
+        ]
+        reject += [Layer(units=Unit(-each, each), label=f"reject: {each}, negative becomes 0") for each in x]
+        window, places = window_activation(-delta / 2, delta / 2), {}
+        for at in np.ndindex(self.names.shape):
+            places.setdefault(self.names[at], []).append(at)
+
+        def look_up(name: int) -> list[Layer]:
+            writes = [sum(a * each for a, each in zip(self._added(*at), x)) for at in places[name]]
+            units = [Unit(u - name * delta, write, window) if write.weights else [] for write in writes]
+            return [Layer(units=unit, label=f"look up: name {int(name):,}") for unit in units]
+
+        table = Sweep(u / delta, sorted(places, reverse=True), look_up, idle=m.mixing == "two heads")
+        return replace(names, answers=x, layers=[quantise, names.layers, reject, table])
+
+    def stack(self, normalizer: Normalizer | None = None, relu: float | None = None) -> Transformer:
+        """The same as PyTorch layers. softmax(λ), and ReLUs of width ε, make it a transformer of the paper."""
+        return (with_relu(self.program(), relu) if relu else self.program()).module(normalizer).requires_grad_(False)
 
     def reference(self, x: Tokens) -> Tokens:
         """What the network is to compute, by looking up the cell directly. For comparison only."""
         return piecewise(self.f, x, self.mapping.levels, positions=self.mapping.positions)
 
-    def check(
-        self, epsilon: float, *, p: float = 2, samples: int = 4000, seed: int = 0, model: Callable | None = None
-    ) -> Verdict:
-        """d_p(f, g) ≤ epsilon, g the real stack (or `model`), estimated on random inputs in [0, 1)^(n × d).
+    def check(self, epsilon: float, *, p: float = 2, samples: int = 4000, seed: int = 0) -> Verdict:
+        """d_p(f, g) ≤ epsilon, g the real layers, estimated on random inputs in [0, 1)^(n × d).
 
         The margin is epsilon less the estimate. The witness carries (x, g(x), f(x)) with the largest difference.
         """
         x = _uniform(samples, self.mapping, seed)
-        got, want = (model or self.stack())(x), _apply(self.f, x)
+        got, want = self.stack()(x), _apply(self.f, x)
         error = _distance(got, want, p)
         symmetric = self.mapping.positions or _symmetric(self.f, x)
         statement = THEOREM.under(names=self.mapping.check().holds, symmetric=symmetric)
-        options = dict(statement=statement, checked=samples, notes=[f"d_{p:g}(f, g) ≈ {error:.4g}"])
-        if error <= epsilon:
-            return Verdict(True, epsilon - error, **options)
-        at = int(reduce((got - want).abs(), "batch token dim -> batch", "max").argmax())
-        objects = tuple(_short(t[at]) for t in (x, got, want))
+        witness = None if error <= epsilon else _worst("at x = {} g is {}, f is {}", x, got, want, (got - want).abs())
         return Verdict(
-            False, epsilon - error, Witness("at x = {} g is {}, f is {}".format(*objects), objects), **options
+            error <= epsilon, epsilon - error, witness, statement, samples, "", [f"d_{p:g}(f, g) ≈ {error:.4g}"]
         )
 
     def check_table(
@@ -147,7 +151,7 @@ class Approximation:
         seed: int = 0,
         tolerance: float = 1e-6,
     ) -> Verdict:
-        """The stack reproduces its table on random continuous inputs, but for the strips that ReLUs of width ε cost.
+        """The layers reproduce the table on random continuous inputs, but for the strips that ReLUs of width ε cost.
 
         normalizer:  hardmax unless given
         relu:        ε of the four-ReLU replacement (None keeps φ: no strips). Take a power of two: then the slopes 1/ε
@@ -157,39 +161,31 @@ class Approximation:
         largest difference there. The notes give the observed shares, and 1 - (1 - ε/δ)^nd, the volume of the strips.
         The witness carries (x, got, wanted) of the worst input.
         """
-        m = self.mapping
+        m, width = self.mapping, relu or 0.0
         x = _uniform(samples, m, seed)
-        stack = self.stack(normalizer)
-        stack = stack if relu is None else stack.with_relu(relu)
-        got, want = stack(x), self.reference(x)
+        got, want, strips = self.stack(normalizer, relu)(x), self.reference(x), in_strips(x, m.levels, width)
         difference = reduce((got - want).abs().nan_to_num(torch.inf), "batch token dim -> batch", "max")
-        strips = in_strips(x, m.levels, relu or 0.0)
-        worst = difference.masked_fill(strips, 0.0).max().item()
-        wrong = (difference > tolerance).double().mean().item()
-        volume = 1 - (1 - (relu or 0.0) * m.levels) ** (m.length * m.dim)
-        inside = strips.double().mean().item()
+        outside = difference.masked_fill(strips, 0.0)
+        worst, wrong, inside = outside.max().item(), (difference > tolerance).double().mean(), strips.double().mean()
+        volume = 1 - (1 - width * m.levels) ** (m.length * m.dim)
         notes = (f"{wrong:.3%} of the inputs differ; {inside:.3%} lie in the strips, whose volume is {volume:.3%}",)
         statement = TABLE.under(hard=normalizer is None or lemmas.blocks(m, normalizer).holds)
-        options = dict(statement=statement, checked=samples, notes=notes)
-        if worst <= tolerance:
-            return Verdict(True, tolerance - worst, **options)
-        at = int(difference.masked_fill(strips, 0.0).argmax())
-        objects = tuple(_short(t[at]) for t in (x, got, want))
-        text = "at x = {} the network gives {}, the table {}".format(*objects)
-        return Verdict(False, tolerance - worst, Witness(text, objects), **options)
+        holds = worst <= tolerance
+        witness = None if holds else _worst("at x = {} the network gives {}, the table {}", x, got, want, outside)
+        return Verdict(holds, tolerance - worst, witness, statement, samples, "", notes)
 
-    def _column(self, cell: int, token: int) -> list[float]:
-        """g_c(L)_j: the grid column (moved by its position) with the first coordinate shifted up to its name."""
-        m = self.mapping
-        column = self.cells[cell, token].astype(object) + (m.levels * token if m.positions else 0)
-        column[0] += int(self.names[cell, token]) - int(column_ids(column[None], m.levels)[0])
-        return [float(entry) / m.levels for entry in column]
+    def _added(self, cell: int, token: int) -> list[Fraction]:
+        """(A_L - g_c(L))_j: the value less the grid column, whose first coordinate was shifted up to its name."""
+        m, at = self.mapping, (cell, token)
+        shifted = [self.names[at] - self.ids[at]] + [0] * (m.dim - 1)
+        column = [Fraction(int(k) + more) / m.levels for k, more in zip(self.cells[at], shifted)]
+        return [Fraction(value) - entry for value, entry in zip(self.values[at].tolist(), column)]
 
-    def _bound(self) -> float:
+    def _bound(self) -> int:
         """M: more than any entry of any sequence of G_δ^+ can reach, each token being shifted at most twice."""
         m = self.mapping
-        start = 2 * (m.marker / m.levels + m.length) * sum(code(m.levels, m.dim))
-        return float((1 + m.spread) * (1 + m.gain) ** (2 * m.length) * start)
+        start = 2 * (m.marker // m.levels + m.length) * m.box
+        return (1 + m.spread) * (1 + m.gain) ** (2 * m.length) * start
 
 
 def approximate(
@@ -211,21 +207,13 @@ def approximate(
     """
     switches = dict(positions=positions, gain=gain, spread=spread, mixing=mixing)
     made = Approximation(f, contextual_mapping(levels, dim, length, **switches))
-    read = made.values @ torch.tensor(code(levels, dim), dtype=torch.float64)
-    largest, first = read.max().item(), float(made.names.min() - 1) / levels
+    largest = sum(made.values[..., i] * levels**i for i in range(dim)).max().item()
+    first = float(made.names.min() - 1) / levels
     if mixing == "two heads" and made.mapping.spread and largest >= first:
         raise ValueError(
             f"f: a value with id {largest:.4g} reaches the names, which start at {first:.4g}; scale f down"
         )
     return made
-
-
-def cells(mapping: ContextualMapping) -> Sequences:
-    """All sequences, or without positions one of each reordering: the one whose ids increase."""
-    sequences = mapping.sequences()
-    if mapping.positions:
-        return sequences
-    return sequences[(np.diff(mapping.ids(sequences), axis=1) > 0).all(axis=1)]
 
 
 def piecewise(f: Function, x: Tokens, levels: int, *, positions: bool) -> Tokens:
@@ -280,9 +268,11 @@ def _uniform(samples: int, mapping: ContextualMapping, seed: int) -> Tensor:
     return torch.rand(samples, mapping.length, mapping.dim, generator=draw, dtype=torch.float64)
 
 
-def _descending(names: Names) -> list[tuple[int, int]]:
-    places = [(i, k) for i in range(names.shape[0]) for k in range(names.shape[1])]
-    return sorted(places, key=lambda place: names[place], reverse=True)
+def _worst(text: str, x: Tensor, got: Tensor, want: Tensor, difference: Tensor) -> Witness:
+    """The input with the largest difference, and what became of it."""
+    at = int(difference.reshape(len(x), -1).amax(dim=1).argmax())
+    objects = tuple(_short(t[at]) for t in (x, got, want))
+    return Witness(text.format(*objects), objects)
 
 
 def _short(x: Tensor) -> list:

@@ -84,7 +84,7 @@ class AttentionView(anywidget.AnyWidget):
 
     @property
     def weights(self) -> np.ndarray:
-        """The weights, with as many axes as were given: (query, key), (head, query, key) or (layer, head, query, key)."""
+        """The weights, with the axes that were given: (query, key), (head, query, key) or (layer, head, query, key)."""
         return self._weights.reshape(self._weights.shape[4 - self._axes :])
 
     @weights.setter

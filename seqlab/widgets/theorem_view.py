@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 
 import ipywidgets
 
+from seqlab.draw.svg import Markup
 from seqlab.theorem import Verdict
+from seqlab.widgets.view import View, status
 
 
-class TheoremView(ipywidgets.VBox):
+class TheoremView(View):
     """Checkboxes that break hypotheses, and the verdict of `check(**{name: broken})` below them.
 
     switches: {name of the argument of `check`: label beside the box}; all start unbroken (False).
@@ -21,15 +23,10 @@ class TheoremView(ipywidgets.VBox):
             name: ipywidgets.Checkbox(value=False, description=label, indent=False, layout={"width": "auto"})
             for name, label in switches.items()
         }
-        self.shown = ipywidgets.HTML()
-        for box in self.boxes.values():
-            box.observe(self._judge, "value")
-        super().__init__([*self.boxes.values(), self.shown])
+        super().__init__(dict(self.boxes))
+        self.watch(self._judge, *self.boxes.values())
         self._judge()
 
-    def _judge(self, _: object = None) -> None:
+    def _judge(self) -> None:
         self.verdict = self.check(**{name: box.value for name, box in self.boxes.items()})
-        self.shown.value = f"<div role='status'>{self.verdict._repr_html_()}</div>"
-
-    def _repr_mimebundle_(self, **options: object) -> dict:
-        return super()._repr_mimebundle_(**options) | {"text/html": self.shown.value}
+        self.picture.value = status(Markup(self.verdict._repr_html_()))

@@ -47,10 +47,9 @@ def picture(view: "AttentionView") -> tuple[bytes, tuple[int, int], tuple[int, i
 
     Small maps are enlarged in the PNG itself: a reader that strips styles would blur one that is enlarged by CSS.
     """
-    peak = 1.0 if view.scale == "one" else float(view.map.max())
     for cells in (256, 160):
         factors = tuple(pool_factor(extent, cells) for extent in view.map.shape)
-        levels = quantise(max_pool(view.map, *factors), peak)
+        levels = quantise(max_pool(view.map, *factors), view.info["peak"])
         edge = min(max(1, 320 // max(levels.shape)), 32)
         for axis in (0, 1):
             levels = levels.repeat(max(edge, -(-8 // levels.shape[axis])), axis)  # a single row is 8 pixels high
@@ -63,8 +62,7 @@ def picture(view: "AttentionView") -> tuple[bytes, tuple[int, int], tuple[int, i
 def figure(view: "AttentionView") -> str:
     """An HTML `<figure>`: the map as an inline PNG, its axes, legend and alt text."""
     image, (query_factor, key_factor), (height, width) = picture(view)
-    queries, keys = view.map.shape
-    peak = 1.0 if view.scale == "one" else float(view.map.max())
+    (queries, keys), peak = view.map.shape, view.info["peak"]
     pooled = (
         f"; each pixel is the largest of {query_factor} × {key_factor} weights" if query_factor * key_factor > 1 else ""
     )
@@ -74,7 +72,8 @@ def figure(view: "AttentionView") -> str:
         '<figure style="margin:0.5em 0">'
         f"<figcaption><strong>{escape(view.title)}</strong>{where}</figcaption>"
         f"<div>key → (0 to {keys - 1})</div>"
-        f'<img alt="{escape(view.alt)}" width="{width}" height="{height}" style="image-rendering:pixelated;max-width:none" '
+        f'<img alt="{escape(view.alt)}" width="{width}" height="{height}" '
+        'style="image-rendering:pixelated;max-width:none" '
         f'src="data:image/png;base64,{b64encode(image).decode()}">'
         f"<div>query ↓ (0 to {queries - 1}){pooled}</div>"
         '<div>0 <span style="display:inline-block;width:128px;height:0.7em;'

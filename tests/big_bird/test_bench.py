@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from ci import bench_big_bird
+from ci.bench import big_bird as bench_big_bird
 from seqlab.big_bird import budget
 
 
@@ -18,7 +18,7 @@ def test_the_exponent_is_the_slope_of_the_fastest(monkeypatch):
     monkeypatch.setattr(bench_big_bird.time, "perf_counter", lambda: now[0])
     row = bench_big_bird.growth("kernel", (1024, 2048, 8192), 2)
     assert math.isclose(row["time_exponent"], 1.5, rel_tol=1e-6)
-    assert "time ~ n^1.50" in bench_big_bird.words(row)
+    assert "time ~ n^1.50" in row["says"]
 
 
 def test_ratios_are_to_dense(monkeypatch):
@@ -29,7 +29,7 @@ def test_ratios_are_to_dense(monkeypatch):
     monkeypatch.setattr(budget, "longest_measured", measured)
     monkeypatch.setattr(budget, "peaks", lambda kind, lengths: [1000 * n for n in lengths])
     monkeypatch.setattr(bench_big_bird, "growth", lambda kind, lengths, repeats: {"seconds": {"8192": 1.0}})
-    rows = bench_big_bird.memory(1000 * 16384)
+    rows = list(bench_big_bird.memory(1000 * 16384))
     assert [r["times_dense"] for r in rows] == [1, 9, 40, 16.384]
     assert rows[3]["tokens"] == 16384 and rows[3]["seconds"] == 4.0, "memory goes on by its slope, time by n²"
-    assert "9.0 × dense" in bench_big_bird.words(rows[1]) and "by its slope" in bench_big_bird.words(rows[3])
+    assert "9.0 × dense" in rows[1]["says"] and "by its slope" in rows[3]["says"]

@@ -1,4 +1,6 @@
-"""Statistics against closed forms, against networkx, against the graph of tokens one by one, and against the paper's story."""
+"""Statistics against closed forms, against networkx, against the graph of tokens one by one, and against the paper's
+story.
+"""
 
 import itertools
 import math

@@ -1,4 +1,6 @@
-"""The star's contextual mapping: all sequences, layer counts, literal layers, every invariant, every switch with a witness."""
+"""The star's contextual mapping: all sequences, layer counts, literal layers, every invariant, every switch with a
+witness.
+"""
 
 import itertools
 

@@ -65,10 +65,9 @@ def test_extremes_are_drawn_and_told():
     for r, w, g, n, block, where in itertools.product(
         (0, 5), (1, 7), (0, 4), (64, 100, 4000), (8, 128), ("ITC", "ETC")
     ):
-        view.drawing = True  # set all of them, then draw once
-        view.random.value, view.window.value, view.globals.value = r, w, g
-        view.n.value, view.block.value, view.where.value = n, block, where
-        view.drawing = False
+        with view.held():  # set all of them, then draw once
+            view.random.value, view.window.value, view.globals.value = r, w, g
+            view.n.value, view.block.value, view.where.value = n, block, where
         view._draw()
         assert view.source.max == len(view.kinds()) - 1 >= view.source.value
         assert view.picture.value.count("<svg") == 2 and "nan" not in view.picture.value
@@ -102,11 +101,11 @@ def test_it_answers_while_the_slider_moves(n, block, limit):
 
     def once():
         _window_only.cache_clear()
-        start = time.perf_counter()
+        start = time.process_time()
         view._draw()
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    assert min(once() for _ in range(3)) < 2 * limit  # the machine may be busy
+    assert min(once() for _ in range(3)) < 2 * limit
 
 
 def test_the_twin_the_sweep_and_refusals():

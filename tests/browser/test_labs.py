@@ -1,15 +1,21 @@
-"""Every lab, open and solved, as a learner meets it: Run All in JupyterLab, then every control moved."""
+"""Every lab as a learner meets it: Run All in JupyterLab, then every control moved.
+
+In smoke mode every open lab, and a solved one, another each day; all of them in lab mode are slow.
+"""
 
 import json
+import os
 
 import nbformat
 import pytest
 
 from ci.result import write_text
+from seqlab.course.editions import solve
 from tests.places import LAB_FILES, ROOT
 
 TIMES = ROOT / "build" / "report" / "browser.json"
-LIMIT = 240  # seconds, for a run that hangs; how long it takes is written into the report, not judged here
+LIMIT = 900  # seconds, for a run that hangs; how long it takes is written into the report, not judged here
+TODAY = LAB_FILES[int(os.environ["SEQLAB_DAY"]) % len(LAB_FILES)]
 
 
 def check(notebook, stem) -> list[str]:
@@ -38,14 +44,30 @@ def note(stem, seconds: float, pictures: dict[int, float]) -> None:
     write_text(TIMES, json.dumps(stored, indent=1) + "\n")
 
 
+def stumbles(open_notebook, path, edition, mode) -> list[str]:
+    """What a learner would stumble over in one lab."""
+    source = nbformat.read(path, as_version=4)
+    for cell in source.cells:
+        if "parameters" in cell.metadata.get("tags", ()):
+            cell.source = cell.source.replace('mode = "lab"', f'mode = "{mode}"')
+    notebook = open_notebook(solve(source) if edition == "solved" else source, path.stem)
+    return check(notebook, ROOT / "build" / "screenshots" / f"{edition}-{mode}" / path.stem)
+
+
+@pytest.mark.parametrize("path", LAB_FILES, ids=lambda path: path.stem)
+def test_open_lab_in_smoke_mode(path, open_notebook):
+    assert stumbles(open_notebook, path, "open", "smoke") == []
+
+
+def test_the_solved_lab_of_the_day(open_notebook):
+    assert stumbles(open_notebook, TODAY, "solved", "smoke") == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("edition", ["open", "solved"])
 @pytest.mark.parametrize("path", LAB_FILES, ids=lambda path: path.stem)
-def test_lab(path, edition, open_notebook):
-    from seqlab.course.editions import solve
-
-    source = nbformat.read(path, as_version=4)
-    notebook = open_notebook(solve(source) if edition == "solved" else source, path.stem)
-    assert check(notebook, ROOT / "build" / "screenshots" / edition / path.stem) == []
+def test_lab_in_lab_mode(path, edition, open_notebook):
+    assert stumbles(open_notebook, path, edition, "lab") == []
 
 
 GOOD = """

@@ -1,4 +1,4 @@
-"""The pattern editor in the browser: mouse and keyboard paint, the verdict follows, and how fast it does is reported."""
+"""The pattern editor in the browser: mouse and keyboard paint, the verdict follows; how fast it does is reported."""
 
 import json
 import statistics
@@ -12,11 +12,15 @@ MEASURE = """async ([row, column]) => {
     const grid = document.querySelector('.seqlab-pattern canvas[tabindex]');
     const told = document.querySelector('[role=status]').parentElement;
     const side = Math.floor(420 / 32), box = grid.getBoundingClientRect();
-    const at = { bubbles: true, pointerId: 1, clientX: box.left + (column + 0.5) * side, clientY: box.top + (row + 0.5) * side };
+    const clientX = box.left + (column + 0.5) * side, clientY = box.top + (row + 0.5) * side;
+    const at = { bubbles: true, pointerId: 1, clientX, clientY };
     grid.setPointerCapture = () => {};
     const start = performance.now();
     const changed = new Promise((done) => {
-        const watch = new MutationObserver(() => { watch.disconnect(); requestAnimationFrame(() => requestAnimationFrame(done)); });
+        const watch = new MutationObserver(() => {
+            watch.disconnect();
+            requestAnimationFrame(() => requestAnimationFrame(done));
+        });
         watch.observe(told, { childList: true, subtree: true, characterData: true });
     });
     grid.dispatchEvent(new PointerEvent('pointerdown', at));

@@ -1,4 +1,4 @@
-"""Every reference is accepted, every mutant rejected by its own check with its own message, and no learner is punished for style."""
+"""Every reference is accepted, every mutant rejected by its own check with its own message, no style is punished."""
 
 import ast
 import inspect
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from seqlab.course import editions
-from seqlab.course.check import is_stub, judge
+from seqlab.course.check import edited, is_stub, judge
 from seqlab.course.gate import exercises
 from seqlab.course.rooms import describe
 from tests.places import LAB_FILES
@@ -20,17 +20,31 @@ MUTANTS = [(exercise, at) for exercise in EXERCISES.values() for at in range(len
 @pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda e: e.id)
 def test_the_reference_is_accepted(exercise):
     judgement = judge(exercise, exercise.reference)
-    assert judgement.right and not judgement.note, judgement
+    assert judgement.right and not judgement.printed, judgement
 
 
 @pytest.mark.parametrize("exercise, at", MUTANTS, ids=lambda x: getattr(x, "id", x))
 def test_the_mutant_is_rejected_with_its_message(exercise, at):
     mutant = exercise.mutants[at]
-    judgement = judge(exercise, mutant.function)
+    judgement = judge(exercise, mutant.function(exercise.reference))
     assert not judgement.right
     assert judgement.diagnosis.violated == mutant.violates
     assert judgement.diagnosis.known == mutant.message
     assert judgement.diagnosis.case
+
+
+def test_a_mutant_is_an_edit_of_the_code_and_one_that_does_not_apply_is_an_error():
+    hardmax = EXERCISES["names.hardmax"].reference
+    shares = edited(hardmax, {"(scores == ": "(scores >= ", "winners / ": "0 * winners / "})
+    scores = torch.tensor([[1.0, 2.0]])
+    assert shares(scores).tolist() == [[0.0, 0.0]] and hardmax(scores).tolist() == [[0.0, 1.0]]
+    for piece, times in (
+        ("largest score", 0),
+        ("no such code", 0),
+        ("winners", 3),
+    ):  # the first stands in the docstring
+        with pytest.raises(ValueError, match=f"hardmax: '{piece}' stands {times} times in its code, wanted once"):
+            edited(hardmax, {piece: ""})
 
 
 @pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda e: e.id)

@@ -1,6 +1,8 @@
 """Whatever a learner writes: a helpful message, and the notebook goes on."""
 
 import json
+import re
+import sys
 import time
 
 import pytest
@@ -98,7 +100,7 @@ def test_a_changed_list_gets_a_cure_for_lists():
     ],
 )
 def test_every_way_to_fail_gets_its_own_message(function, violated, words, monkeypatch):
-    monkeypatch.setattr("seqlab.course.sandbox.SECONDS", 0.3)
+    monkeypatch.setattr("seqlab.course.sandbox.SECONDS", 0.3 if violated == "comes to an end" else 60)
     judgement = judge(HARDMAX, function)
     assert not judgement.right
     assert judgement.diagnosis.violated == violated
@@ -131,9 +133,51 @@ def test_the_smallest_failing_case_is_shown():
     assert judgement.diagnosis.case.startswith("scores = [[0.0, 1.0]]")
 
 
+def test_what_a_function_prints_is_shown_with_its_case(capsys):
+    def wrong(scores):
+        print("row", scores[0].tolist())
+        print("UserWarning: odd", file=sys.stderr)  # where warnings and logging write
+        return torch.zeros_like(scores)
+
+    exercise("names.hardmax")(wrong)
+    card = capsys.readouterr().out
+    assert "printed for scores = [[0.0, 1.0]]" in card and "row [0.0, 1.0]" in card
+    assert "UserWarning: odd" in card
+
+    def right(scores):
+        print("fine")
+        return HARDMAX.reference(scores)
+
+    exercise("names.hardmax")(right)
+    card = capsys.readouterr().out
+    assert "✓ names.hardmax: right" in card and card.count("fine") == 1
+
+
+@pytest.mark.parametrize("ask", [lambda: input(), lambda: breakpoint(), lambda: __import__("pdb").set_trace()])
+def test_a_question_inside_the_gate_ends_at_once_and_says_how_to_debug(ask, capsys):
+    def curious(scores):
+        ask()
+        return scores
+
+    begun = time.perf_counter()
+    exercise("names.hardmax")(curious)
+    card = capsys.readouterr().out
+    assert time.perf_counter() - begun < 4 and "runs without asking" in card and "nobody can answer" in card
+    assert 'hardmax(*exercise.case("names.hardmax"))' in card and "breakpoint()" in card
+
+
+def test_the_failing_arguments_are_at_hand():
+    exercise("names.hardmax")(lambda scores: torch.zeros_like(scores))
+    (scores,) = exercise.case("names.hardmax")
+    assert scores.tolist() == [[0.0, 1.0]]
+    scores += 1
+    assert exercise.case("names.hardmax")[0].tolist() == [[0.0, 1.0]], "a copy each time"
+    assert exercise.case("names.tester"), "the first case where nothing failed yet"
+
+
 def test_a_flood_of_output_is_kept_out(capsys):
     judgement = judge(HARDMAX, loud)
-    assert judgement.right and "1,000,001 characters" in judgement.note
+    assert judgement.right and "1,000,001 characters, the first 2,000 are shown" in judgement.printed
     assert len(capsys.readouterr().out) < 1000
 
 
@@ -208,9 +252,49 @@ def test_a_failing_write_leaves_the_file_whole(monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr("os.replace", full)
-    with pytest.warns(UserWarning, match="disk full"):
-        progress.update("start.mix", lambda old: {"state": "right"})
-    assert progress.path().read_text() == before
+    progress.update("start.mix", lambda old: {"state": "right"})
+    assert progress.path().read_text() == before and "disk full" in progress.notice()
+    monkeypatch.undo()
+    assert progress.read()["start.mix"]["state"] == "right", "kept in memory"
+    progress.update("start.mix", lambda old: {**old, "hints": 1})
+    assert json.loads(progress.path().read_text())["exercises"]["start.mix"] | {"at": ""} == {
+        "state": "right",
+        "hints": 1,
+        "at": "",
+    }, "and written as soon as that works"
+    assert progress.notice() == ""
+
+
+def test_where_nothing_can_be_written_everything_works_from_memory(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SEQLAB_PROGRESS", str(tmp_path / "file" / "progress.json"))  # below a file: for root, too
+    progress.keep_in(None)
+    for level in (1, 2, 3):
+        assert f"Hint {level} of 3" in gate.next_hint("names.hardmax")[1]
+    exercise("names.hardmax")(HARDMAX.reference)
+    page, text = panel()._repr_html_(), repr(panel())
+    assert "✓ names.hardmax right" in text
+    for shown in (page, text):
+        assert "not saved" in shown and "SEQLAB_PROGRESS" in shown and "progress=" in shown
+
+
+def test_a_change_of_folder_does_not_move_the_progress(tmp_path, monkeypatch):
+    monkeypatch.delenv("SEQLAB_PROGRESS")
+    monkeypatch.setattr(progress, "_begun", [])
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    progress.keep_in(None)
+    progress.update("names.hardmax", lambda old: {"state": "right"})
+    monkeypatch.chdir(tmp_path)
+    progress.update("names.tester", lambda old: {"state": "right"})
+    assert set(progress.read()) == {"names.hardmax", "names.tester"}
+    assert [path.name for path in tmp_path.glob("**/*.json")] == ["progress.json"]
+
+
+def test_a_place_named_at_the_beginning_is_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQLAB_PROGRESS", "elsewhere")
+    progress.keep_in(tmp_path / "mine.json")
+    assert progress.path() == tmp_path / "mine.json"
 
 
 def test_two_notebooks_do_not_lose_each_others_progress():
@@ -231,10 +315,26 @@ def test_the_panel_shows_every_lab_and_exercise():
     assert "✓ names.hardmax right (1 try, 2 hints)" in text and "1 of 4" in page
 
 
-def test_ids_of_a_room_that_was_renamed_are_still_understood(tmp_path, monkeypatch):
-    kept = tmp_path / "progress.json"
-    kept.write_text(json.dumps({"version": 1, "exercises": {"kernels.online": {"state": "right", "tries": 2}}}))
-    monkeypatch.setenv("SEQLAB_PROGRESS", str(kept))
-    assert progress.read() == {"tiles.online": {"state": "right", "tries": 2}}
-    assert gate.find("kernels.online") is gate.find("tiles.online")
-    assert "✓ tiles.online" in repr(panel())
+BEFORE = """
+    start.mix names.weights names.hardmax names.equivariance names.tester universal.quantiser
+    universal.sweep universal.selective_shift universal.global_shift universal.values sparse.strided
+    sparse.reach sparse.shift sparse.chain sparse.all_max big_bird.window big_bird.global big_bird.random
+    turing.relay turing.lookup one_layer.boltz one_layer.gradient one_layer.order one_layer.projection
+    one_layer.head one_layer.memoriser sigmoid.bias sigmoid.causal sigmoid.hybrid_norm sigmoid.shift
+    sigmoid.backward sigmoid.jacobian_bound looped.quantiser looped.sequence_id looped.clock looped.moduli
+    looped.block looped.modulated kernels.online kernels.sigmoid kernels.backward kernels.block_sparse
+""".split()  # all ids that there were while a room was still called kernels
+
+
+@pytest.mark.parametrize("notebook", ["as it is today", "as it was"])
+def test_progress_of_before_a_room_was_renamed_still_counts(notebook, tmp_path, monkeypatch):
+    before = {id: {"state": "right", "tries": 2} for id in BEFORE}
+    progress.path().write_text(json.dumps({"version": 1, "exercises": before}))
+    assert len(progress.read()) == 42 and progress.read()["tiles.online"] == before["kernels.online"]
+    assert all(gate.find(id) in EXERCISES.values() for id in BEFORE)
+    if notebook == "as it was":
+        cells = [{"cell_type": "code", "source": f'@exercise("{id}")\ndef answer(): ...'} for id in BEFORE]
+        (tmp_path / "08_kernels.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}}))
+        monkeypatch.chdir(tmp_path)
+    right = re.findall(r": (\d+) of \d+$", repr(panel()), re.MULTILINE)
+    assert sum(map(int, right)) == 42 and "✓ tiles.online right (2 tries)" in repr(panel())

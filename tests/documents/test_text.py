@@ -1,4 +1,4 @@
-"""Tasks on real text: what is masked, what counts as distant, that contexts share their targets, and the shipped result."""
+"""Tasks on real text: what is masked, what counts as distant, that contexts share their targets, the shipped result."""
 
 import pytest
 import torch
@@ -42,8 +42,8 @@ def test_targets_are_the_same_at_every_context(task):
 
 def test_masked_words_are_hidden_and_unknown_ones_are_not_asked_for():
     ids, targets = next(text.words_task().batches(64, 0))
-    assert (ids[targets != GAP] == text.MASK).all() and (targets[targets != GAP] > text.OTHER).all()
-    assert 0.1 < (ids == text.MASK).float().mean() < 0.2
+    assert (ids[targets != GAP] == long_model.MASK).all() and (targets[targets != GAP] > text.OTHER).all()
+    assert 0.1 < (ids == long_model.MASK).float().mean() < 0.2
 
 
 def test_stretches_stay_inside_one_text_and_reach_its_ends():
@@ -60,7 +60,7 @@ def test_distant_targets():
     targets = torch.full((1, 200), GAP)
     rare = text.FREQUENT + 10
     for at, word in ((100, rare), (101, rare + 1), (102, rare + 2), (103, 5), (104, rare + 3)):
-        ids[0, at], targets[0, at] = text.MASK, word
+        ids[0, at], targets[0, at] = long_model.MASK, word
     ids[0, 100 + REACH + 1] = rare  # just out of reach
     ids[0, 101 - REACH] = rare + 1  # just within reach
     ids[0, 2], ids[0, 120] = rare + 3, rare + 3  # far and near
@@ -69,31 +69,20 @@ def test_distant_targets():
 
 
 def test_the_control_mixes_answers_in_training_only():
-    task, control = text.play_task(), text.play_task(shuffled=True)
+    task, control = text.play_task(), text.play_task().shuffled()
     (ids, plays), (same, mixed) = next(task.batches(64, 0)), next(control.batches(64, 0))
     assert torch.equal(ids, same) and torch.equal(plays.roll(1, 0), mixed) and not torch.equal(plays, mixed)
     assert all(torch.equal(a, b) for a, b in zip(task.test(64), control.test(64)))
 
 
-def test_word_counts_place_a_word_the_better_the_more_they_see():
-    few, more, all_ = (text.play_baseline(width) for width in (4, 28, 480))
-    for width in (-2, 27, 482):
-        with pytest.raises(ValueError, match=f"width: got {width}, wanted an even number"):
-            text.play_baseline(width)
-    assert few < more - 0.1 and more == pytest.approx(0.71, abs=0.02) and all_ > 0.99
-
-
 def test_a_live_run_is_repeatable():
-    a, b = (text.quick([("window", 64)], steps=1)[0] for _ in range(2))
-    assert a.losses == b.losses and a.scores == b.scores and (a.arm, a.context) == ("window", 64)
+    a, b = (long_model.train(text.play_task(), "window", 64, steps=1) for _ in range(2))
+    assert a["losses"] == b["losses"] and a["scores"] == b["scores"] and (a["arm"], a["context"]) == ("window", 64)
 
 
-def test_the_shipped_result_is_complete_and_was_made_with_these_arms():
-    for part, wanted in text.CELLS.items():
+def test_the_shipped_result_was_made_with_these_arms():
+    for part in text.CELLS:
         cells = RESULTS[part]["cells"]
-        values = table(cells, "loss")
-        assert set(values) == set(wanted) and all(len(v) == 3 for v in values.values()), part
-        assert RESULTS[part]["setting"]["steps"] == text.STEPS[part.partition(",")[0]]
         vocabulary, learn, _ = text.corpus("austen" if part == "words" else "shakespeare")
         for cell in cells:
             arm, classes = ARMS[cell["arm"]], None if part == "words" else len(learn)
@@ -112,7 +101,7 @@ def test_the_claims_hold_for_every_seed():
     assert not beats(play["BigBird", 64], play["window", 64])
     assert play["window", 256] == other["window", 256]
     right = table(RESULTS["play"]["cells"], "accuracy")
-    assert min(right["BigBird", 256]) > 0.95 > text.play_baseline(28)
+    assert min(right["BigBird", 256]) > 0.95
     assert max(table(RESULTS["play, shuffled"]["cells"], "accuracy")["BigBird", 256]) < 0.25
     words, distant, swapped = (
         table(RESULTS["words"]["cells"], score) for score in ("loss", "distant", "distant, foreign")
@@ -122,14 +111,10 @@ def test_the_claims_hold_for_every_seed():
             assert not beats(values["BigBird", context], values["window", context])
         assert not any(beats(values[arm, 512], values[arm, 64]) for arm in ("window", "BigBird"))
     assert not beats(distant["BigBird", 256], swapped["BigBird", 256])
-    assert max(map(max, words.values())) < text.words_baseline()
 
 
 def test_figures_say_what_they_show():
     for part in ("play", "words"):
         cells = RESULTS[part]["cells"]
-        for picture in (
-            figures.loss_by_context(cells, unit="bits", title="x"),
-            figures.distant_exchanged(cells, 256, unit="bits", title="x"),
-        ):
-            assert "BigBird" in picture.layout.meta["alt"] and "nan" not in picture.layout.meta["alt"]
+        alt = figures.loss_by_context(cells, unit="bits", title="x").layout.meta["alt"]
+        assert "BigBird" in alt and "nan" not in alt

@@ -51,7 +51,7 @@ def test_shared_names_are_ringed():
     page = names.number_line([1.0, 2.0, 2.0], ["a", "b", "c"], [0, 1, 2])
     rings = [node for node in svg(page).iter() if node.get("r") == "9"]
     assert len(rings) == 2 and "2 of them share" in page
-    assert 'r="9"' not in names.number_line([1.0, 2.0], ["a", "b"], [0, 0])
+    assert "r='9'" not in names.number_line([1.0, 2.0], ["a", "b"], [0, 0])
 
 
 def test_arcs_tell_right_from_wrong_without_colour():

@@ -9,9 +9,19 @@ from kernels.layout import BlockLayout
 
 
 def qkv(
-    n_query: int = 40, n_key: int | None = None, *, dim: int = 16, value: int | None = None, batch: int = 1, heads: int = 2,
-    kv_heads: int | None = None, dtype: torch.dtype = torch.float32, seed: int = 0, size: float = 1.0, gaps: bool = False,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    n_query: int = 40,
+    n_key: int | None = None,
+    *,
+    dim: int = 16,
+    value: int | None = None,
+    batch: int = 1,
+    heads: int = 2,
+    kv_heads: int | None = None,
+    dtype: torch.dtype = torch.float32,
+    seed: int = 0,
+    size: float = 1.0,
+    gaps: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
     """q, k and v. gaps: heads and tokens interleaved in memory, as a projection leaves them, with unused rows between."""
     draw = torch.Generator().manual_seed(seed)
 

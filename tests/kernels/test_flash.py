@@ -215,8 +215,13 @@ def test_a_wide_head_and_an_odd_block_are_refused():
 
 @pytest.mark.parametrize(
     "version, where, says",
-    [((3, 5, 1), "hopper", "3.5.1"), ((3, 7, 0), "hopper", "gradients"), ((3, 6, 0), "interpret", "3.6.0"), ((2, 1, 0), "gpu", "older")],
-)  # fmt: skip
+    [
+        ((3, 5, 1), "hopper", "3.5.1"),
+        ((3, 7, 0), "hopper", "gradients"),
+        ((3, 6, 0), "interpret", "3.6.0"),
+        ((2, 1, 0), "gpu", "older"),
+    ],
+)
 def test_known_bad_versions_are_refused_by_name(version, where, says):
     assert says in versions.known_bad(version, where)
 

@@ -13,10 +13,8 @@ TILE = {"dtype": "fp16", "dim": 64, "block_q": 128, "block_k": 128, "num_warps":
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEQLAB_XRAY_CACHE", str(tmp_path_factory.mktemp("xray")))
-        yield
+def worker():
+    yield
     compiling.WORKER.stop()
 
 
@@ -50,8 +48,17 @@ def test_the_sigmoid_loop_is_shorter_and_reduces_nothing(arch):
 def test_roofline_names_what_binds(device):
     report = xray("sigmoid_forward", DEVICES[device].arch, **TILE)
     work = closed_form(
-        "forward", normalizer="sigmoid", batch=4, heads=16, n_query=8192, n_key=8192, dim=64, itemsize=2, block_q=128, block_k=128
-    )  # fmt: skip
+        "forward",
+        normalizer="sigmoid",
+        batch=4,
+        heads=16,
+        n_query=8192,
+        n_key=8192,
+        dim=64,
+        itemsize=2,
+        block_q=128,
+        block_k=128,
+    )
     line = roofline(report, work, device, compulsory=4 * 4 * 16 * 8192 * 64 * 2)
     assert line.seconds == max(line.limits.values()) and line.binds in str(line) and len(line.limits) == 4
     assert line.limits["matrix units"] == work.matmul_flop / DEVICES[device].matrix

@@ -42,8 +42,15 @@ def test_classes_and_loops_of_sass():
     ]  # the wait out of line too
     (loop,) = matrix_loops(instructions, labels)
     assert dict(count(loop)) == {
-        "matrix": 1, "special": 1, "conversion": 1, "integer": 1, "spill": 1, "barrier": 2, "other": 3, "shuffle": 1,
-    }  # fmt: skip
+        "matrix": 1,
+        "special": 1,
+        "conversion": 1,
+        "integer": 1,
+        "spill": 1,
+        "barrier": 2,
+        "other": 3,
+        "shuffle": 1,
+    }
     assert {one.name for one in instructions if one.kind == "other"} >= {"FROBNICATE", "BRA", "EXIT"}
     assert loops(*parse([])) == [] and loops(*parse(["label:"])) == []
 
@@ -72,8 +79,19 @@ def test_classes_of_gcn():
 \ts_endpgm"""
     instructions, labels = parse(text.split("\n"))
     assert [one.kind for one in instructions] == [
-        "matrix", "special", "shuffle", "conversion", "shared", "global", "spill", "barrier", "fp32", "integer", "other", "other",
-    ]  # fmt: skip
+        "matrix",
+        "special",
+        "shuffle",
+        "conversion",
+        "shared",
+        "global",
+        "spill",
+        "barrier",
+        "fp32",
+        "integer",
+        "other",
+        "other",
+    ]
     assert [len(loop) for loop in matrix_loops(instructions, labels)] == [11]
 
 

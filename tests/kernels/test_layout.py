@@ -1,5 +1,6 @@
 """Block layouts: built three ways, transposed, refused."""
 
+import numpy
 import pytest
 import torch
 
@@ -69,3 +70,10 @@ def test_refusals(build, says):
     with pytest.raises((ValueError, TypeError)) as refusal:
         build()
     assert says in str(refusal.value)
+
+
+def test_whole_numbers_of_other_libraries_are_whole_numbers():
+    layout = BlockLayout.dense(numpy.int64(64), block=numpy.int32(16))
+    assert (layout.n_query, layout.block) == (64, 16) and type(layout.n_query) is int and type(layout.block) is int
+    with pytest.raises(ValueError, match="block: got 16.0, wanted a whole number"):
+        BlockLayout.dense(64, block=16.0)

@@ -29,9 +29,21 @@ def assert_exact(
         if step == "delta" and normalizer == "sigmoid":
             continue
         want = closed_form(
-            step, normalizer=normalizer, batch=2, heads=2, kv_heads=1, n_query=n_query, n_key=n_key, dim=dim, value=value,
-            itemsize=q.element_size(), block_q=tiles[0], block_k=tiles[1], causal=causal, layout=sparse,
-        )  # fmt: skip
+            step,
+            normalizer=normalizer,
+            batch=2,
+            heads=2,
+            kv_heads=1,
+            n_query=n_query,
+            n_key=n_key,
+            dim=dim,
+            value=value,
+            itemsize=q.element_size(),
+            block_q=tiles[0],
+            block_k=tiles[1],
+            causal=causal,
+            layout=sparse,
+        )
         got = book.kernels[f"{'softmax' if step == 'delta' else normalizer}.{function}"]
         for name in ("loaded", "stored", "matmul_flop", "products"):
             assert getattr(got, name) == getattr(want, name), (step, name)

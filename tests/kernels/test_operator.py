@@ -1,4 +1,6 @@
-"""`seqlab::attention` as PyTorch sees it: opcheck, meta tensors, torch.compile; what it refuses; and the readable oracle."""
+"""`seqlab::attention` as PyTorch sees it: opcheck, meta tensors, torch.compile; what it refuses; and the readable
+oracle.
+"""
 
 import math
 import subprocess

@@ -95,13 +95,16 @@ def test_lines_lead_from_python_to_machine_code_and_back(arch):
 
 
 def test_a_place_in_the_library_counts_as_its_caller():
-    ttir = '\n'.join(
+    ttir = "\n".join(
         [
             "x = y loc(#loc9)",
-            '#loc1 = loc("std.py":7:1)', '#loc2 = loc("mid.py":8:1)', '#loc3 = loc("k.py":3:4)',
-            "#loc8 = loc(callsite(#loc2 at #loc3))", "#loc9 = loc(callsite(#loc1 at #loc8))",
+            '#loc1 = loc("std.py":7:1)',
+            '#loc2 = loc("mid.py":8:1)',
+            '#loc3 = loc("k.py":3:4)',
+            "#loc8 = loc(callsite(#loc2 at #loc3))",
+            "#loc9 = loc(callsite(#loc1 at #loc8))",
         ]
-    )  # fmt: skip
+    )
     chains, callers = of_ttir(ttir)
     assert chains[0] == (("std.py", 7), ("mid.py", 8), ("k.py", 3))
     assert python_lines([(("std.py", 7),), (), (("k.py", 3),)], callers, {("k.py", 3): 2}) == ((2,), (), (2,))
@@ -255,8 +258,11 @@ def test_a_kernel_of_a_notebook_cell_is_carried_with_its_helpers():
     root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
-        capture_output=True, text=True, cwd=root, env=os.environ | {"TRITON_INTERPRET": "1"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=root,
+        env=os.environ | {"TRITON_INTERPRET": "1"},
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -280,7 +286,10 @@ def test_the_worker_is_restarted_and_stopped():
 
 def test_an_edited_module_is_read_afresh(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    source = "import triton\nimport triton.language as tl\n\n@triton.jit\ndef scale(p_x):\n    tl.store(p_x, tl.load(p_x) * GAIN)\n"
+    source = (
+        "import triton\nimport triton.language as tl\n\n@triton.jit\ndef scale(p_x):\n    tl.store(p_x, tl.load(p_x) *"
+        " GAIN)\n"
+    )
     found = []
     for gain in (2, 3):
         (tmp_path / "edited.py").write_text(f"{source}\nGAIN = tl.constexpr({gain}.25)\n")

@@ -1,6 +1,7 @@
 """The labs themselves, as CI publishes them: both editions in smoke mode, and the same claims twice."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,12 +13,13 @@ from tests.places import LAB_FILES, ROOT
 
 
 def run(*words):
+    """One run of labs in smoke mode, beside whatever other workers do: the process and its claims hashes."""
     done = subprocess.run(
-        [sys.executable, "-m", "ci.run_labs", "--mode", "smoke", "--jobs", "2", *map(str, words)],
+        [sys.executable, "-m", "ci.run_labs", "--mode", "smoke", "--jobs", "1", *map(str, words)],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=3600,
     )
     return done, dict(re.findall(r"claims hash \((\w+), smoke\): (\w+)", done.stdout))
 
@@ -46,19 +48,22 @@ def published():
     return run("--edition", "both")
 
 
-def test_every_lab_runs_in_both_editions(published):
-    done, _ = published
+def test_every_lab_runs_in_both_editions_with_the_same_claims(published):
+    done, hashes = published
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert hashes["open"] == hashes["solved"]
 
 
-def test_two_solved_runs_give_the_same_claims(published, tmp_path):
+@pytest.mark.slow
+def test_a_second_run_gives_the_same_claims(published, tmp_path):
     again, hashes = run("--edition", "solved", "--build", tmp_path)
-    assert again.returncode == 0 and hashes["solved"] == published[1]["solved"] == published[1]["open"]
+    assert again.returncode == 0 and hashes["solved"] == published[1]["solved"]
 
 
+@pytest.mark.slow
 def test_without_triton_the_labs_run_and_leave_out_its_claims(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text(HIDDEN)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     labs = ("02_universal_approximation", "05_one_layer", "06_sigmoid_attention", "07_looped_transformers")
     done, _ = run(*labs, "--edition", "solved", "--build", tmp_path / "build")
     found = [line for line in done.stdout.splitlines() if re.match(r"\d\d_\w+ \(solved, smoke\): ", line)]
@@ -87,5 +92,7 @@ def test_hygiene(path):
     assert lint.lint(path) == []
 
 
-def test_nothing_stale_in_git():
-    assert lint.stale() == []
+def test_lint():
+    """Ruff, import contracts, notebooks on disk and in git: what `make lint` runs."""
+    done = subprocess.run([sys.executable, "-m", "ci.lint"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -2,10 +2,14 @@
 
 import json
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from ci import lint
+from tests.places import ROOT
 
 
 def notebook():
@@ -141,3 +145,11 @@ def test_stale_outputs_in_git(folder):
     nb["cells"][3]["outputs"] = []
     (folder / "lab.ipynb").write_text(json.dumps(nb))  # clean on disk, stale in git
     assert any("lab.ipynb" in str(c) for c in lint.stale(folder))
+
+
+def test_the_hooks_of_pre_commit_are_tools_of_the_environment():
+    table = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert [repo["repo"] for repo in table["repos"]] == ["local"]
+    for hook in table["repos"][0]["hooks"]:
+        tool = Path(hook["entry"].split()[0])
+        assert tool.parent == Path(".venv/bin") and (Path(sys.executable).parent / tool.name).exists()

@@ -9,18 +9,17 @@ from seqlab.looped import figures, moduli
 
 def test_loop_lines():
     made = looped.packed(looped.times_mean, 2)
-    frames = made.trace(torch.tensor([[[0.1], [0.9]]], dtype=torch.float64))
-    picture = figures.loop_lines(frames, made.program.names, "acc", at=3)
+    x = torch.tensor([[0.1], [0.9]], dtype=torch.float64)
+    picture = figures.loop_lines(made, x, "acc", at=3)
     assert "13 loops" in picture.layout.meta["alt"] and "sequence id in loops 2 to 3" in picture.layout.meta["alt"]
     assert len(picture.data) == 2
     with pytest.raises(ValueError, match="coordinate: got 'nothing'"):
-        figures.loop_lines(frames, made.program.names, "nothing")
+        figures.loop_lines(made, x, "nothing")
 
 
 def test_memoriser_pictures():
     labels = [0.0, 1.0, 0.5, 0.75]
-    made = looped.memoriser(labels)
-    recalled = {"without a clock": [float(v) for (v,) in made.recall()], "exact": labels}
+    recalled = {"without a clock": [float(v) for (v,) in looped.walk(labels).run(range(4))], "exact": labels}
     picture = figures.recalled_table(labels, recalled, 1.0)
     assert "exact: largest error 0" in picture.layout.meta["alt"] and len(picture.data) == 4
     curves = {"smooth": [(0.1, 0.2), (0.01, 0.02)], "shuffled": [(0.5, 1.0), (0.4, 0.9)]}

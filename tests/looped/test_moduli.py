@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seqlab.looped import below_largest, times_mean
+from seqlab.looped import below_largest, check_moduli, times_mean
 from seqlab.looped.moduli import Moduli, Modulus, moduli, reads_context, reads_token
 
 
@@ -27,7 +27,7 @@ def test_values_that_can_be_worked_out():
 def test_witnesses_attain_and_the_inequality_holds(f, shape):
     length, dim, points, delta = shape
     found = moduli(f, delta, length=length, dim=dim, points=points)
-    verdict = found.check()
+    verdict = check_moduli(found)
     assert verdict and verdict.margin >= -1e-12 and verdict.checked == points ** (2 * length * dim)
     for kind in ("sequence", "contextual", "token"):
         part = getattr(found, kind)
@@ -56,13 +56,13 @@ def test_larger_radius_and_finer_grid_find_more():
 
 def test_an_impossible_set_of_moduli_is_refuted():
     part, larger = Modulus(1.0, [[0.0]], [[1.0]]), Modulus(2.0, [[0.0]], [[1.0]], 0)
-    verdict = Moduli(0.5, part, larger, part, 4).check()
+    verdict = check_moduli(Moduli(0.5, part, larger, part, 4))
     assert not verdict and verdict.margin == -1 and "token 0 moves by 2" in verdict.witness.text
 
 
 def test_huge_values_and_whole_numbers():
     for p in (1, 2, 3.5, float("inf")):
-        assert moduli(lambda x: 1e12 * torch.sin(40 * x.roll(1, 1)), 0.2, points=6, p=p).check()
+        assert check_moduli(moduli(lambda x: 1e12 * torch.sin(40 * x.roll(1, 1)), 0.2, points=6, p=p))
     assert moduli(lambda x: (9 * x).long(), 0.5).token.value == 5 and moduli(lambda x: x > 0.5, 0.5).token.value == 1
 
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from seqlab import looped
-from seqlab.layers import count
 
 FUNCTIONS = [looped.times_mean, looped.below_largest]
 
@@ -16,40 +15,38 @@ FUNCTIONS = [looped.times_mean, looped.below_largest]
 @pytest.mark.parametrize("levels, loops", [(2, 13), (3, 47), (4, 115)])
 def test_end_to_end_in_exact_arithmetic(f, levels, loops):
     with_clock, without = looped.packed(f, levels, clock=True), looped.packed(f, levels)
-    exact = with_clock.check()
+    exact = looped.check_packed(with_clock)
     assert exact and exact.margin == 1e-12
-    verdict = without.check()
+    verdict = looped.check_packed(without)
     assert verdict and verdict.margin >= without.table.largest_step / 2 - 1e-12
-    assert with_clock.loops == without.loops == loops
+    assert with_clock.program.loops == without.program.loops == loops
     assert looped.check_loops(without.stages, levels) and looped.check_steps(without.table)
 
 
 @pytest.mark.parametrize("levels, dim, length", [(2, 1, 2), (4, 1, 3), (2, 2, 2), (2, 2, 3), (3, 1, 1)])
 def test_other_sizes_with_a_clock(levels, dim, length):
     made = looped.packed(looped.times_mean, levels, dim, length, clock=True)
-    assert made.check(dtype=torch.float64) and looped.check_loops(made.stages, levels, dim, length)
-    assert (made.program.embedding, made.program.width) == (2 * dim + 6, 2 * dim + 6)
+    assert looped.check_packed(made, dtype=torch.float64) and looped.check_loops(made.stages, levels, dim, length)
+    assert looped.sizes(made.program) == (2 * dim + 6, 2 * dim + 6)
 
 
 def test_the_size_does_not_depend_on_length_or_accuracy():
     sizes = set()
     for levels, length in [(2, 2), (3, 2), (4, 3)]:
         made = looped.packed(looped.times_mean, levels, 1, length)
-        network = made.network()
-        size = count(network, length)
-        assert (size.heads, size.head_dim, size.layers, size.width, size.hidden) == (1, 1, 1, 12, 26)
-        sizes.add(size.parameters)
-        assert made.check_size()
+        size = made.program.count()
+        assert looped.sizes(made.program) == (12, 26) and (size.heads, size.layers, size.width) == (1, 1, 12)
+        sizes.add(size.units)
+        assert looped.check_size(made.program, looped.THEOREM_3_6)
     assert len(sizes) == 1
-    assert looped.packed(looped.times_mean, 2, 3).check_size()
+    assert looped.check_size(looped.packed(looped.times_mean, 2, 3).program, looped.THEOREM_3_6)
 
 
 def test_the_same_weights_in_every_loop():
     for clock in (False, True):
         made = looped.packed(looped.times_mean, 2, clock=clock)
-        network = made.network()
-        used = network.applied(torch.rand(3, 2, 1, dtype=torch.float64), made.loops)
-        assert len(used) == made.loops and len(set(used)) == 1
+        used = looped.weights_used(made.program.module(), torch.rand(3, 2, 1, dtype=torch.float64))
+        assert len(used) == made.program.loops and len(set(used)) == 1
 
 
 @pytest.mark.parametrize("f", FUNCTIONS)
@@ -57,25 +54,24 @@ def test_the_same_weights_in_every_loop():
 @pytest.mark.parametrize("clock", [False, True])
 def test_operator_is_the_exact_network(f, levels, clock):
     made = looped.packed(f, levels, clock=clock)
-    for cells in itertools.product(range(levels), repeat=2):
-        out = made.exact([made.table.point(z, Fraction(1, 3)) for z in cells])
-        got = torch.tensor([[float(v) for v in row] for row in out], dtype=torch.float64)
-        torch.testing.assert_close(got, made.operator[cells], rtol=0, atol=1e-12)
+    cells = list(itertools.product(range(levels), repeat=2))
+    out = made.program.run([[made.table.point(z, Fraction(1, 3)) for z in each] for each in cells]).astype(float)
+    torch.testing.assert_close(torch.tensor(out), made.operator.reshape(out.shape), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("levels, clock", [(2, False), (4, True)])
 def test_real_layers_on_random_inputs(levels, clock):
     made = looped.packed(looped.below_largest, levels, clock=clock)
     x = torch.rand(1000, 2, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    torch.testing.assert_close(made.network()(x, made.loops), made.lookup(x), rtol=0, atol=1e-6)
-    torch.testing.assert_close(made.network()(x.flip(1), made.loops).flip(1), made.lookup(x), rtol=0, atol=1e-6)
+    torch.testing.assert_close(made.program.module()(x), made.lookup(x), rtol=0, atol=1e-6)
+    torch.testing.assert_close(made.program.module()(x.flip(1)).flip(1), made.lookup(x), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("clock", [False, True])
 def test_the_right_edge_is_counted_once(clock):
     made = looped.packed(looped.times_mean, 2, clock=clock)
     x = torch.tensor([[[0.25], [1.0]]], dtype=torch.float64)
-    torch.testing.assert_close(made.network()(x, made.loops), made.lookup(x), rtol=0, atol=1e-9)
+    torch.testing.assert_close(made.program.module()(x), made.lookup(x), rtol=0, atol=1e-9)
 
 
 def test_terms_of_the_bound():
@@ -91,8 +87,8 @@ def test_terms_of_the_bound():
 def test_more_loops_than_needed_change_nothing():
     made = looped.packed(looped.times_mean, 2)
     x = torch.rand(200, 2, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    network = made.network()
-    torch.testing.assert_close(network(x, 34), network(x, made.loops), rtol=0, atol=1e-9)
+    network = made.program.module()
+    torch.testing.assert_close(network(x, 34), network(x, made.program.loops), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("f", FUNCTIONS)
@@ -100,7 +96,7 @@ def test_more_loops_than_needed_change_nothing():
     "switch, broken", [("flags", dict(flags=False)), ("slope", dict(slope=8)), ("labels", dict(shuffle=1))]
 )
 def test_switches_without_a_clock(f, switch, broken):
-    verdict = looped.packed(f, 4, **broken).check()
+    verdict = looped.check_packed(looped.packed(f, 4, **broken))
     assert not verdict and verdict.margin < 0 and verdict.witness.objects
     assert [h.name for h in verdict.statement.hypotheses if not h.holds] == [switch]
 
@@ -108,9 +104,9 @@ def test_switches_without_a_clock(f, switch, broken):
 def test_digits_and_loops_without_a_clock():
     made = looped.packed(looped.times_mean, 3)
     for dtype in (torch.float64, torch.float32):
-        assert not made.check(dtype=dtype)
-    assert looped.packed(looped.times_mean, 2).check(dtype=torch.float64)
-    few = made.check(loops=made.loops - 1)
+        assert not looped.check_packed(made, dtype=dtype)
+    assert looped.check_packed(looped.packed(looped.times_mean, 2), dtype=torch.float64)
+    few = looped.check_packed(made, loops=made.program.loops - 1)
     assert not few and few.witness.objects[0] in ((1, 2), (2, 1))
 
 
@@ -118,15 +114,18 @@ def test_digits_and_loops_without_a_clock():
     "switch, broken", [("flags", dict(flags=False)), ("slope", dict(slope=8)), ("clock", dict(stopped=True))]
 )
 def test_switches_with_a_clock(switch, broken):
-    verdict = looped.packed(looped.times_mean, 3, clock=True, **broken).check()
+    verdict = looped.check_packed(looped.packed(looped.times_mean, 3, clock=True, **broken))
     assert not verdict and [h.name for h in verdict.statement.hypotheses if not h.holds] == [switch]
 
 
 def test_a_clock_does_not_mind_shuffled_labels_but_repeated_tokens():
-    assert looped.packed(looped.times_mean, 4, clock=True, shuffle=1).check()
+    assert looped.check_packed(looped.packed(looped.times_mean, 4, clock=True, shuffle=1))
     made = looped.packed(looped.times_mean, 4, clock=True)
-    assert not made.check(repeated=True) and len(set(made.check(repeated=True).witness.objects[0])) == 1
-    assert not made.check(loops=made.loops - 1)
+    assert (
+        not looped.check_packed(made, repeated=True)
+        and len(set(looped.check_packed(made, repeated=True).witness.objects[0])) == 1
+    )
+    assert not looped.check_packed(made, loops=made.program.loops - 1)
 
 
 @pytest.mark.parametrize("clock", [False, True])
@@ -142,39 +141,39 @@ def test_every_switch_breaks_the_theorem_but_shuffling_under_a_clock(clock):
 
 def test_trace_says_which_stage_is_at_work():
     made = looped.packed(looped.times_mean, 3)
-    frames = made.trace(torch.tensor([[[0.1], [0.9]]], dtype=torch.float64), made.loops + 2)
-    parts = [frame.part for frame in frames]
-    assert parts[:6] == ["input", "tokens", "tokens", "sequence", "sequence", "values"]
-    assert parts[-3:] == ["values", "done", "done"] and len(frames) == made.loops + 3
-    at = made.program.names.index
-    assert frames[2].tokens[0, :, at("z")].tolist() == [0, 2] and frames[4].tokens[0, :, at("acc")].tolist() == [6, 6]
-    assert [frame.tokens[0, 0, at("in2")].item() for frame in frames[:3]] == [0, 0, 1]
-    assert [frame.tokens[0, 0, at("in3")].item() for frame in frames[3:6]] == [0, 1, 1]
+    loops = made.program.loops
+    parts = [made.stage(loop) for loop in range(1, loops + 3)]
+    assert parts[:5] == ["tokens", "tokens", "sequence", "sequence", "values"]
+    assert parts[-3:] == ["values", "done", "done"] and len(parts) == loops + 2
+    states = made.trace(torch.tensor([[0.1], [0.9]], dtype=torch.float64), loops + 2).states
+    column = lambda name: [state[0, :, made.program.names.index(name)].tolist() for state in states]
+    assert len(states) == loops + 3 and column("z")[2] == [0, 2] and column("acc")[4] == [6, 6]
+    assert [flag for flag, _ in column("in2")[:3]] == [0, 0, 1] and [f for f, _ in column("in3")[3:6]] == [0, 1, 1]
 
 
 def test_table_fills_and_orders():
-    table = looped.table(looped.times_mean, 4)
+    table = looped.contextual_table(looped.times_mean, 4)
     assert len(table.used) == 12 and len(table.labels) == 2 * 16 * 3 + 14 + 1
     assert table.labels[table.id(3, 14)] == table.values[(2, 3), 3]
-    shuffled = looped.table(looped.times_mean, 4, shuffle=1)
+    shuffled = looped.contextual_table(looped.times_mean, 4, shuffle=1)
     assert sorted(shuffled.values.values()) == sorted(table.values.values())
-    assert not looped.check_steps(shuffled, shuffled=True)
-    assert not looped.check_steps(looped.table(looped.below_largest, 4, fill="hold"))
+    assert not looped.check_steps(shuffled)
+    assert not looped.check_steps(looped.contextual_table(looped.below_largest, 4, fill="hold"))
 
 
 def test_a_carry_makes_consecutive_ids_strangers():
     """In two coordinates the other token leaps from one end of the first to the other while the id grows by 1."""
     others = lambda x: x.sum(1, keepdim=True) - x
-    verdict = looped.check_steps(looped.table(others, 4, 2), points=5)
+    verdict = looped.check_steps(looped.contextual_table(others, 4, 2), points=5)
     assert not verdict and [h.name for h in verdict.statement.hypotheses if not h.holds] == ["neighbours"]
-    assert looped.table(others, 4, 2).largest_step == pytest.approx(3 / 4)
-    plain = looped.check_steps(looped.table(others, 6))
+    assert looped.contextual_table(others, 4, 2).largest_step == pytest.approx(3 / 4)
+    plain = looped.check_steps(looped.contextual_table(others, 6))
     assert plain and all(h.holds for h in plain.statement.hypotheses)
 
 
 def test_rounding_under_a_clock_counts_as_a_broken_hypothesis():
     made = looped.packed(looped.below_largest, 5, clock=True)
-    rough, fine = made.check(dtype=torch.float32), made.check(dtype=torch.float64)
+    rough, fine = looped.check_packed(made, dtype=torch.float32), looped.check_packed(made, dtype=torch.float64)
     assert not rough and fine
     assert all([h.name for h in v.statement.hypotheses if not h.holds] == ["exact"] for v in (rough, fine))
 
@@ -203,14 +202,17 @@ def test_ramps_cost_what_their_volume_says():
     [
         (lambda: looped.packed(looped.times_mean, 4, slope=3), ["slope", "1/δ = 4"]),
         (lambda: looped.packed(looped.times_mean, 4, stopped=True), ["stopped", "clock=True"]),
-        (lambda: looped.table(looped.times_mean, 2, 1, 3), ["length", "the grid has 2"]),
-        (lambda: looped.table(looped.times_mean, 40, 1, 4), ["sets of tokens", "5,000"]),
-        (lambda: looped.table(lambda x: x[:, :1], 3), ["f: returned shape"]),
-        (lambda: looped.table(lambda x: 3, 3), ["f: returned int"]),
-        (lambda: looped.table(lambda x: x / 0, 3), ["NaN or an infinity"]),
+        (lambda: looped.contextual_table(looped.times_mean, 2, 1, 3), ["length", "the grid has 2"]),
+        (lambda: looped.contextual_table(looped.times_mean, 40, 1, 4), ["sets of tokens", "5,000"]),
+        (lambda: looped.contextual_table(lambda x: x[:, :1], 3), ["f: returned shape"]),
+        (lambda: looped.contextual_table(lambda x: 3, 3), ["f: returned int"]),
+        (lambda: looped.contextual_table(lambda x: x / 0, 3), ["NaN or an infinity"]),
         (lambda: looped.packed(lambda x: x.cumsum(1), 3), ["not permutation equivariant", "(1, 0)"]),
-        (lambda: looped.table(lambda x: x + x.roll(1, 1) - x.roll(2, 1), 4, 1, 3), ["not permutation equivariant"]),
-        (lambda: looped.table(looped.times_mean, 3, fill="steps"), ["fill", "'steps'"]),
+        (
+            lambda: looped.contextual_table(lambda x: x + x.roll(1, 1) - x.roll(2, 1), 4, 1, 3),
+            ["not permutation equivariant"],
+        ),
+        (lambda: looped.contextual_table(looped.times_mean, 3, fill="steps"), ["fill", "'steps'"]),
     ],
 )
 def test_errors(make, words):

@@ -39,8 +39,11 @@ def test_longer_than_trained():
 
 def test_arms():
     picture = figures.arms(CELLS, "2 hops", 2, 0.4)
-    assert "none (2 passes) 0.700 to 0.710" in picture.layout.meta["alt"] and len(picture.data[0].x) == 6 + 2
-    assert "Baseline 0.400" in picture.layout.meta["alt"]
+    assert (
+        "none, 1 k parameters, 2 passes 0.705 (0.700 to 0.710)" in picture.layout.meta["alt"]
+        and len(picture.data[1].x) == 8
+    )
+    assert "baseline (0.4)" in picture.layout.meta["alt"]
 
 
 def test_table_errors():

@@ -82,11 +82,11 @@ def test_both_parts_by_hand(published):
     torch.manual_seed(2)
     block, x, m = Block(8, 2, 12, published), 3 * torch.randn(1, 5, 8), torch.randn(4, 8)
     seen = (1 + m[2]) * x / x.square().mean(-1, keepdim=True).sqrt()
-    value, mixed = block.value((1 + m[2]) * x if published else seen), []
+    value, mixed = block.attention.value((1 + m[2]) * x if published else seen), []
     for h in (slice(0, 4), slice(4, 8)):
-        scores = block.query(seen)[..., h] @ block.key(seen)[..., h].mT / 2
+        scores = block.attention.query(seen)[..., h] @ block.attention.key(seen)[..., h].mT / 2
         mixed.append(scores.softmax(-1) @ value[..., h])
-    y = x + m[0] * block.out(torch.cat(mixed, -1))
+    y = x + m[0] * block.attention.out(torch.cat(mixed, -1))
     inside = y if published else y / y.square().mean(-1, keepdim=True).sqrt()
     wanted = y + m[1] * block.feed_forward((1 + m[3]) * inside)
     torch.testing.assert_close(block(x, m), wanted, atol=1e-4, rtol=1e-4)

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from seqlab.looped_training.reaction_loop import AfterLoops, by_loops, head_scores, settled
+from seqlab.looped_training.reaction_loop import by_loops, head_scores
 from seqlab.start.reaction import KNOWN_MAP, REACTION, ModelMissing, ReactionModel, atom_map, atoms_right
 
 try:
@@ -17,7 +17,7 @@ installed = pytest.mark.skipif(MODEL is None, reason="the optional package with 
 
 
 def reference(model, tokens):
-    """ALBERT as its paper writes it, head by head, 12 layers written one after the other; nothing of seqlab is called."""
+    """ALBERT as its paper writes it, head by head, 12 layers one after the other; nothing of seqlab is called."""
     w, heads = model.weights, 8
     norm = lambda x, n: (
         (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + 1e-12).sqrt() * w[n + ".weight"]
@@ -106,11 +106,7 @@ def test_loop_by_loop():
     assert all(reading.best_head >= reading.atoms for reading in found)
 
 
-def test_settled():
-    reading = lambda loops, changed: AfterLoops(loops, 0, 1, changed, 0, 1, 0, 0.0, 0.0)
-    assert settled([reading(1, 3), reading(2, 1), reading(3, 0)]) == 2
-    assert settled([reading(1, 3), reading(2, 1)]) is None
-    assert settled([reading(1, 0)]) == 0
+def test_the_known_map_is_of_eleven_atoms():
     assert len(KNOWN_MAP) == 11
 
 

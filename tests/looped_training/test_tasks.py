@@ -92,20 +92,17 @@ def test_training_and_test_share_no_question():
 
 def test_layout_and_classes():
     for task in (Strings("lcs", 3), Strings("edit", 3, letters=5)):
-        ids, wanted = task.draw(400, draw())
-        assert (
-            ids.shape == (400, task.length)
-            and (ids[:, 3] == task.letters).all()
-            and (ids[:, -1] == task.letters + 1).all()
-        )
-        assert ids.max() < task.vocabulary and wanted.max() < task.classes and wanted.min() >= 0
+        (ids, wanted), (vocabulary, length, classes) = task.draw(400, draw()), task.shape
+        assert ids.shape == (400, length) and ids.max() < vocabulary and 0 <= wanted.min() <= wanted.max() < classes
+        assert (ids[:, 3] == task.letters).all() and (ids[:, -1] == task.letters + 1).all()
+    assert Pointers(2, nodes=5).shape == (5, 6, 5)
     assert torch.equal(task.draw(5, draw(1))[0], task.draw(5, draw(1))[0])
 
 
 def test_baselines():
-    assert Pointers(1).shorter(4000) == pytest.approx(1 / 6, abs=0.03)
-    assert Pointers(0).shorter() == 0
-    assert 0.4 < Strings("lcs", 6).majority(4000) < 0.6
+    assert Pointers(1).baseline(4000) == pytest.approx(1 / 6, abs=0.03)
+    assert Pointers(0).baseline() == 0
+    assert 0.4 < Strings("lcs", 6).baseline(4000) < 0.6
 
 
 def test_bad_tasks():

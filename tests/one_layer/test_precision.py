@@ -1,4 +1,6 @@
-"""Names in five precisions: exact gaps agree with independent arithmetic, floats are those of the head, deaths are where they are."""
+"""Names in five precisions: exact gaps agree with independent arithmetic, floats are those of the head, deaths are
+where they are.
+"""
 
 import math
 from fractions import Fraction
@@ -7,7 +9,7 @@ import pytest
 
 from seqlab.names.separation import exact_names, names, separation, subsets
 from seqlab.one_layer import precision
-from seqlab.one_layer.precision import DTYPES, KAPPAS, check, last_alive, named, parse
+from seqlab.one_layer.precision import DTYPES, KAPPAS, distinct_tokens, last_alive, named, parse
 
 LINE = (1, 2, 3, 4, 5)
 
@@ -18,7 +20,7 @@ def with_mpmath(tokens, size, kappa, digits=120):
 
     with mpmath.workdps(digits):
         found = []
-        for a, chosen in precision.places(check(tokens, size), size):
+        for a, chosen in precision.places(distinct_tokens(tokens, size), size):
             score = [mpmath.mpf(a.numerator) / a.denominator * b.numerator / b.denominator for b in chosen]
             weights = [mpmath.exp(mpmath.mpf(kappa) * s) for s in score]
             total = mpmath.fsum(w * b.numerator / b.denominator for w, b in zip(weights, chosen))
@@ -77,7 +79,9 @@ def test_average_and_hardmax_are_exact():
 def test_the_token_zero_sees_only_the_mean():
     found = named((0, 1, 2, 3, 4, 5), 4, 2.0)
     shared = [
-        (token, chosen) for n, (token, chosen) in zip(found.shared, precision.places(check(range(6), 4), 4)) if n > 1
+        (token, chosen)
+        for n, (token, chosen) in zip(found.shared, precision.places(distinct_tokens(range(6), 4), 4))
+        if n > 1
     ]
     assert not found.alive and found.log10_gap == -math.inf and {token for token, _ in shared} == {0}
     assert (0, (0, 1, 4, 5)) in shared and (0, (0, 2, 3, 5)) in shared
@@ -114,6 +118,6 @@ def test_tokens_typed_by_hand():
 @pytest.mark.parametrize("kappa", [0.05, 1.0, 20.0])
 def test_symmetric_tokens_and_equal_names(kappa):
     """-a among -S is named minus the name of a among S, so {-1, 1} gives two names and nothing collides by rounding."""
-    found = dict(zip(precision.places(check((-2, -1, 1, 2), 2), 2), named((-2, -1, 1, 2), 2, kappa).names))
+    found = dict(zip(precision.places(distinct_tokens((-2, -1, 1, 2), 2), 2), named((-2, -1, 1, 2), 2, kappa).names))
     for (token, chosen), name in found.items():
         assert found[-token, tuple(sorted(-b for b in chosen))] == pytest.approx(-name, rel=1e-12)

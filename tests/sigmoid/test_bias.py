@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seqlab.attention import sigmoid, softmax
-from seqlab.sigmoid import alibi_bias, bias_for, causal_bias, expected_row_sum, fresh_head, log_bias, softmax_gap
+from seqlab.sigmoid import alibi_bias, causal_bias, expected_row_sum, fresh_head, log_bias
 
 
 @pytest.mark.parametrize("n, with_bias", [(64, 1.53), (256, 1.62), (1024, 1.65)])
@@ -34,22 +34,12 @@ def test_norms_grow_without_the_bias_and_not_with_it():
     assert fixed[1] < fixed[0] < 3 and soft[1] < soft[0] < 2
 
 
-def test_the_bias_that_keeps_a_sum_is_minus_log_n_and_a_constant():
-    constants = [bias_for(n, 1.0) + math.log(n) for n in (10**2, 10**4, 10**6)]
-    assert constants[2] == pytest.approx(-0.5, abs=1e-4)  # e^b n √e = 1
-    assert abs(constants[1] - constants[2]) < abs(constants[0] - constants[2]) < 0.03
-    assert expected_row_sum(500, bias_for(500, 3.0)) == pytest.approx(3.0)
-    for wrong in (0.0, 5.0):
-        with pytest.raises(ValueError, match="row_sum"):
-            bias_for(5, wrong)
-
-
-def test_sigmoid_becomes_softmax_with_a_blind_denominator():
-    z = 2.0
-    gaps = [softmax_gap(z, n) for n in (10, 10**3, 10**5)]
-    for n, gap in zip((10, 10**3, 10**5), gaps):
-        assert 1 - (1 / (1 + math.exp(math.log(n) - z))) / (math.exp(z) / n) == pytest.approx(gap, rel=1e-6)
-    assert gaps[2] == pytest.approx(math.exp(z) / 10**5, rel=1e-3)
+def test_minus_log_n_keeps_a_sum_and_makes_softmax_with_a_blind_denominator():
+    sums = [expected_row_sum(n, log_bias(n) - 0.5) for n in (10**2, 10**4, 10**6)]
+    assert sums[2] == pytest.approx(1, abs=1e-4) and abs(sums[1] - sums[2]) < abs(sums[0] - sums[2]) < 0.03
+    for n in (10, 10**3, 10**5):  # σ(z - log n) falls short of e^z / n by the part e^z / (n + e^z)
+        short = 1 - torch.tensor(2.0 + log_bias(n), dtype=torch.float64).sigmoid().item() / (math.exp(2) / n)
+        assert short == pytest.approx(math.exp(2) / (n + math.exp(2)), rel=1e-6)
 
 
 def test_alibi_in_full_and_the_part_that_softmax_needs():

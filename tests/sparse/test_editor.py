@@ -12,7 +12,7 @@ from seqlab.widgets.pattern_grid import PatternGrid
 def test_every_pattern_of_the_catalogue_is_shown_and_judged(name):
     editor = PatternEditor(9)
     editor.choice.value = name
-    assert editor.told.value.count("<b>") == 3 and "connections a layer" in editor.told.value
+    assert editor.picture.value.count("<b>") == 3 and "connections a layer" in editor.picture.value
     assert (editor.grid.grid == editor.masks[0]).all()
 
 
@@ -37,7 +37,7 @@ def test_painting_changes_the_verdict_with_a_witness():
     editor = PatternEditor(6, "window")
     assert editor.found.check()
     paint(editor, 2, 2, False)
-    assert "token 2 does not see itself" in editor.told.value and not editor.found.check()
+    assert "token 2 does not see itself" in editor.picture.value and not editor.found.check()
     paint(editor, 2, 2, True)
     assert editor.found.check()
 
@@ -54,7 +54,7 @@ def test_two_sets_are_painted_one_at_a_time():
 
 def test_unreachable_tokens_and_missing_chains_are_told():
     editor = PatternEditor(6, "own token only")
-    assert "never" in editor.told.value and "none exists" in editor.told.value and editor.grid.chain == []
+    assert "never" in editor.picture.value and "none exists" in editor.picture.value and editor.grid.chain == []
     editor.choice.value = "window"
     assert editor.grid.chain == list(range(6))
 

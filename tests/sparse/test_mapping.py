@@ -1,4 +1,6 @@
-"""The sparse contextual mapping: all sequences, counts, real heads, other probability maps, every switch with a witness."""
+"""The sparse contextual mapping: all sequences, counts, real heads, other probability maps, every switch with a
+witness.
+"""
 
 import itertools
 
@@ -8,7 +10,6 @@ import torch
 
 from seqlab import patterns, sparse, universal
 from seqlab.attention import softmax
-from seqlab.layers import count
 from seqlab.sparse.probability_maps import entmax15, sparsemax
 
 MAKERS = {
@@ -69,7 +70,7 @@ def test_contextual_mapping_on_all_sequences(name, size):
     verdict = mapping.check()
     assert verdict and verdict.margin >= 1 and all(h.holds for h in verdict.statement.hypotheses)
     assert verdict.checked == levels ** (dim * length) and verdict.unit == "units of delta"
-    assert mapping.formula == LAYERS[name][SIZES.index(size)] == count(mapping.stack(), length).layers
+    assert mapping.formula == LAYERS[name][SIZES.index(size)] == mapping.program().count().layers
     assert sparse.layer_count(mapping) and sparse.chain_steps(mapping)
     sequences = mapping.sequences()
     names = mapping.names(sequences).tolist()
@@ -101,20 +102,16 @@ def test_other_probability_maps():
     mapping = sparse.contextual_mapping(patterns.strided(2), 2, 1, 4)
     for rho in (sparsemax(8.0), entmax15(16.0), softmax(300.0)):
         assert sparse.blocks(mapping, rho), rho
-        changed = mapping.stack().with_normalizer(rho)
-        x = torch.tensor(mapping.sequences().astype(float)) / 2
-        assert torch.equal(changed(x), mapping.stack(rho)(x))
     for rho in (sparsemax(4.0), entmax15(8.0), softmax(8.0)):
         assert not sparse.blocks(mapping, rho), rho
 
 
-def test_whole_blocks_keep_the_pattern():
+def test_layers_keep_the_pattern():
     mapping = sparse.contextual_mapping(patterns.window(1), 2, 1, 4)
-    stack = mapping.stack()
-    x = torch.tensor(mapping.sequences().astype(float)) / 2
-    assert torch.equal(stack.blocks()(x), stack(x))
-    size = count(stack, 4)
-    assert (size.heads, size.head_dim) == (2, 1) and size.connections == size.layers * (3 * 4 - 2)
+    size = mapping.program().count(4)
+    assert size.heads == 2 * size.layers - mapping.steps and size.connections == size.heads * (3 * 4 - 2)
+    (counts,) = universal.layer_count(mapping).notes
+    assert "layers=9" in counts
 
 
 def test_selective_shift():

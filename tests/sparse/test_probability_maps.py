@@ -32,7 +32,9 @@ def slow_entmax15(z):
     return [max(x / 2 - low, 0) ** 2 for x in z]
 
 
-@pytest.mark.parametrize("normalizer, slow", [(sparsemax(), slow_sparsemax), (entmax15(), slow_entmax15)], ids=repr)
+@pytest.mark.parametrize(
+    "normalizer, slow", [(sparsemax(), slow_sparsemax), (entmax15(), slow_entmax15)], ids=["sparsemax", "entmax15"]
+)
 @pytest.mark.parametrize("size", [0.1, 1.0, 10.0])
 def test_against_a_slow_projection(normalizer, slow, size):
     draw = torch.Generator().manual_seed(0)

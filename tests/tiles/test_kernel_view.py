@@ -18,12 +18,11 @@ pytest.importorskip("triton")
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory):
+def reports():
     """(kernel, architecture) -> report."""
     signature = {"p_q": "*fp16", "p_k": "*fp16", "p_v": "*fp16", "p_out": "*fp16", "n": "i32", "scale": "fp32"}
     made = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEQLAB_XRAY_CACHE", str(tmp_path_factory.mktemp("xray")))
         patch.setenv("TRITON_INTERPRET", "1")
         for arch in ("sm_90", "gfx942"):
             for name in ("softmax_tile", "sigmoid_tile"):
@@ -80,10 +79,10 @@ def test_two_kernels_are_two_pairs_and_a_difference(reports):
     ] * 2
     assert len(json.dumps(view.columns.groups)) < 300_000
     change = sigmoid.loop["special"] - soft.loop["special"]
-    assert f"{change:+,}" in view.mix.value and "main loop" in view.mix.value
+    assert f"{change:+,}" in view.picture.value and "main loop" in view.picture.value
     view.scope.value = "whole kernel"
-    assert f"{sigmoid.instructions.total():,}" in view.mix.value
-    assert "softmax_tile (2)" in KernelView(soft, soft).mix.value
+    assert f"{sigmoid.instructions.total():,}" in view.picture.value
+    assert "softmax_tile (2)" in KernelView(soft, soft).picture.value
     with pytest.raises(XrayError, match="take one architecture"):
         KernelView(soft, reports["sigmoid_tile", "gfx942"])
 
@@ -91,16 +90,16 @@ def test_two_kernels_are_two_pairs_and_a_difference(reports):
 def test_the_contract(reports):
     view = KernelView(reports["softmax_tile", "sm_90"], reports["sigmoid_tile", "sm_90"])
     assert controls() == [view.scope]
-    seen, before = [], view.mix.value
-    view.mix.observe(lambda change: seen.append(change["new"]), "value")
-    assert len(sweep()) == 1 and len(seen) == 2 and view.mix.value == before
+    seen, before = [], view.picture.value
+    view.picture.observe(lambda change: seen.append(change["new"]), "value")
+    assert len(sweep()) == 1 and len(seen) == 2 and view.picture.value == before
     for lines in ([], [-1, 0], [10_000, 3]):
         view.columns.lines = lines
 
 
 def test_a_kernel_without_a_matrix_loop(reports):
     view = KernelView(reports["add", "sm_90"])
-    assert view.scope.options == ("whole kernel",) and "whole kernel" in view.mix.value
+    assert view.scope.options == ("whole kernel",) and "whole kernel" in view.picture.value
     sweep()
 
 

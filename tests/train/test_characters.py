@@ -8,7 +8,7 @@ import torch
 
 from seqlab import data
 from seqlab.start.reaction import KNOWN_MAP, REACTION, ModelMissing, ReactionModel, atom_map, atoms_right
-from seqlab.train import characters
+from seqlab.train import characters, checkpoint
 from seqlab.train.fit import evaluate, fit, windows
 
 TINY = characters.CharConfig(alphabet="\n abc", dim=8, heads=2, layers=2, context=12)
@@ -75,7 +75,8 @@ def test_interrupt_keeps_what_was_learned(tmp_path, capsys):
             raise KeyboardInterrupt
 
     path = tmp_path / "kept.pt"
-    history = fit(model, batches(model), steps=1000, watch=stop, every=5, checkpoint=path, save=characters.save)
+    history = fit(model, batches(model), steps=1000, watch=stop, every=5)
+    checkpoint.save(model, path)
     assert history.interrupted and history.steps == 10
     assert "Stopped after step 10 of 1000" in capsys.readouterr().out
     assert characters.load(path).config == TINY
@@ -90,7 +91,7 @@ def test_a_diverging_run_says_where():
 
 
 def test_a_checkpoint_is_half_precision(tmp_path):
-    characters.save(tiny(), tmp_path / "tiny.pt")
+    checkpoint.save(tiny(), tmp_path / "tiny.pt")
     stored = torch.load(tmp_path / "tiny.pt", weights_only=True)["state"].values()
     assert {value.dtype for value in stored if value.is_floating_point()} == {torch.float16}
     assert all(
@@ -102,7 +103,7 @@ def test_a_checkpoint_is_half_precision(tmp_path):
 
 def test_save_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
     path = tmp_path / "model.pt"
-    characters.save(tiny(), path)
+    checkpoint.save(tiny(), path)
     before = path.read_bytes()
 
     def half_way(state, file):
@@ -111,7 +112,7 @@ def test_save_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", half_way)
     with pytest.raises(OSError):
-        characters.save(tiny(), path)
+        checkpoint.save(tiny(), path)
     assert path.read_bytes() == before
 
 
@@ -125,7 +126,7 @@ def test_load_explains_bad_files(tmp_path):
 
 def test_the_shipped_checkpoint_reads_unseen_text_well():
     model = characters.load()
-    assert (characters.DATA / "austen.pt").stat().st_size < 1_500_000
+    assert (characters.FILE).stat().st_size < 1_500_000
     _, test = data.split(data.austen())
     held_out = windows(model.encode(test), batch=8, length=model.config.context + 1, seed=0)
     assert evaluate(model, held_out, 3) < 1.5

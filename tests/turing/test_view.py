@@ -1,4 +1,4 @@
-"""The view of the Turing machine: it shows the library's run, every control moves something, and bad machines are told."""
+"""The view of the Turing machine: it shows the library's run, all controls move something, bad machines are told."""
 
 import itertools
 
@@ -82,13 +82,13 @@ def test_bad_machines_are_told_and_the_old_run_stays():
     view = TuringView()
     before = view.picture.value
     view.text.value = "start: A\nA <0>"
-    assert "line 2: got &#x27;A &lt;0&gt;&#x27;" in view.error.value and "<0>" not in view.error.value
+    assert "line 2: got 'A &lt;0&gt;'" in view.error.value and "<0>" not in view.error.value
     assert view.picture.value == before
     view.step.value = 8
     assert view.picture.value != before and view.error.value
     view.text.value = "start: A\nhalt: H\nA _ -> H 1 R"
     view.word.value = "x"
-    assert "input[0]: got &#x27;x&#x27;" in view.error.value
+    assert "input[0]: got 'x'" in view.error.value
     view.word.value = ""
     assert not view.error.value and "no rule: the machine has stopped" not in view.picture.value
     view.row.value = view.row.max

@@ -9,7 +9,7 @@ from seqlab.universal import figures as pictures
 def test_error_curves_say_their_slopes():
     picture = pictures.error_curves([2, 4, 8], {"half": [1.0, 0.5**0.5, 0.5], "whole": [1.0, 0.5, 0.25]})
     assert [trace.name for trace in picture.data] == ["half: slope 0.50", "whole: slope 1.00"]
-    assert "power 0.50" in picture.layout.meta["alt"]
+    assert "half: slope 0.50: from 1 to 0.5" in picture.layout.meta["alt"]
     assert len({trace.line.dash for trace in picture.data}) == 2
 
 
@@ -37,5 +37,5 @@ def test_budget_curves_mark_where_machines_stop():
 
 def test_mixer_scores():
     picture = pictures.mixer_scores("T", "nats", {"a": [1.0, 3.0], "b": [2.0, 2.0]}, baseline=("guessing", 4.0))
-    assert list(picture.data[0].y) == [2.0, 2.0] and list(picture.data[1].y) == [1.0, 3.0, 2.0, 2.0]
+    assert list(picture.data[0].x) == [2.0, 2.0] and list(picture.data[1].x) == [1.0, 3.0, 2.0, 2.0]
     assert "a 2.000 (1.000 to 3.000)" in picture.layout.meta["alt"] and "guessing" in picture.layout.meta["alt"]

@@ -8,7 +8,6 @@ import torch
 
 from seqlab import universal
 from seqlab.attention import softmax
-from seqlab.layers import count
 from seqlab.universal.limits import threshold
 
 CASES = [(4, 1, 3), (2, 2, 3), (3, 2, 3), (2, 3, 3), (6, 1, 4)]
@@ -94,9 +93,10 @@ def test_two_tokens_of_one_coordinate_are_met_twice(levels):
 def test_layers_are_counted(case, positions):
     levels, dim, length = case
     mapping = universal.contextual_mapping(*case, positions=positions)
-    size = count(mapping.stack(), length)
+    size = mapping.program().count(length)
     assert size.layers == mapping.formula == (length if positions else 1) * levels**dim + 1
-    assert (size.heads, size.head_dim, size.width) == (2, 1, dim)
+    assert (size.heads, size.width, size.units) == (2 * size.layers - 1, dim + positions, 0)
+    assert universal.layer_count(mapping)
     assert not universal.layer_count(universal.contextual_mapping(*case, positions=positions, skip=(0,)))
 
 

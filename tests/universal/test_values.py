@@ -33,16 +33,19 @@ def ordered(x):
 )
 def test_network_is_its_table(case, positions):
     made = universal.approximate(wave, *case, positions=positions)
-    stack = made.stack()
     verdict = made.check_table()
     assert verdict and verdict.notes[0].startswith("0.000% of the inputs differ"), (verdict, verdict.notes)
-    size = count(stack, case[2])
+    size, real = made.program().count(case[2]), count(made.stack(), case[2])
     budget = universal.Budget(*case, positions)
-    assert size.parameters == budget.parameters and size.layers == budget.attention
-    assert stack.feed_forward_layers() == made.formula == budget.quantise + budget.values
-    assert (size.heads, size.head_dim, size.hidden) == (2, 1, 1)
-    assert stack.count("quantise") == budget.quantise and stack.count("reject") == 1 + case[1]
-    assert stack.count("values") == case[2] * len(made.cells)
+    assert size.layers == budget.layers and real.layers == budget.attention
+    assert size.units == made.formula == budget.quantise + budget.values
+    assert (
+        size.heads * (4 * size.width + 1) + size.units * (3 * size.width + 1) == budget.parameters - positions * case[2]
+    )
+    assert (real.heads, real.head_dim, real.hidden) == (2, 1, 1)
+    labels = [block.label for block in made.stack().blocks]
+    assert sum(label.startswith("reject") for label in labels) == 1 + case[1]
+    assert sum(label.startswith("look up") for label in labels) == case[2] * len(made.cells)
 
 
 def test_out_of_range_and_repeated_tokens_become_zero():
@@ -58,8 +61,8 @@ def test_out_of_range_and_repeated_tokens_become_zero():
 def test_relu_and_softmax_cost_the_strips_only(case, positions, epsilon):
     made = universal.approximate(wave, *case, positions=positions)
     beta = 2000.0  # four times the threshold of the slowest of the three, or more
-    stack = made.stack(softmax(beta)).with_relu(epsilon)
-    size = count(stack.blocks(), case[2])
+    stack = made.stack(softmax(beta), epsilon)
+    size = count(stack, case[2])
     assert (size.heads, size.head_dim, size.hidden) == (2, 1, 4)
     assert made.check_table(normalizer=softmax(beta), relu=epsilon)
     draw = torch.Generator().manual_seed(1)
@@ -184,7 +187,7 @@ def test_budget_explodes():
         (lambda: universal.approximate(lambda x: 1e9 + x, 4, 1, 3), ["f:", "names"]),
         (
             lambda: universal.approximate(wave, 4, 1, 3, positions=True).stack()(torch.zeros(1, 2, 1).double()),
-            ["x:", "positions"],
+            ["positions"],
         ),
     ],
 )

@@ -1,12 +1,12 @@
-"""The views of the universal construction: what they show is what the library computes, at every position of their controls."""
+"""The views of the universal construction: what they show is what the library computes, at every position of their
+controls.
+"""
 
 import itertools
 
 import pytest
-import torch
 
 from seqlab import universal
-from seqlab.universal.stepper import StepperView
 from seqlab.universal.view import BudgetView, SweepView, spoken
 
 
@@ -41,32 +41,10 @@ def test_sweep_twin():
 
 def test_budget_view_agrees_with_the_library_and_survives_extremes():
     view = BudgetView()
-    assert spoken(view.budget().values) in view.table.value
+    assert spoken(view.budget().values) in view.picture.value
     for control in view.controls[:2]:
         control.value = control.max
     view.epsilon.value, view.lipschitz.value = 0.001, 10.0
-    assert "10^" in view.table.value and "✗ too many layers" in view.table.value
+    assert "10^" in view.picture.value and "✗ too many layers" in view.picture.value
     view.positions.value = False
-    assert view._repr_mimebundle_()["text/html"] == view.table.value
-
-
-def test_stepper_ends_at_the_table():
-    view = StepperView()
-    made = universal.approximate(lambda x: x.amax(1, keepdim=True) - x, 4, 1, 3)
-    x = torch.tensor([[[token.value] for token in view.tokens]], dtype=torch.float64)
-    torch.testing.assert_close(view.frames()[-1].tokens, made.reference(x))
-    view.layer.value = view.layer.max
-    assert "look values up" in view.picture.value and "✗" not in view.picture.value
-
-
-def test_stepper_survives_everything():
-    view = StepperView()
-    for levels, positions in itertools.product((3, 4), (False, True)):
-        view.levels.value, view.positions.value = levels, positions
-        for value in (-0.25, 0.5, 1.0, 1.25):
-            for token in view.tokens:
-                token.value = value
-            view.layer.value = view.layer.max
-            assert "nan" not in view.picture.value
-            view.layer.value = 0
-    assert view.picture.value in view._repr_mimebundle_()["text/html"]
+    assert view._repr_mimebundle_()["text/html"] == view.picture.value

@@ -19,8 +19,8 @@ from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 ORDER = Statement(
     "order along the phases",
     "Zaheer et al. 2020, appendix A",
-    "Only the token whose turn it is moves, once: f_k = l_k + δ^-d (f̃_0 - l_k), f̃_0 += δ^-nd (f_k - l_(k+1)). After phase k, "
-    "l_(k+1) < … < l_n < f_1 < … < f_k < f̃_0^k, T_(k-1) ≤ f_k < S_k and S_k ≤ f̃_0^k < T_k.",
+    "Only the token whose turn it is moves, once: f_k = l_k + δ^-d (f̃_0 - l_k), f̃_0 += δ^-nd (f_k - l_(k+1)). After"
+    " phase k, l_(k+1) < … < l_n < f_1 < … < f_k < f̃_0^k, T_(k-1) ≤ f_k < S_k and S_k ≤ f̃_0^k < T_k.",
 )
 RELAY = Statement(
     "the relay's code names the sequence",

@@ -34,8 +34,8 @@ Ids = list[int]
 STAR_LEMMA = Statement(
     "contextual mapping on a star",
     "Zaheer et al. 2020, appendix A",
-    "n phases of low and high shift through one relay token, and a broadcast, give every token of every sequence its own "
-    "name.",
+    "n phases of low and high shift through one relay token, and a broadcast, give every token of every sequence its"
+    " own name.",
     (
         Hypothesis("star", "the relay and every token see each other, and every token sees itself"),
         Hypothesis("low", "low shifts: in phase k, token k reads the relay"),

@@ -1,4 +1,4 @@
-"""Long-document question answering: find the section that answers, in up to 25,000 tokens, by sparse attention over all.
+"""Long-document question answering: the section that answers, in up to 25,000 tokens, by sparse attention over all.
 
 | paper (Zaheer et al. 2020)                | here                                                                |
 | ----------------------------------------- | ------------------------------------------------------------------- |
@@ -9,11 +9,10 @@
 """
 
 from seqlab.documents.questions.asking import Answer, Found, ask
-from seqlab.documents.questions.experiment import ceilings, chance, pooled, quick, results, summary, train
+from seqlab.documents.questions.experiment import chance, pooled, quick, results, summary, train
 from seqlab.documents.questions.hearing import ARMS, ceiling, layout, listens, reachable
-from seqlab.documents.questions.lexical import bm25
-from seqlab.documents.questions.model import Config, Reader, load, save
-from seqlab.documents.questions.text import TEST, Document, document, documents, paragraphs, tokens
+from seqlab.documents.questions.model import Config, Reader, shipped
+from seqlab.documents.questions.text import TEST, Document, bm25, document, documents, tokens
 
 __all__ = [
     "ARMS",
@@ -26,19 +25,16 @@ __all__ = [
     "ask",
     "bm25",
     "ceiling",
-    "ceilings",
     "chance",
     "document",
     "documents",
     "layout",
     "listens",
-    "load",
-    "paragraphs",
     "pooled",
     "quick",
     "reachable",
     "results",
-    "save",
+    "shipped",
     "summary",
     "tokens",
     "train",

@@ -1,11 +1,6 @@
-"""`python -m seqlab.documents.questions [arm …]`: train and judge, resumable; without arms all of them."""
+"""`python -m seqlab.documents.questions`: train and judge the readers that the file of results lacks."""
 
-import sys
-
-import torch
-
-from seqlab.documents.questions.experiment import TRAINED, measure
+from seqlab.documents.questions.experiment import EXPERIMENT
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    measure(sys.argv[1:] or TRAINED)
+    EXPERIMENT.main()

@@ -1,66 +1,57 @@
 """Train readers that hear in different ways, judge them on real questions to documents that none of them has seen.
 
-Judged: 266 questions to `text.TEST`, each asked of its whole document (18,000 to 25,000 tokens). Trained: practice of 1,504
-tokens made of the other 15 documents. Every arm has the same data, steps and initial weights, seed by seed.
+Judged: 266 questions to `text.TEST`, each asked of its whole document (18,000 to 25,000 tokens). Trained: practice of
+1,504 tokens made of the other 15 documents. Every arm has the same data, steps and initial weights, seed by seed.
 
-The readers start as matchers of words, and are already good at it ("untrained" in the result): so few questions teach them
-little more. What the arms differ in is who can be matched at all.
+The readers start as matchers of words, and are already good at it ("untrained" in the result): so few questions teach
+them little more. What the arms differ in is who can be matched at all.
 """
 
 from __future__ import annotations
 
-import json
-import platform
 import random
-import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
 import torch
-from filelock import FileLock
-from tqdm.auto import tqdm
 
 from seqlab.documents.questions.hearing import ceiling
-from seqlab.documents.questions.lexical import bm25
-from seqlab.documents.questions.model import READER, Config, Reader, load, save
+from seqlab.documents.questions.model import READER, Config, Reader, shipped
 from seqlab.documents.questions.text import (
     PRACTICE,
     TEST,
     Document,
+    bm25,
     documents,
     practice,
     section_counts,
     tokens,
     training_documents,
 )
-from seqlab.train.fit import Watcher, fit
+from seqlab.train import checkpoint, experiment
+from seqlab.train.experiment import Experiment, Part, seeded
+from seqlab.train.fit import fresh
 
-STEPS, BATCH, RATE, SEEDS = 150, 8, 3e-3, (0, 1, 2)
+STEPS, BATCH, RATE = 150, 8, 3e-3
 TRAINED = ("big bird", "window", "first 512")
-FILE = Path(__file__).with_name("results.json")
 
 
-def fresh(arm: str, seed: int = 0) -> Reader:
-    """A reader before training: it matches words. The global generator is untouched."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return Reader(Config(arm=arm, plan=seed), section_counts(training_documents())).eval()
+def untaught(arm: str, seed: int) -> Reader:
+    """A reader before training: it matches words."""
+    return Reader(Config(arm=arm, plan=seed), section_counts(training_documents()))
 
 
-def train(arm: str, *, seed: int = 0, steps: int = STEPS, watch: Watcher | None = None) -> Reader:
-    """A reader of one arm. Same arguments, same result."""
-    model, batches = fresh(arm, seed), practice(training_documents(), batch=BATCH, seed=seed)
-    history = fit(model, batches, steps=steps, lr=RATE, weight_decay=0.01, watch=watch)
-    if history.interrupted:
-        raise KeyboardInterrupt
-    return model.eval()
+def train(arm: str, *, seed: int = 0, steps: int = STEPS, **options: object) -> Reader:
+    """A reader of one arm. Same arguments, same result; options as in `seqlab.train.fit.fit`."""
+    options |= dict(steps=steps, lr=RATE, weight_decay=0.01)
+    batches = practice(training_documents(), batch=BATCH, seed=seed)
+    return experiment.train(lambda: untaught(arm, seed), batches, seed=seed, **options)[0].eval()
 
 
 def untrained(seed: int = 0) -> dict[str, float]:
     """The `summary` of a big bird reader before training."""
-    model, parts = fresh("big bird", seed), [documents()[name] for name in TEST]
+    model, parts = fresh(lambda: untaught("big bird", seed), seed), [documents()[name] for name in TEST]
     return summary([row[at] for part in parts for at, row in enumerate(ranks(model, part))])
 
 
@@ -95,10 +86,8 @@ def shuffled(count: int, seed: int = 0) -> list[int]:
     """Each question gets the answer of another one: a permutation without fixed points."""
     order = list(range(count))
     random.Random(seed).shuffle(order)
-    wrong = [0] * count
-    for at, place in enumerate(order):
-        wrong[place] = order[(at + 1) % count]
-    return wrong
+    following = dict(zip(order, order[1:] + order[:1]))
+    return [following[at] for at in range(count)]
 
 
 def judge(model: Reader) -> dict[str, dict[str, list[float]]]:
@@ -106,35 +95,26 @@ def judge(model: Reader) -> dict[str, dict[str, list[float]]]:
 
     With the question cut off, no score depends on it: one pass gives all ranks, and a second question checks that.
     """
-    told = {}
-    for name in TEST:
-        document = documents()[name]
-        count = len(document.questions)
-        rows = ranks(model, document)
-        told[name] = {
-            "right": [rows[at][at] for at in range(count)],
-            "shuffled": [rows[at][other] for at, other in enumerate(shuffled(count))],
-        }
-        if model.config.arm == "big bird":
-            first, last = ranks(model, document, (0, count - 1), cut=True)
-            if first != last:
-                raise AssertionError("cut: the ranks depend on a question that nobody hears")
-            told[name]["cut"] = first
+    told = {name: _judged(ranks(model, documents()[name])) for name in TEST}
+    for name in TEST if model.config.arm == "big bird" else ():
+        told[name]["cut"], last = ranks(model, documents()[name], (0, len(documents()[name].questions) - 1), cut=True)
+        if told[name]["cut"] != last:
+            raise AssertionError("cut: the ranks depend on a question that nobody hears")
     return told
 
 
-def lexical(names: Sequence[str] = TEST) -> dict[str, dict[str, list[float]]]:
+def lexical() -> dict[str, dict[str, list[float]]]:
     """The same for BM25."""
-    told = {}
-    for name in names:
-        document = documents()[name]
-        rows = [ranked(bm25(document, tokens(question))) for question in document.questions]
-        wrong = shuffled(len(rows))
-        told[name] = {
-            "right": [row[at] for at, row in enumerate(rows)],
-            "shuffled": [row[other] for row, other in zip(rows, wrong)],
-        }
-    return told
+    parts = [documents()[name] for name in TEST]
+    return {part.name: _judged([ranked(bm25(part, tokens(asked))) for asked in part.questions]) for part in parts}
+
+
+def _judged(rows: Sequence[Sequence[float]]) -> dict[str, list[float]]:
+    wrong = shuffled(len(rows))
+    return {
+        "right": [row[at] for at, row in enumerate(rows)],
+        "shuffled": [row[other] for row, other in zip(rows, wrong)],
+    }
 
 
 def chance(names: Sequence[str] = TEST) -> dict[str, float]:
@@ -148,37 +128,21 @@ def chance(names: Sequence[str] = TEST) -> dict[str, float]:
     }
 
 
-def ceilings(arm: str, seed: int = 0, layers: int = Config.layers, names: Sequence[str] = TEST) -> dict[str, float]:
-    """`hearing.ceiling` over all questions to the documents."""
-    parts = [documents()[name] for name in names]
-    each = [ceiling(arm, part, layers, seed) for part in parts]
-    total = sum(len(part.sections) for part in parts)
-    return {key: sum(c[key] * len(p.sections) for c, p in zip(each, parts)) / total for key in each[0]}
-
-
-def results(path: Path = FILE) -> dict:
-    """What `python -m seqlab.documents.questions` measured: "setting", "minutes", "versions", "bm25" and "cells", one for
-    each trained reader, with the ranks of every question ("ranks", as `judge` gives them)."""
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def pooled(told: dict[str, dict[str, list[float]]], kind: str = "right") -> list[float]:
     """The ranks of all documents in one list."""
     return [place for part in told.values() for place in part[kind]]
 
 
-def quick(count: int = 8, name: str = "py-programming", model: Reader | None = None) -> dict[str, dict[str, float]]:
+def quick(count: int = 8, model: Reader | None = None) -> dict[str, dict[str, float]]:
     """Live, a few seconds: `count` questions spread over one document, by the reader that comes with seqlab.
 
     Gives {the reader's arm, "shuffled", "cut" (of a "big bird" alone), "bm25"}, each with "@1", "@5" and "mrr". No
     training, no randomness.
     """
-    if name not in documents():
-        raise ValueError(f"name: got {name!r}, wanted one of {', '.join(documents())}")
-    document, model = documents()[name], model or load()
+    document, model = documents()["py-programming"], model or shipped()
     total = len(document.questions)
     if not 1 <= count <= total:
-        raise ValueError(f"count: got {count}, wanted 1 to {total}, the questions of {name}")
+        raise ValueError(f"count: got {count}, wanted 1 to {total}, the questions of {document.name}")
     asked = [at * total // count for at in range(count)]
     rows, wrong = ranks(model, document, asked), shuffled(total)
     told = {model.config.arm: rows, "bm25": [ranked(bm25(document, tokens(document.questions[at]))) for at in asked]}
@@ -188,52 +152,30 @@ def quick(count: int = 8, name: str = "py-programming", model: Reader | None = N
     return scores | {"shuffled": summary([row[wrong[at]] for row, at in zip(rows, asked)])}
 
 
-def measure(arms: Sequence[str] = TRAINED, seeds: Sequence[int] = SEEDS, path: Path = FILE, steps: int = STEPS) -> None:
-    """Train and judge the cells (arm, seed) that `path` lacks; write after each, never half a file.
-
-    Several processes may measure different arms at once: each reads the file anew before it adds a cell.
-    """
-    setting = {
-        "steps": steps,
-        "batch": BATCH,
-        "rate": RATE,
-        "practice": PRACTICE,
-        "dim": Config.dim,
-        "layers": Config.layers,
-        "test": list(TEST),
-        "command": "python -m seqlab.documents.questions",
-    }
-    for seed, arm in tqdm([(seed, arm) for seed in seeds for arm in arms], desc="readers", unit="reader"):
-        if any((cell["arm"], cell["seed"]) == (arm, seed) for cell in _stored(path, setting)["cells"]):
-            continue
-        started = time.perf_counter()
-        model = train(arm, seed=seed, steps=steps)
-        trained = time.perf_counter() - started
-        told = judge(model)
-        cell = {"arm": arm, "seed": seed, "train_seconds": round(trained, 1)}
-        cell |= {"seconds": round(time.perf_counter() - started, 1), **_rounded(summary(pooled(told)))}
-        cell["ceiling"] = _rounded(ceilings(arm, seed))
-        if arm == "big bird":
-            cell["untrained"] = _rounded(untrained(seed))
-        if (arm, seed, path) == ("big bird", 0, FILE):
-            save(model, READER)
-        with FileLock(Path(tempfile.gettempdir()) / f"seqlab-{path.stem}.lock"):
-            stored = _stored(path, setting)
-            stored["cells"].append(cell | {"ranks": told})
-            stored["cells"].sort(key=lambda c: (TRAINED.index(c["arm"]), c["seed"]))
-            stored["minutes"] = round(sum(c["seconds"] for c in stored["cells"]) / 60, 2)
-            new = path.with_suffix(".new")
-            new.write_text(json.dumps(stored) + "\n", encoding="utf-8")
-            new.replace(path)
+def measure(arm: str, seed: int) -> dict:
+    """The cell of a reader: the ranks of every question, and what they say. The first "big bird" comes with seqlab."""
+    model = train(arm, seed=seed)
+    told = judge(model)
+    cell = {"arm": arm, "seed": seed, **summary(pooled(told)), "ceiling": {"@1": ceiling(arm, seed=seed)}}
+    if arm == "big bird":
+        cell["untrained"] = untrained(seed)
+    if (arm, seed) == ("big bird", 0):
+        checkpoint.save(model, READER)
+    return cell | {"ranks": told}
 
 
-def _stored(path: Path, setting: dict) -> dict:
-    stored = results(path) if path.exists() else {}
-    if stored.get("setting") == setting:
-        return stored
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "threads": torch.get_num_threads()}
-    return {"setting": setting, "versions": versions, "minutes": 0.0, "bm25": lexical(), "cells": []}
+def parts() -> dict[str, Part]:
+    """All readers; the file holds nothing else."""
+    setting = {"steps": STEPS, "batch": BATCH, "rate": RATE, "practice": PRACTICE, "dim": Config.dim}
+    setting |= {"layers": Config.layers, "test": TEST, "command": "python -m seqlab.documents.questions"}
+    return {"": Part(measure, ("arm", "seed"), seeded((arm,) for arm in TRAINED), setting)}
 
 
-def _rounded(values: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in values.items()}
+EXPERIMENT = Experiment(Path(__file__).with_name("results.json"), parts)
+
+
+def results() -> dict:
+    """What `python -m seqlab.documents.questions` measured: "setting", "minutes", "versions" and "cells", one for each
+    trained reader, with the ranks of every question ("ranks", as `judge` gives them); and "bm25", ranked alike."""
+    stored = EXPERIMENT.results()
+    return stored if "bm25" in stored else stored | {"bm25": lexical()}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -22,8 +23,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from kernels import BlockLayout, attention
-from seqlab.documents.questions.hearing import TRUNCATED, layout
-from seqlab.documents.questions.text import BUCKETS, CLASSES, COUNTED, QUESTION, Practice, features
+from seqlab.documents.questions.hearing import LAYERS, TRUNCATED, layout
+from seqlab.documents.questions.text import BUCKETS, CLASSES, COUNTED, QUESTION, Drill, features
 from seqlab.train import checkpoint
 
 READER = Path(__file__).with_name("reader.pt")
@@ -38,7 +39,7 @@ class Config:
     arm: str = "big bird"
     plan: int = 0
     dim: int = 64
-    layers: int = 2
+    layers: int = LAYERS
 
 
 class Block(nn.Module):
@@ -96,58 +97,49 @@ class Reader(nn.Module):
         Only the first 32 tokens of a question are read. Under the arm "first 512" the sections that begin later share
         one learned score. cut: nobody hears the question (the question still hears the document).
         """
-        if len(questions) != len(documents) or not documents or not all(documents) or not all(questions):
-            raise ValueError(
-                f"questions, documents: got {len(questions)} and {len(documents)}; wanted equally many, at least one, "
-                "every question with a token and every document with a section"
-            )
         arm = self.config.arm
         if cut and arm != "big bird":
             raise ValueError(f"cut: this reader's arm is {arm!r}; only 'big bird' has global tokens to cut off")
         ids, section, real = self._batch(questions, documents)
         words = sum(table(ids[..., at]) for at, table in enumerate(self.tables))
         asked = (torch.arange(ids.shape[1]) < QUESTION).long()
-        x = torch.cat([words / 2**0.5, self.tags(ids[..., 2] + CLASSES * asked)], -1)
-        first = x
+        x = first = torch.cat([words / 2**0.5, self.tags(ids[..., 2] + CLASSES * asked)], -1)
         for layer, block in enumerate(self.blocks):
             x = block(x, layout("cut" if cut else arm, ids.shape[1] - QUESTION, layer, self.config.plan), real)
         most = max(map(len, documents))
         token = self.gather((x - first)[:, QUESTION:])
+        token = torch.cat([token, torch.ones_like(token[..., :1])], -1)  # the last number counts the tokens
         sums = token.new_zeros(len(documents), most + 1, token.shape[2])
         sums = sums.scatter_add(1, section[..., None].expand_as(token), token)[:, :most]
-        sizes = torch.zeros(len(documents), most + 1).scatter_add(1, section, torch.ones(section.shape))[:, :most]
+        sums, sizes = sums[..., :-1], sums[..., -1]
         found = sums / (sizes.clamp(min=1)[..., None] / 100) ** self.power
         scores = (self.line(found) + self.judge(found)).squeeze(-1)
-        scores = torch.where(sizes > 0, scores, self.unread)
         there = torch.arange(most) < torch.tensor([len(part) for part in documents])[:, None]
-        return scores.masked_fill(~there, -torch.inf)
+        return torch.where(sizes > 0, scores, self.unread).masked_fill(~there, -torch.inf)
 
-    def loss(self, batch: Practice) -> Float[Tensor, ""]:
+    def loss(self, batch: Sequence[Drill]) -> Float[Tensor, ""]:
         """Mean nats of the right section among all sections of its document."""
-        return F.cross_entropy(self(batch.questions, batch.documents), torch.tensor(batch.answers))
+        questions, documents, answers = zip(*batch)
+        return F.cross_entropy(self(questions, documents), torch.tensor(answers))
 
     def _batch(self, questions, documents) -> tuple[Tensor, Tensor, Tensor]:
         """(features "batch token 3", section of each document token, what is not padding)."""
-        flat = [[word for section in part for word in section] for part in documents]
-        longest = max(map(len, flat))
-        longest = min(longest, TRUNCATED) if self.config.arm == "first 512" else longest
-        ids = torch.zeros(len(flat), QUESTION + longest, 3, dtype=torch.long)
-        real = torch.zeros(ids.shape[:2], dtype=torch.bool)
-        section = torch.full((len(flat), longest), max(map(len, documents)))
-        for row, (question, words, part) in enumerate(zip(questions, flat, documents)):
-            for first, those in ((0, question[:QUESTION]), (QUESTION, words[:longest])):
-                ids[row, first : first + len(those)] = features(those, self.counts)
-                real[row, first : first + len(those)] = True
-            of = torch.repeat_interleave(torch.arange(len(part)), torch.tensor([len(s) for s in part]))[:longest]
-            section[row, : len(of)] = of
-        return ids, section, real
+        limit = TRUNCATED if self.config.arm == "first 512" else None
+        words = [[word for section in part for word in section][:limit] for part in documents]
+        places = [[at for at, section in enumerate(part) for _ in section][:limit] for part in documents]
+        longest, beyond = max(map(len, words)), max(map(len, documents))
+        asked = [_padded(question[:QUESTION], QUESTION, "") for question in questions]
+        rows = [question + _padded(part, longest, "") for question, part in zip(asked, words)]
+        ids = torch.stack([features(row, self.counts) for row in rows])
+        real = torch.tensor([[word != "" for word in row] for row in rows])
+        return ids, torch.tensor([_padded(row, longest, beyond) for row in places]), real
 
 
-def save(model: Reader, path: Path | str) -> None:
-    """Write weights (half precision) and configuration, see `seqlab.train.checkpoint`."""
-    checkpoint.save(model, path)
+def _padded(items: Sequence, length: int, fill: object) -> list:
+    return [*items, *[fill] * (length - len(items))]
 
 
-def load(path: Path | str = READER) -> Reader:
-    """Read a model written by `save`; FileNotFoundError or ValueError say what is wrong with the file."""
-    return checkpoint.load(path, lambda config: Reader(Config(**config)), "seqlab's reader")
+@lru_cache
+def shipped() -> Reader:
+    """The reader that comes with seqlab, loaded once."""
+    return checkpoint.load(READER, lambda config: Reader(Config(**config)), "seqlab's reader")

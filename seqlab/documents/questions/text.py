@@ -1,4 +1,4 @@
-"""Questions and the documents that answer them: sections as tokens, features of tokens, and practice questions.
+"""Questions and the documents that answer them: sections as tokens, BM25, features of tokens, and practice questions.
 
 A document is its answers only. The headings, which are the questions, are never part of it: with them the task would be
 to find a sentence that is written there.
@@ -6,12 +6,15 @@ to find a sentence that is written there.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 import torch
 from jaxtyping import Int
@@ -24,6 +27,8 @@ BUCKETS, COUNTED, CLASSES, STEM = 4096, 16384, 8, 5
 TEST = ("debian-faq", "py-programming", "perlfaq4")  # the longest document of each source: never trained on
 PRACTICE, LONGEST = 1504, 256  # tokens of a practice document; of a section in it
 SENTENCE = (5, 24)  # tokens of a sentence that becomes a question
+
+Drill = tuple[list[str], list[list[str]], int]  # a question, sections, and which of them answers it
 
 _TOKEN = re.compile(r"[^\W\d]+|\d+|[^\w\s]")
 _RULER = re.compile(r"^\s*([-=~*^#.])\1{2,}\s*$", re.MULTILINE)  # the line below a heading is as long as the question
@@ -52,26 +57,16 @@ class Document:
     @property
     def starts(self) -> list[int]:
         """The position of each section's first token."""
-        ends = [0]
-        for section in self.sections:
-            ends.append(ends[-1] + len(section))
-        return ends[:-1]
+        return [end - len(section) for end, section in zip(accumulate(map(len, self.sections)), self.sections)]
 
 
 def document(name: str, pairs: Sequence[tuple[str, str]]) -> Document:
-    """From (question, answer) pairs; a question may be empty. ValueError when an answer has no token."""
+    """From (question, answer) pairs. ValueError when an answer has no token."""
     texts = tuple(_RULER.sub("", answer).strip() for _, answer in pairs)
     sections = tuple(tuple(tokens(text)) for text in texts)
-    empty = next((at for at, section in enumerate(sections) if not section), None)
-    if empty is not None or not sections:
-        raise ValueError(f"pairs: answer {empty or 0} of {name!r} has no words; a section needs at least one token")
+    if not all(sections):
+        raise ValueError(f"pairs: an answer of {name!r} has no words; a section needs at least one token")
     return Document(name, tuple(question for question, _ in pairs), texts, sections)
-
-
-def paragraphs(name: str, text: str) -> Document:
-    """A document of your own: every paragraph (parted by blank lines) is a section; it has no questions."""
-    parts = [part for part in re.split(r"\n\s*\n", _RULER.sub("", text)) if tokens(part)]
-    return document(name, [("", part) for part in parts])
 
 
 @lru_cache
@@ -85,16 +80,40 @@ def training_documents() -> list[Document]:
     return [part for name, part in documents().items() if name not in TEST]
 
 
+def bm25(document: Document, question: Sequence[str]) -> list[float]:
+    """The baseline that needs no training: BM25, which counts shared words and weighs rare ones more.
+
+    `Σ_w idf(w) tf (s + 1) / (tf + s (1 − b + b · |section| / mean))` for every section, over the question's words w,
+    with s = 1.2 and b = ¾. question: its words, as `tokens` gives them. Words are their first five letters; idf is
+    taken within the document, `log(1 + (N − n_w + ½) / (n_w + ½))`. Raises TypeError for a question that is a string.
+    """
+    if isinstance(question, str):
+        raise TypeError(f"question: got the string {question!r}, wanted its words: tokens(question)")
+    bags, frequency = _bags(document)
+    sizes = [bag.total() for bag in bags]
+    mean = sum(sizes) / len(sizes) or 1
+    asked = [word[:STEM] for word in question if word[:1].isalnum()]
+    idf = {word: math.log(1 + (len(bags) - frequency[word] + 0.5) / (frequency[word] + 0.5)) for word in asked}
+    return [
+        sum(idf[word] * bag[word] * 2.2 / (bag[word] + 1.2 * (0.25 + 0.75 * size / mean)) for word in asked)
+        for bag, size in zip(bags, sizes)
+    ]
+
+
+@lru_cache(maxsize=32)
+def _bags(document: Document) -> tuple[list[Counter], Counter]:
+    bags = [Counter(word[:STEM] for word in section if word[:1].isalnum()) for section in document.sections]
+    return bags, Counter(word for bag in bags for word in bag)
+
+
 def features(words: Sequence[str], counts: Int[Tensor, counted]) -> Int[Tensor, "token 3"]:
     """Three numbers for each token: a bucket of the word, one of its first letters, and how common it is.
 
     counts: in how many training sections the words of each of `COUNTED` buckets occur (`section_counts`). Nothing else
     is known of a word, and any word has a place: unseen ones share the class 0, but hardly ever both buckets.
     """
-    rows = [_feature(word) for word in words]
-    table = torch.tensor(rows, dtype=torch.long).reshape(-1, 3)
-    seen = counts[table[:, 2]]
-    table[:, 2] = torch.log2(seen.float() + 1).ceil().long().clamp(max=CLASSES - 1)
+    table = torch.tensor([_feature(word) for word in words], dtype=torch.long).reshape(-1, 3)
+    table[:, 2] = torch.log2(counts[table[:, 2]].float() + 1).ceil().long().clamp(max=CLASSES - 1)
     return table
 
 
@@ -107,56 +126,41 @@ def section_counts(parts: Sequence[Document]) -> Int[Tensor, counted]:
     return counts
 
 
-@dataclass
-class Practice:
-    """A batch of short documents made of real sections, one question each."""
-
-    questions: list[list[str]]
-    documents: list[list[list[str]]]
-    answers: list[int]
-
-
-def practice(parts: Sequence[Document], *, batch: int, seed: int, length: int = PRACTICE) -> Iterator[Practice]:
+def practice(parts: Sequence[Document], *, batch: int, seed: int) -> Iterator[list[Drill]]:
     """Endless practice: sections of one document, shuffled, and a question to one of them.
 
     Half of the questions are the section's own heading; half are one of its sentences, taken out of it, with a third of
     the words dropped (inverse cloze).
     """
-    draw = random.Random(seed)
-    weights = [len(part.sections) for part in parts]
+    draw, weights = random.Random(seed), [len(part.sections) for part in parts]
     while True:
-        made = Practice([], [], [])
-        while len(made.answers) < batch:
-            part = draw.choices(parts, weights)[0]
-            chosen, room = [], length
-            for at in draw.sample(range(len(part.sections)), len(part.sections)):
-                if room <= 0:
-                    break
-                chosen.append((at, list(part.sections[at][: min(room, LONGEST)])))
-                room -= len(chosen[-1][1])
-            answer = draw.randrange(len(chosen))
-            at, section = chosen[answer]
-            question = tokens(part.questions[at])
-            if draw.random() < 0.5:
-                question, section = cloze(part.texts[at], section, draw) or (question, section)
-            chosen[answer] = (at, section)
-            made.questions.append(question)
-            made.documents.append([section for _, section in chosen])
-            made.answers.append(answer)
-        yield made
+        yield [drill(draw.choices(parts, weights)[0], draw) for _ in range(batch)]
+
+
+def drill(part: Document, draw: random.Random) -> Drill:
+    """One question to as many sections of one document as `PRACTICE` tokens hold; the last is cut where they end."""
+    chosen, free = {}, PRACTICE
+    for at in draw.sample(range(len(part.sections)), len(part.sections)):
+        if free > 0:
+            chosen[at] = list(part.sections[at][: min(free, LONGEST)])
+            free -= len(chosen[at])
+    answer = draw.randrange(len(chosen))
+    at = list(chosen)[answer]
+    question = tokens(part.questions[at])
+    if draw.random() < 0.5:
+        question, chosen[at] = cloze(part.texts[at], chosen[at], draw) or (question, chosen[at])
+    return question, list(chosen.values()), answer
 
 
 def cloze(text: str, section: list[str], draw: random.Random) -> tuple[list[str], list[str]] | None:
     """(a sentence of `text` with some words dropped, the section without it), or None where no sentence fits."""
-    sentences = [tokens(sentence) for sentence in _SENTENCE.split(text)]
-    places, at = [], 0
-    for sentence in sentences:
-        if SENTENCE[0] <= len(sentence) <= SENTENCE[1] and at + len(sentence) <= len(section):
-            places.append((at, at + len(sentence)))
-        at += len(sentence)
-    if not places:
-        return None
-    first, last = draw.choice(places)
+    sizes = [len(tokens(sentence)) for sentence in _SENTENCE.split(text)]
+    places = [
+        (end - size, end)
+        for size, end in zip(sizes, accumulate(sizes))
+        if SENTENCE[0] <= size <= SENTENCE[1] and end <= len(section)
+    ]
+    first, last = draw.choice(places) if places else (0, len(section))
     if len(section) - (last - first) < SENTENCE[0]:
         return None
     question = [word for word in section[first:last] if draw.random() > 1 / 3] or section[first:last]

@@ -1,8 +1,8 @@
-"""Ask a document of 25,000 tokens: the ranked sections, where they stand, and who could have heard the question at all."""
+"""Ask a document of 25,000 tokens: the ranked sections, where they stand, and who could have heard the question."""
 
 from __future__ import annotations
 
-from html import escape
+from contextlib import suppress
 
 import ipywidgets
 from jaxtyping import Float
@@ -11,11 +11,13 @@ from torch import Tensor
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE
 from seqlab.documents.questions import Answer, Document, ask, documents, listens
 from seqlab.documents.questions.model import Config, Reader
+from seqlab.draw.svg import Markup, element, joined, picture, rect, text
+from seqlab.widgets.view import BREAK, Beside, View, bold, wide
 
 WIDE, SHOWN = 720, 5
 
 
-class QuestionView(ipywidgets.VBox):
+class QuestionView(View):
     """A question, a document, and a switch that cuts the question off; below, the document as a bar of scores.
 
     The best five sections carry their rank on the bar and follow with their first words. Two strips show the tokens
@@ -30,82 +32,71 @@ class QuestionView(ipywidgets.VBox):
         model: Reader | None = None,
     ):
         self.model = model
-        self.question = ipywidgets.Text(
-            value=question, description="question", continuous_update=False, layout={"width": "48em"}
-        )
         names = sorted(documents(), key=lambda name: -documents()[name].length)
-        self.which = ipywidgets.Dropdown(
-            options=[(f"{name} ({documents()[name].length:,} tokens)", name) for name in names],
-            value=document,
-            description="document",
-            layout={"width": "30em"},
+        options = [(f"{name} ({documents()[name].length:,} tokens)", name) for name in names]
+        super().__init__(
+            dict(
+                question=ipywidgets.Text(
+                    value=question, description="question", continuous_update=False, layout={"width": "48em"}
+                ),
+            ),
+            Beside(
+                which=ipywidgets.Dropdown(options=options, value=document, description="document", **wide(30, 6)),
+                cut=ipywidgets.Checkbox(
+                    value=False,
+                    description="cut the question's tokens off: nobody hears them",
+                    indent=False,
+                    layout={"width": "auto"},
+                ),
+            ),
         )
-        self.cut = ipywidgets.Checkbox(
-            value=False,
-            description="cut the question's tokens off: nobody hears them",
-            indent=False,
-            layout={"width": "auto"},
-        )
-        self.shown = ipywidgets.HTML()
-        for control in (self.question, self.which, self.cut):
-            control.observe(self._draw, "value")
-        super().__init__([self.question, ipywidgets.HBox([self.which, self.cut]), self.shown])
+        self.watch(self._draw, self.question, self.which, self.cut)
         self._draw()
 
-    def _draw(self, _: object = None) -> None:
-        part = documents()[self.which.value]
-        try:
+    def _draw(self) -> None:
+        part, self.answer = documents()[self.which.value], None
+        below = element(
+            "p", "Type a question: at least one word or sign, for example “How do I copy an object?”.", role="status"
+        )
+        with suppress(ValueError):  # a question without a word
             self.answer = ask(self.question.value, part, model=self.model, cut=self.cut.value)
             below = _listing(self.answer, self.cut.value)
-        except ValueError:
-            self.answer = None
-            below = "<p role='status'>Type a question: at least one word or sign, for example “How do I copy an object?”.</p>"
-        self.shown.value = f"<div style='max-width:{WIDE}px'>{_bar(part, self.answer)}{below}</div>"
+        self.picture.value = element("div", _bar(part, self.answer), below, style=f"max-width:{WIDE}px")
 
-    def _repr_mimebundle_(self, **options: object) -> dict:
-        asked = f"<p><b>{escape(self.question.value)}</b> asked of {escape(self.which.value)}</p>"
-        return super()._repr_mimebundle_(**options) | {"text/html": asked + self.shown.value}
+    def twin(self) -> str:
+        asked = element("p", bold(self.question.value), f" asked of {self.which.value}")
+        return asked + self.picture.value
 
 
-def _bar(part: Document, answer: Answer | None) -> str:
+def _bar(part: Document, answer: Answer | None) -> Markup:
     """SVG: one column per section, as wide as its tokens and as high as its score; below, the two strips."""
     high, wide = 90, WIDE / part.length
-    columns, best = [], ""
+    marks, best = [], ""
     if answer:
-        scores = [found.score for found in answer.found]
-        span = scores[0] - scores[-1] or 1
-        for rank, found in enumerate(answer.found):
-            x, width = found.start * wide, len(part.sections[found.section]) * wide
-            height = 4 + (high - 4) * (found.score - scores[-1]) / span
-            words = f"rank {rank + 1}, tokens from {found.start:,}, score {found.score:.2f}: {found.text[:80]}"
-            columns.append(
-                f"<rect x='{x:.1f}' y='{high + 16 - height:.1f}' width='{max(width - 0.5, 0.5):.1f}' height='{height:.1f}' "
-                f"fill='{BLUE}' opacity='{1 if rank < SHOWN else 0.35}'><title>{escape(words)}</title></rect>"
-            )
-            if rank < SHOWN:
-                middle = min(max(x + width / 2, 5), WIDE - 5)
-                columns.append(
-                    f"<text x='{middle:.1f}' y='{high + 12 - height:.1f}' text-anchor='middle' font-size='12' fill='{BLACK}'>{rank + 1}</text>"
-                )
+        least, most = answer.found[-1].score, answer.found[0].score
         best = f" The best section starts at token {answer.found[0].start:,}."
-    strips, told = [], []
+    for rank, found in enumerate(answer.found if answer else (), 1):
+        x, width = found.start * wide, len(part.sections[found.section]) * wide
+        height = 4 + (high - 4) * (found.score - least) / (most - least or 1)
+        tip = f"rank {rank}, tokens from {found.start:,}, score {found.score:.2f}: {found.text[:80]}"
+        shape = (x, high + 16 - height, max(width - 0.5, 0.5), height)
+        marks.append(rect(*shape, fill=BLUE, opacity=1 if rank <= SHOWN else 0.35, tip=tip))
+        if rank <= SHOWN:
+            marks.append(text(min(max(x + width / 2, 5), WIDE - 5), high + 12 - height, str(rank), fill=BLACK))
+    told = []
     for row, (arm, colour, label) in enumerate((("window", ORANGE, "window only"), ("first 512", GREEN, "first 512"))):
-        heard = listens(arm, part.length, Config.layers).float()
-        y = high + 24 + 20 * row
-        strips.append(f"<rect x='0' y='{y}' width='{WIDE}' height='12' fill='none' stroke='{GREY}'/>")
-        strips += [
-            f"<rect x='{first * wide:.1f}' y='{y}' width='{max((last - first) * wide, 1):.1f}' height='12' fill='{colour}'/>"
-            for first, last in _stretches(heard)
-        ]
-        strips.append(
-            f"<text x='{WIDE / 2}' y='{y + 10}' font-size='11' text-anchor='middle' fill='{BLACK}'>{label}: could hear {int(heard.sum()):,} of {part.length:,} tokens</text>"
-        )
-        told.append(f"{label} could hear the question in {int(heard.sum()):,} tokens")
-    alt = f"{part.name}, {part.length:,} tokens in {len(part.sections)} sections, scores from left to right.{best} Of these, {', '.join(told)}."
-    return (
-        f"<svg role='img' aria-label='{escape(alt, quote=True)}' viewBox='0 0 {WIDE} {high + 68}' width='{WIDE}' height='{high + 68}' "
-        f"style='max-width:100%;background:#fff'>{''.join(columns)}{''.join(strips)}</svg>"
+        heard, y = listens(arm, part.length, Config.layers).float(), high + 24 + 20 * row
+        marks.append(rect(0, y, WIDE, 12, stroke=GREY))
+        marks += [rect(a * wide, y, max((z - a) * wide, 1), 12, fill=colour) for a, z in _stretches(heard)]
+        count = f"{int(heard.sum()):,}"
+        said = f"{label}: could hear {count} of {part.length:,} tokens"
+        marks.append(text(WIDE / 2, y + 10, said, 11, fill=BLACK))
+        told.append(f"{label} could hear the question in {count} tokens")
+    alt = (
+        f"{part.name}, {part.length:,} tokens in {len(part.sections)} sections, scores from left to right.{best} Of "
+        f"these, {', '.join(told)}."
     )
+    return picture(alt, WIDE, high + 68, rect(0, 0, WIDE, high + 68, fill="#fff"), marks)
 
 
 def _stretches(heard: Float[Tensor, token]) -> list[tuple[int, int]]:
@@ -116,19 +107,15 @@ def _stretches(heard: Float[Tensor, token]) -> list[tuple[int, int]]:
     return list(zip((change == 1).nonzero()[:, 0].tolist(), (change == -1).nonzero()[:, 0].tolist()))
 
 
-def _listing(answer: Answer, cut: bool) -> str:
-    part, items = answer.document, []
+def _listing(answer: Answer, cut: bool) -> Markup:
+    headings, items = answer.document.questions, []
     for found in answer.found[:SHOWN]:
-        heading = part.questions[found.section]
-        told = f"<i>{escape(heading)}</i><br>" if heading else ""
-        text = " ".join(found.text.split())
-        items.append(
-            f"<li>{told}{escape(text[:180])}{'…' if len(text) > 180 else ''}<br>"
-            f"<small>token {found.start:,} · score {found.score:.2f} · {100 * found.share:.0f} %</small></li>"
-        )
+        heading, words = headings[found.section], " ".join(found.text.split())
+        top = (element("i", heading), BREAK) if heading else ""
+        where = f"token {found.start:,} · score {found.score:.2f} · {100 * found.share:.0f} %"
+        shown = f"{words[:180]}{'…' if len(words) > 180 else ''}"
+        items.append(element("li", top, shown, BREAK, element("small", where)))
     said = "Nobody hears the question: this order is the same for every question." if cut else answer.note
-    note = f"<p role='status'>{escape(said)}</p>" if said else ""
-    small = (
-        "<p><small>The headings in italics were never shown to the reader.</small></p>" if any(part.questions) else ""
-    )
-    return f"{note}<ol>{''.join(items)}</ol>{small}"
+    note = element("p", said, role="status") if said else ""
+    hidden = element("small", "The headings in italics were never shown to the reader.")
+    return joined((note, element("ol", items), element("p", hidden) if any(headings) else ""))

@@ -2,6 +2,7 @@
 
 import torch
 
+from seqlab.course.cases import double, normal
 from seqlab.course.check import Exercise, Mutant
 
 
@@ -24,7 +25,7 @@ def max_loop(keys, acc, columns):
 
 
 def clock_memoriser(labels, k):
-    """y_k by K - 1 loops that are all the same but for η(t) = y_t - y_{t-1}: loop t adds η(t) · 1{k ≥ t}, made of two ReLUs.
+    """y_k by K - 1 loops, all the same but for η(t) = y_t - y_{t-1}: loop t adds η(t) · 1{k ≥ t}, made of two ReLUs.
 
     labels: y_0, …, y_{K-1}, shape (K,)    k: whole numbers, shape (n,)    -> (n,)
     """
@@ -35,40 +36,33 @@ def clock_memoriser(labels, k):
     return y
 
 
-def _row(*values):
-    return torch.tensor(values, dtype=torch.float64)
-
-
-def _quantiser_cases():
-    return [
-        (_row(0.25), _row(0), 0.5),
-        (_row(0.75), _row(0), 0.25),
-        (_row(0.5, 0.1), _row(2, 0), 0.5),
-        (_row(0.9, 0.3, 0.0, 0.25), _row(0, 1, 0, 3), 0.25),
-    ]
-
-
-def _takes_off(arguments, result):
-    x, _, delta = arguments
-    for at, (before, after) in enumerate(zip(x.tolist(), result[0].tolist())):
+def _takes_off(result, x, count, delta):
+    for at, (before, after) in enumerate(zip(x, result[0])):
         want = before - delta if before >= delta else before
         if abs(after - want) > 1e-9:
             return f"x[{at}] = {before:g} with δ = {delta:g} becomes {want:g}, yours is {after:g}."
 
 
-def _counts(arguments, result):
-    x, count, delta = arguments
-    for at, (value, before, after) in enumerate(zip(x.tolist(), count.tolist(), result[1].tolist())):
+def _counts(result, x, count, delta):
+    for at, (value, before, after) in enumerate(zip(x, count, result[1])):
         want = before + (value >= delta)
         if abs(after - want) > 1e-9:
-            return f"x[{at}] = {value:g} with δ = {delta:g}: the count goes from {before:g} to {want:g}, yours is {after:g}."
+            return (
+                f"x[{at}] = {value:g} with δ = {delta:g}: the count goes from {before:g} to {want:g}, "
+                f"yours is {after:g}."
+            )
 
 
 QUANTISER = Exercise(
     id="looped.quantiser",
     title="The loop that counts cells.",
     reference=quantiser_loop,
-    cases=_quantiser_cases,
+    cases=lambda: [
+        (double(0.25), double(0), 0.5),
+        (double(0.75), double(0), 0.25),
+        (double(0.5, 0.1), double(2, 0), 0.5),
+        (double(0.9, 0.3, 0.0, 0.25), double(0, 1, 0, 3), 0.25),
+    ],
     properties=(("takes δ off where x reaches it", _takes_off), ("counts the cells", _counts)),
     hints=(
         "Every loop is the same: it only asks whether a whole cell is still left in x.",
@@ -77,24 +71,22 @@ QUANTISER = Exercise(
     ),
     mutants=(
         Mutant(
-            lambda x, count, delta: torch.stack([x - delta * (x > delta).to(x.dtype), count + (x > delta).to(x.dtype)]),
+            {">=": ">"},
             "takes δ off where x reaches it",
             "With > a token exactly on the edge of a cell stays in the cell below. Cells contain their lower edge.",
         ),
         Mutant(
-            lambda x, count, delta: torch.stack([x - delta, count + (x >= delta).to(x.dtype)]),
+            {"x - delta * step": "x - delta"},
             "takes δ off where x reaches it",
             "δ is taken off everywhere. Where x is smaller than δ, nothing may happen any more.",
         ),
         Mutant(
-            lambda x, count, delta: torch.stack([x - delta * (x >= delta).to(x.dtype), (x / delta).floor()]),
+            {"count + step": "(x / delta).floor()"},
             "counts the cells",
             "That is the whole floor at once. A loop may only add one to what was counted before.",
         ),
         Mutant(
-            lambda x, count, delta: torch.stack(
-                [x - delta * (x >= delta).to(x.dtype), count + delta * (x >= delta).to(x.dtype)]
-            ),
+            {"count + step": "count + delta * step"},
             "counts the cells",
             "The count is a number of cells, so each cell adds 1, not δ.",
         ),
@@ -102,12 +94,7 @@ QUANTISER = Exercise(
 )
 
 
-def _max_cases():
-    return [([1, 0], 0, 2), ([0, 2, 1], 0, 3), ([0, -1, 1], 2, 3), ([3, -1, -1, 0], 22, 5), ([-1, 0], 1, 2)]
-
-
-def _marks(arguments, result):
-    keys, _, _ = arguments
+def _marks(result, keys, acc, columns):
     found = max(keys)
     for at, (before, after) in enumerate(zip(keys, result[0])):
         want = -1 if before == found else before
@@ -115,18 +102,26 @@ def _marks(arguments, result):
             return f"the largest key is {found}; key {at} goes from {before} to {want}, yours is {after}."
 
 
-def _appends(arguments, result):
-    keys, acc, columns = arguments
-    want = columns * acc + max(keys)
-    if result[1] != want:
-        return f"acc is {acc}, the largest key {max(keys)}, the base {columns}: {columns} · {acc} + {max(keys)} = {want}, yours is {result[1]}."
+def _appends(result, keys, acc, columns):
+    found = max(keys)
+    if result[1] != columns * acc + found:
+        return (
+            f"acc is {acc}, the largest key {found}, the base {columns}: "
+            f"{columns} · {acc} + {found} = {columns * acc + found}, yours is {result[1]}."
+        )
 
 
 SEQUENCE_ID = Exercise(
     id="looped.sequence_id",
     title="The loop that names the sequence.",
     reference=max_loop,
-    cases=_max_cases,
+    cases=lambda: [
+        ([1, 0], 0, 2),
+        ([0, 2, 1], 0, 3),
+        ([0, -1, 1], 2, 3),
+        ([3, -1, -1, 0], 22, 5),
+        ([-1, 0], 1, 2),
+    ],
     properties=(("marks the key that was fetched, and no other", _marks), ("appends the key as a digit", _appends)),
     hints=(
         "Everyone hears the same number, the largest key. Who it belongs to must not be heard again.",
@@ -135,25 +130,22 @@ SEQUENCE_ID = Exercise(
     ),
     mutants=(
         Mutant(
-            lambda keys, acc, columns: [list(keys), columns * acc + max(keys)],
+            {"-1 if key == found else key": "key"},
             "marks the key that was fetched, and no other",
             "Nothing is marked, so every loop fetches the same key again.",
         ),
         Mutant(
-            lambda keys, acc, columns: [[-1 if key == max(keys) else key for key in keys], acc + max(keys)],
+            {"columns * acc": "acc"},
             "appends the key as a digit",
             "A sum does not tell 3 + 0 from 2 + 1. Move acc one digit to the left first.",
         ),
         Mutant(
-            lambda keys, acc, columns: [[-1 if key == min(keys) else key for key in keys], columns * acc + min(keys)],
+            {"max": "min"},
             "marks the key that was fetched, and no other",
             "The smallest key comes first here. Used keys are -1, so they would be fetched for ever.",
         ),
         Mutant(
-            lambda keys, acc, columns: [
-                [-1 if key == max(keys) else key for key in keys],
-                acc + (columns - 1) * max(keys),
-            ],
+            {"columns * acc + found": "acc + columns * found"},
             "appends the key as a digit",
             "The base multiplies acc, not the new digit.",
         ),
@@ -161,82 +153,60 @@ SEQUENCE_ID = Exercise(
 )
 
 
-def _clock_cases():
-    draw = torch.Generator().manual_seed(0)
-    whole = lambda n: torch.arange(n, dtype=torch.float64)
-    rough = torch.randn(9, generator=draw, dtype=torch.float64)
-    return [(_row(1, 3), whole(2)), (_row(0, 1, -1), whole(3)), (_row(2, 2, 5, 4), whole(4)), (rough, whole(9).flip(0))]
+def _starts(result, labels, k):
+    for got in result[k == 0]:
+        if abs(got - labels[0]) > 1e-9:
+            return f"k = 0 is reached before the first loop: y_0 = {labels[0]:g}, yours is {got:g}."
 
 
-def _starts(arguments, result):
-    labels, k = arguments
-    for at in (k == 0).nonzero()[:, 0].tolist():
-        if abs(result[at] - labels[0]) > 1e-9:
-            return f"k = 0 is reached before the first loop: y_0 = {labels[0]:g}, yours is {result[at]:g}."
-
-
-def _recalls(arguments, result):
-    labels, k = arguments
-    for at, index in enumerate(k.long().tolist()):
-        if abs(result[at] - labels[index]) > 1e-9:
-            return f"k = {index}: the label is {labels[index]:.4g}, yours is {result[at]:.4g}."
-
-
-def _by_loop(body, first=lambda labels: labels[0], loops=lambda labels: range(1, len(labels))):
-    def run(labels, k):
-        y = first(labels).expand(len(k)).clone()
-        for t in loops(labels):
-            y = y + body(labels, k, t)
-        return y
-
-    return run
-
-
-def _indicator(k, t):
-    return torch.relu(k - t + 1) - torch.relu(k - t)
+def _recalls(result, labels, k):
+    for index, got in zip(k.long(), result):
+        if abs(got - labels[index]) > 1e-9:
+            return f"k = {index}: the label is {labels[index]:.4g}, yours is {got:.4g}."
 
 
 CLOCK = Exercise(
     id="looped.clock",
     title="The memoriser with a clock.",
     reference=clock_memoriser,
-    cases=_clock_cases,
+    cases=lambda: [
+        (double(1, 3), double(0, 1)),
+        (double(0, 1, -1), double(0, 1, 2)),
+        (double(2, 2, 5, 4), double(0, 1, 2, 3)),
+        (normal(9).double(), double(8, 7, 6, 5, 4, 3, 2, 1, 0)),
+    ],
     properties=(("starts at the first label", _starts), ("recalls every label exactly", _recalls)),
     hints=(
         "Walk along the table. Loop t makes the step from y_{t-1} to y_t, but only for those who want to go that far.",
         "For whole numbers 1{k ≥ t} = ReLU(k - t + 1) - ReLU(k - t). The step of loop t is η(t) = y_t - y_{t-1}.",
-        "Start with y = labels[0] for everyone; for t = 1 … K-1 add (labels[t] - labels[t-1]) * (relu(k - t + 1) - relu(k - t)).",
+        "Start with y = labels[0] for everyone; for t = 1 … K-1 add "
+        "(labels[t] - labels[t-1]) * (relu(k - t + 1) - relu(k - t)).",
     ),
     mutants=(
         Mutant(
-            _by_loop(lambda labels, k, t: (labels[t] - labels[t - 1]) * torch.relu(k - t + 1)),
+            {" - torch.relu(k - t)": ""},
             "recalls every label exactly",
             "One ReLU keeps growing: whoever wants to go far gets a step several times. Take ReLU(k - t) off.",
         ),
         Mutant(
-            _by_loop(lambda labels, k, t: (labels[1] - labels[0]) * _indicator(k, t)),
+            {"labels[t] - labels[t - 1]": "labels[1] - labels[0]"},
             "recalls every label exactly",
             "Every loop makes the same step. That is the block without a clock.",
         ),
         Mutant(
-            _by_loop(lambda labels, k, t: (labels[t] - labels[t - 1]) * _indicator(k + 1, t)),
+            {"k - t + 1": "k - t + 2", "torch.relu(k - t))": "torch.relu(k - t + 1))"},
             "starts at the first label",
             "That is 1{k ≥ t - 1}: everyone goes one step too far.",
         ),
         Mutant(
-            _by_loop(lambda labels, k, t: labels[t] * _indicator(k, t)),
+            {" - labels[t - 1]": ""},
             "recalls every label exactly",
             "The labels themselves are added up. A loop adds only the difference to the label before.",
         ),
         Mutant(
-            _by_loop(
-                lambda labels, k, t: (labels[t] - labels[t - 1]) * _indicator(k, t), first=lambda labels: labels[0] * 0
-            ),
+            {"labels[0].expand": "(0 * labels[0]).expand"},
             "starts at the first label",
             "The walk starts at 0 instead of y_0.",
         ),
     ),
 )
-
-
-EXERCISES = (QUANTISER, SEQUENCE_ID, CLOCK)

@@ -8,7 +8,10 @@ from seqlab.course.check import Exercise, Mutant
 
 
 def equivariance_gap(f, x, order):
-    """How far f is from commuting with the reordering `order` of the tokens of x: the largest |f(x[order]) - f(x)[order]|."""
+    """How far f is from commuting with the reordering `order` of the tokens of x.
+
+    That is the largest |f(x[order]) - f(x)[order]|.
+    """
     return (f(x[order]) - f(x)[order]).abs().max().item()
 
 
@@ -29,20 +32,16 @@ def doubled(x):
     return 2 * x
 
 
-def running_sum(x):
-    return torch.cumsum(x, 0)
+def sum_everywhere(x):
+    return x.sum(0, keepdim=True).expand_as(x)
 
 
 def first_token_everywhere(x):
     return x[:1].expand_as(x)
 
 
-def minus_running_sum(x):
-    return -torch.cumsum(x, 0)
-
-
-def sum_everywhere(x):
-    return x.sum(0, keepdim=True).expand_as(x)
+def running_sum(x):
+    return torch.cumsum(x, 0)
 
 
 def _equivariance_cases():
@@ -54,28 +53,25 @@ def _equivariance_cases():
         (sum_everywhere, x, turn),
         (doubled, x, turn),
         (running_sum, x, turn),
-        (minus_running_sum, x, turn),
+        (running_sum, -x, turn),
         (running_sum, torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 4.0]]), turn),
     ]
 
 
-def _zero_when_equivariant(arguments, result):
-    f, x, order = arguments
+def _zero_when_equivariant(result, f, x, order):
     if f in (doubled, sum_everywhere) and result != 0:
         return f"{f.__name__} treats every token alike, so its gap is 0; yours is {float(result):.3g}."
 
 
-def _positive_otherwise(arguments, result):
-    f, x, order = arguments
+def _positive_otherwise(result, f, x, order):
     if f not in (doubled, sum_everywhere) and not result > 0:
         return f"{f.__name__} depends on the order, so its gap is positive; yours is {float(result):.3g}."
 
 
-def _covers_every_token(arguments, result):
-    f, x, order = arguments
+def _covers_every_token(result, f, x, order):
     moved = (f(x[order]) - f(x)[order]).abs().amax(-1)
     if moved.max() > result + 1e-6:
-        return f"token {int(moved.argmax())} differs by {moved.max():.3g}, and your gap is only {float(result):.3g}."
+        return f"token {moved.argmax()} differs by {moved.max():.3g}, and your gap is only {float(result):.3g}."
 
 
 EQUIVARIANCE = Exercise(
@@ -95,27 +91,28 @@ EQUIVARIANCE = Exercise(
     ),
     mutants=(
         Mutant(
-            lambda f, x, order: (f(x[order]) - f(x)).abs().max().item(),
+            {"f(x)[order]": "f(x)"},
             "is 0 for a map that treats all tokens alike",
-            "This tests invariance (the output does not move). Equivariance lets the output move along: reorder f(x) too.",
+            "This tests invariance (the output does not move). "
+            "Equivariance lets the output move along: reorder f(x) too.",
         ),
         Mutant(
-            lambda f, x, order: (f(x[order]) - f(x)[torch.argsort(order)]).abs().max().item(),
+            {"f(x)[order]": "f(x)[torch.argsort(order)]"},
             "is 0 for a map that treats all tokens alike",
             "The output is reordered the other way round: use the same `order` on both sides.",
         ),
         Mutant(
-            lambda f, x, order: (f(x[order]) - f(x)[order]).max().item(),
+            {".abs()": ""},
             "is no smaller than the difference at any one token",
             "Without the absolute value a large negative difference goes unseen.",
         ),
         Mutant(
-            lambda f, x, order: (f(x[order]) - f(x)[order]).abs().mean().item(),
+            {".max()": ".mean()"},
             "is no smaller than the difference at any one token",
             "The mean hides a single bad token; the gap is the largest difference.",
         ),
         Mutant(
-            lambda f, x, order: (x[order] - x[order]).abs().max().item(),
+            {"f(x[order])": "x[order]", "f(x)[order]": "x[order]"},
             "is positive for a map that depends on the order",
             "f is never applied here, so nothing about f is measured.",
         ),
@@ -123,8 +120,27 @@ EQUIVARIANCE = Exercise(
 )
 
 
-def _clash_cases():
-    return [
+def _finds(result, names, sequences):
+    want = first_clash(names, sequences)
+    if want is None and result is not None:
+        return f"no name is shared that must not be, so the answer is None; yours is {result}."
+    if want is not None and result is None:
+        (i, k), (j, _) = want
+        where = "inside one sequence" if i == j else "between two different sequences"
+        return f"{want} share the name {names[i][k]} {where}, and your tester does not see it."
+
+
+def _is_first(result, names, sequences):
+    want = first_clash(names, sequences)
+    if want is not None and tuple(map(tuple, result)) != want:
+        return f"the first clash in reading order is {want}; yours is {result}."
+
+
+TESTER = Exercise(
+    id="names.tester",
+    title="Find the first two places that share a name and must not.",
+    reference=first_clash,
+    cases=lambda: [
         ([[1, 2]], ["ab"]),
         ([[3, 3]], ["ab"]),
         ([[1, 2], [3, 2]], ["ab", "ac"]),
@@ -132,91 +148,40 @@ def _clash_cases():
         ([[1, 2, 3], [4, 5, 3]], ["aab", "abb"]),
         ([[1, 2], [2, 1], [7, 7]], ["ab", "ba", "cd"]),
         ([[1, 2], [3, 4], [5, 6], [4, 8]], ["ab", "ac", "bc", "bd"]),
-    ]
-
-
-def _finds(arguments, result):
-    names, sequences = arguments
-    want = first_clash(names, sequences)
-    if want is None and result is not None:
-        return f"no name is shared that must not be, so the answer is None; yours is {result}."
-    if want is not None and result is None:
-        (i, k), (j, l) = want
-        where = "inside one sequence" if i == j else "between two different sequences"
-        return f"{want} share the name {names[i][k]} {where}, and your tester does not see it."
-
-
-def _is_first(arguments, result):
-    want = first_clash(*arguments)
-    if want is not None and tuple(map(tuple, result)) != want:
-        return f"the first clash in reading order is {want}; yours is {result}."
-
-
-def _only_inside(names, sequences):
-    return next(
-        (
-            ((i, k), (i, l))
-            for i, row in enumerate(names)
-            for k, l in itertools.combinations(range(len(row)), 2)
-            if row[k] == row[l]
-        ),
-        None,
-    )
-
-
-def _only_between(names, sequences):
-    places = [(i, k) for i, row in enumerate(names) for k in range(len(row))]
-    for (i, k), (j, l) in itertools.combinations(places, 2):
-        if sorted(sequences[i]) != sorted(sequences[j]) and names[i][k] == names[j][l]:
-            return (i, k), (j, l)
-
-
-def _by(key):
-    def tester(names, sequences):
-        places = [(i, k) for i, row in enumerate(names) for k in range(len(row))]
-        for (i, k), (j, l) in itertools.combinations(places, 2):
-            if (i == j or key(sequences[i]) != key(sequences[j])) and names[i][k] == names[j][l]:
-                return (i, k), (j, l)
-
-    return tester
-
-
-TESTER = Exercise(
-    id="names.tester",
-    title="Find the first two places that share a name and must not.",
-    reference=first_clash,
-    cases=_clash_cases,
+    ],
     properties=(
         ("sees every forbidden clash, and no other", _finds),
         ("returns the first clash in reading order", _is_first),
     ),
     hints=(
         "Two rules: inside one sequence all names differ; two different sequences share none.",
-        "List all places (i, k) and look at every pair of them once: itertools.combinations does that in reading order.",
-        "A pair must differ when i == j, or when sorted(sequences[i]) != sorted(sequences[j]): reorderings are the same sequence.",
+        "List all places (i, k) and look at every pair of them once: "
+        "itertools.combinations does that in reading order.",
+        "A pair must differ when i == j, or when sorted(sequences[i]) != sorted(sequences[j]): "
+        "reorderings are the same sequence.",
     ),
     mutants=(
         Mutant(
-            _only_inside,
+            {" or sorted(sequences[i]) != sorted(sequences[j])": ""},
             "sees every forbidden clash, and no other",
             "Only names inside one sequence are compared. Two different sequences must not share a name either.",
         ),
         Mutant(
-            _only_between,
+            {"i == j or ": ""},
             "sees every forbidden clash, and no other",
             "Only different sequences are compared. Inside one sequence the names must differ as well.",
         ),
         Mutant(
-            _by(tuple),
+            {"sorted(sequences[i]) != sorted(sequences[j])": "sequences[i] != sequences[j]"},
             "sees every forbidden clash, and no other",
-            "Reorderings are compared as if they were different sequences; a map without positions cannot, and need not, tell them apart.",
+            "Reorderings are compared as if they were different sequences; "
+            "a map without positions cannot, and need not, tell them apart.",
         ),
         Mutant(
-            _by(frozenset),
+            {"sorted(sequences[i]) != sorted(sequences[j])": "set(sequences[i]) != set(sequences[j])"},
             "sees every forbidden clash, and no other",
-            "Sequences are compared as sets, and aab and abb have the same set. How often a token occurs counts: compare sorted(…).",
+            "Sequences are compared as sets, and aab and abb have the same set. "
+            "How often a token occurs counts: compare sorted(…).",
         ),
     ),
 )
-
-EXERCISES = (EQUIVARIANCE, TESTER)

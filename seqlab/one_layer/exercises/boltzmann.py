@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from seqlab.course.cases import double, normal, plain
 from seqlab.course.check import Exercise, Mutant
 
 
@@ -24,8 +25,8 @@ def is_larger(first, second):
     """Whether the set `first` has the larger boltz, without an exponential.
     two tuples of n levels -> True or False
 
-    The levels are far apart. The larger maximum wins; where the maxima agree, the first difference further down decides,
-    and there the larger entry loses. A set is not larger than itself.
+    The levels are far apart. The larger maximum wins; where the maxima agree, the first difference further down
+    decides, and there the larger entry loses. A set is not larger than itself.
     """
     first, second = sorted(first, reverse=True), sorted(second, reverse=True)
     for place, (a, b) in enumerate(zip(first, second)):
@@ -34,40 +35,30 @@ def is_larger(first, second):
     return False
 
 
-def _row(*numbers):
-    return torch.tensor(numbers, dtype=torch.float64)
-
-
-def _plain(values):
-    return ", ".join(f"{value:g}" for value in values)
-
-
 def _numbers():
-    draw = torch.Generator().manual_seed(5)
-    wide = 3 * torch.randn(6, generator=draw, dtype=torch.float64)
-    return [(_row(0, 5),), (_row(3, 1),), (_row(1, 2, 4),), (_row(-3, 0, 2, 2),), (wide,), (_row(800, 790, 795),)]
+    sets = ((0, 5), (3, 1), (1, 2, 4), (-3, 0, 2, 2), 3 * normal(6))
+    return [(double(*numbers),) for numbers in sets]
 
 
-def _between(arguments, result):
-    (a,) = arguments
+def _between(result, a):
     low, high = a.max() - math.log(len(a)), a.max()
     if not low - 1e-9 <= result <= high + 1e-9:
-        return (
-            f"for ({_plain(a)}) boltz lies between max − log n = {low:.4g} and max = {high:g}; yours is {result:.4g}."
-        )
+        return f"for ({plain(a)}) boltz lies between max − log n = {low:.4g} and max = {high:g}; yours is {result:.4g}."
 
 
-def _below_the_maximum(arguments, result):
-    (a,) = arguments
+def _below_the_maximum(result, a):
     if a.min() < a.max() and not result < a.max() - 1e-9:
-        return f"({_plain(a)}) has entries below its maximum, {a.max():g}, and they pull boltz below it; yours is {result:.6g}."
+        return (
+            f"({plain(a)}) has entries below its maximum, {a.max():g}, and they pull boltz below it; "
+            f"yours is {result:.6g}."
+        )
 
 
 BOLTZ = Exercise(
     id="one_layer.boltz",
     title="The Boltzmann operator: one number for a set.",
     reference=boltz,
-    cases=_numbers,
+    cases=lambda: [*_numbers(), (double(800, 790, 795),)],
     properties=(
         ("lies between max − log n and max", _between),
         ("is not the maximum itself", _below_the_maximum),
@@ -79,27 +70,28 @@ BOLTZ = Exercise(
     ),
     mutants=(
         Mutant(
-            lambda a: a.max(),
+            {"torch.softmax(a, dim=-1) @ a": "a.max()"},
             "is not the maximum itself",
-            "This is hardmax: only the winner is left, and everything below it is lost. Softmax weights keep a trace of all.",
+            "This is hardmax: only the winner is left, and everything below it is lost. "
+            "Softmax weights keep a trace of all.",
         ),
         Mutant(
-            lambda a: a.mean(),
+            {"torch.softmax(a, dim=-1) @ a": "a.mean()"},
             "lies between max − log n and max",
             "This is the plain average, the head at temperature ∞. The weights are softmax(a), not 1/n.",
         ),
         Mutant(
-            lambda a: torch.logsumexp(a, dim=-1),
+            {"torch.softmax(a, dim=-1) @ a": "torch.logsumexp(a, dim=-1)"},
             "lies between max − log n and max",
             "This is log Σ exp(a_i), the softened maximum from above. boltz averages the a_i themselves.",
         ),
         Mutant(
-            lambda a: torch.exp(a) @ a,
+            {"torch.softmax(a, dim=-1)": "torch.exp(a)"},
             "lies between max − log n and max",
             "The weights exp(a_i) are not divided by their sum.",
         ),
         Mutant(
-            lambda a: torch.exp(a) @ a / torch.exp(a).sum(),
+            {"torch.softmax(a, dim=-1)": "(torch.exp(a) / torch.exp(a).sum())"},
             "is never NaN",
             "exp(800) overflows. torch.softmax subtracts the maximum first, which changes nothing but that.",
         ),
@@ -107,23 +99,25 @@ BOLTZ = Exercise(
 )
 
 
-def _sums_to_one(arguments, result):
+def _sums_to_one(result, a):
     if abs(result.sum() - 1) > 1e-9:
         return f"adding c to all numbers adds c to boltz, so the derivatives sum to 1; yours sum to {result.sum():.4g}."
 
 
-def _negative_far_below(arguments, result):
-    (a,) = arguments
+def _negative_far_below(result, a):
     for value, got in zip(a, result):
         if a.max() - value > math.log(len(a)) + 1 and not got < 0:
-            return f"{value:g} lies more than log n + 1 below {a.max():g}: raising it gives it weight and lowers boltz; yours says {got:.3g}."
+            return (
+                f"{value:g} lies more than log n + 1 below {a.max():g}: "
+                f"raising it gives it weight and lowers boltz; yours says {got:.3g}."
+            )
 
 
 GRADIENT = Exercise(
     id="one_layer.gradient",
     title="How boltz moves when one number does.",
     reference=boltz_gradient,
-    cases=lambda: _numbers()[:-1],
+    cases=_numbers,
     properties=(
         ("sums to one", _sums_to_one),
         ("is negative far below the maximum", _negative_far_below),
@@ -135,27 +129,27 @@ GRADIENT = Exercise(
     ),
     mutants=(
         Mutant(
-            lambda a: torch.softmax(a, dim=-1),
+            {" * (1 + a - boltz(a))": ""},
             "is negative far below the maximum",
             "The weights are held fixed here. They move too: that is the second term, p_i (a_i − boltz(a)).",
         ),
         Mutant(
-            lambda a: torch.softmax(a, dim=-1) * (a - boltz(a)),
+            {"1 + a": "a"},
             "sums to one",
             "Only the weights move here. The number itself moves as well, which adds p_i.",
         ),
         Mutant(
-            lambda a: torch.softmax(a, dim=-1) * (1 - a + boltz(a)),
+            {"1 + a - boltz(a)": "1 - a + boltz(a)"},
             "is negative far below the maximum",
             "The sign of a_i − boltz(a) is turned round: more weight on a number below the average lowers the average.",
         ),
         Mutant(
-            lambda a: torch.softmax(a, dim=-1) * (1 + a - a.max()),
+            {"boltz(a)": "a.max()"},
             "sums to one",
             "a_i is compared with the maximum. Compare it with the average, boltz(a).",
         ),
         Mutant(
-            lambda a: 1 + a - boltz(a),
+            {"torch.softmax(a, dim=-1) * ": ""},
             "sums to one",
             "The factor p_i is missing: a number without weight moves nothing.",
         ),
@@ -163,34 +157,21 @@ GRADIENT = Exercise(
 )
 
 
-def _first_difference(first, second):
-    pairs = list(zip(sorted(first, reverse=True), sorted(second, reverse=True)))
-    return next(((place, a, b) for place, (a, b) in enumerate(pairs) if a != b), None)
+def _decided(places, text):
+    """A test of the sets whose first difference lies at one of these places."""
+
+    def test(result, first, second):
+        pairs = enumerate(zip(sorted(first, reverse=True), sorted(second, reverse=True)))
+        place, a, b = next(((place, a, b) for place, (a, b) in pairs if a != b), (None, None, None))
+        if place in places and bool(result) != is_larger(first, second):
+            return f"{first} and {second} first differ with {a} against {b}, {text}; yours says {bool(result)}."
+
+    return test
 
 
-def _says(arguments, result, places, text):
-    found = _first_difference(*arguments)
-    if found and found[0] in places:
-        place, a, b = found
-        if bool(result) != (a > b if place == 0 else a < b):
-            return f"{arguments[0]} and {arguments[1]} first differ with {a} against {b}, {text}; yours says {bool(result)}."
-
-
-def _maximum(arguments, result):
-    return _says(arguments, result, (0,), "at the maximum, where the larger one wins")
-
-
-def _second(arguments, result):
-    return _says(arguments, result, (1,), "at the second entry, where the larger one loses")
-
-
-def _further(arguments, result):
-    return _says(arguments, result, range(2, 99), "below the second entry, where the larger one loses too")
-
-
-def _itself(arguments, result):
-    if _first_difference(*arguments) is None and result:
-        return f"{arguments[0]} and {arguments[1]} are the same set; yours says that the first is larger."
+def _itself(result, first, second):
+    if sorted(first) == sorted(second) and result:
+        return f"{first} and {second} are the same set; yours says that the first is larger."
 
 
 ORDER = Exercise(
@@ -209,9 +190,12 @@ ORDER = Exercise(
         ((9, 5, 4, 0), (9, 5, 4, 2)),
     ],
     properties=(
-        ("lets the larger maximum win", _maximum),
-        ("lets the larger second entry lose", _second),
-        ("lets the larger of all further entries lose", _further),
+        ("lets the larger maximum win", _decided((0,), "at the maximum, where the larger one wins")),
+        ("lets the larger second entry lose", _decided((1,), "at the second entry, where the larger one loses")),
+        (
+            "lets the larger of all further entries lose",
+            _decided((2, 3), "below the second entry, where the larger one loses too"),
+        ),
         ("is False for equal sets", _itself),
     ),
     hints=(
@@ -221,43 +205,29 @@ ORDER = Exercise(
     ),
     mutants=(
         Mutant(
-            lambda first, second: sorted(first, reverse=True) > sorted(second, reverse=True),
+            {"a > b if place == 0 else a < b": "a > b"},
             "lets the larger second entry lose",
             "This is the order of a dictionary. Below the maximum it is turned round: those entries pull boltz down.",
         ),
         Mutant(
-            lambda first, second: _walk(first, second, lambda place, a, b: a > b if place % 2 == 0 else a < b),
+            {"place == 0": "place % 2 == 0"},
             "lets the larger of all further entries lose",
             "The sign alternates here. It changes only once: every entry below the maximum lowers boltz when it grows.",
         ),
         Mutant(
-            lambda first, second: sum(first) > sum(second),
+            {"sorted(first, reverse=True), sorted(second, reverse=True)": "[sum(first)], [sum(second)]"},
             "lets the larger maximum win",
             "Sums are compared: that is the plain average. The maximum alone decides first.",
         ),
         Mutant(
-            lambda first, second: _walk(
-                first, second, lambda place, a, b: a > b if place == 0 else a < b, ordered=False
-            ),
+            {"sorted(first, reverse=True), sorted(second, reverse=True)": "first, second"},
             "lets the larger second entry lose",
             "The tuples are compared as they stand. A set has no order: sort both downwards first.",
         ),
         Mutant(
-            lambda first, second: _walk(first, second, lambda place, a, b: a > b if place == 0 else a < b, end=True),
+            {"return False": "return True"},
             "is False for equal sets",
             "Equal sets have equal boltz, so neither is larger.",
         ),
     ),
 )
-
-
-def _walk(first, second, decide, ordered=True, end=False):
-    if ordered:
-        first, second = sorted(first, reverse=True), sorted(second, reverse=True)
-    for place, (a, b) in enumerate(zip(first, second)):
-        if a != b:
-            return decide(place, a, b)
-    return end
-
-
-EXERCISES = (BOLTZ, GRADIENT, ORDER)

@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from seqlab.course.cases import normal
 from seqlab.course.check import Exercise, Mutant
 
 
@@ -39,34 +40,33 @@ def hybrid_norm(x, attention, eps):
     return x + norm(attention(norm(x)))
 
 
-def _bias_cases():
-    return [
-        ((1, 0.0), 2),
-        ((64, -math.log(64)), 64),
-        ((64, -math.log(64)), 256),
-        ((64, -10.0), 1024),
-        ((2048, -7.62), 16),
-    ]
-
-
-def _same_length(arguments, result):
-    (length, bias), n = arguments
+def _same_length(result, trained, n):
+    length, bias = trained
     if n == length and abs(result - bias) > 1e-6:
         return f"at the length where {bias:.4g} was right it is still right; yours is {result:.4g}."
 
 
-def _keeps_the_sum(arguments, result):
-    (length, bias), n = arguments
+def _keeps_the_sum(result, trained, n):
+    length, bias = trained
     before, after = length * math.exp(bias), n * math.exp(min(result, 50.0))
     if not math.isclose(before, after, rel_tol=1e-4):
-        return f"n e^b was {length} · e^{bias:.4g} = {before:.4g}; with your bias it is {n} · e^{result:.4g} = {after:.4g}."
+        return (
+            f"n e^b was {length} · e^{bias:.4g} = {before:.4g}; "
+            f"with your bias it is {n} · e^{result:.4g} = {after:.4g}."
+        )
 
 
 BIAS = Exercise(
     id="sigmoid.bias",
     title="The bias from the length.",
     reference=length_bias,
-    cases=_bias_cases,
+    cases=lambda: [
+        ((1, 0.0), 2),
+        ((64, -math.log(64)), 64),
+        ((64, -math.log(64)), 256),
+        ((64, -10.0), 1024),
+        ((2048, -7.62), 16),
+    ],
     properties=(("leaves the bias alone where the length is the same", _same_length), ("keeps n e^b", _keeps_the_sum)),
     hints=(
         "Twice as many keys, twice the sum. By what must every weight shrink, and which change of b does that?",
@@ -75,27 +75,27 @@ BIAS = Exercise(
     ),
     mutants=(
         Mutant(
-            lambda trained, n: trained[1],
+            {" + math.log(length) - math.log(n)": ""},
             "keeps n e^b",
             "That is what a model does whose bias was fixed at the training length: its row sums grow with n.",
         ),
         Mutant(
-            lambda trained, n: -math.log(n),
+            {"bias + math.log(length) - math.log(n)": "-math.log(n)"},
             "keeps n e^b",
             "-log n is right for a row sum of about 1. The trained bias may have aimed at another sum: keep that one.",
         ),
         Mutant(
-            lambda trained, n: trained[1] + math.log(n) - math.log(trained[0]),
+            {"+ math.log(length) - math.log(n)": "- math.log(length) + math.log(n)"},
             "keeps n e^b",
             "The sign is turned: more keys need a lower bias.",
         ),
         Mutant(
-            lambda trained, n: trained[1] * trained[0] / n,
+            {"bias + math.log(length) - math.log(n)": "bias * length / n"},
             "keeps n e^b",
             "A weight scales with e^b, not with b: what multiplies the sum is added to b, as a logarithm.",
         ),
         Mutant(
-            lambda trained, n: trained[1] - math.log2(n / trained[0]),
+            {"math.log(length)": "math.log2(length)", "math.log(n)": "math.log2(n)"},
             "keeps n e^b",
             "The natural logarithm belongs to e; here it is the one to base 2.",
         ),
@@ -104,39 +104,33 @@ BIAS = Exercise(
 
 
 def _causal_cases():
-    draw = torch.Generator().manual_seed(7)
-    every = lambda n: torch.ones(n, dtype=torch.bool)
+    every = torch.ones(4, dtype=torch.bool)
     return [
-        (torch.zeros(1, 1), every(1)),
-        (torch.zeros(2, 2), every(2)),
+        (torch.zeros(1, 1), every[:1]),
+        (torch.zeros(2, 2), every[:2]),
         (torch.zeros(3, 3), torch.tensor([True, True, False])),
-        (torch.randn(4, 4, generator=draw), every(4)),
-        (2 * torch.randn(5, 5, generator=draw), torch.tensor([False, True, True, False, True])),
+        (normal(4, 4), every),
+        (2 * normal(5, 5), torch.tensor([False, True, True, False, True])),
     ]
 
 
-def _hidden_is_zero(arguments, result):
-    scores, real = arguments
-    for i in range(len(scores)):
-        for j in range(len(scores)):
-            if result[i, j] != 0 and (j > i or not real[j]):
-                why = "it comes after the query" if j > i else "it is padding"
-                return f"query {i} must not see key {j}, {why}; its weight is {float(result[i, j]):.4g}."
+def _hidden_is_zero(result, scores, real):
+    for i, j in result.nonzero().tolist():
+        if j > i or not real[j]:
+            why = "it comes after the query" if j > i else "it is padding"
+            return f"query {i} must not see key {j}, {why}; its weight is {result[i, j]:.4g}."
 
 
-def _own_bias(arguments, result):
-    scores, real = arguments
-    for i in range(len(scores)):
+def _own_bias(result, scores, real):
+    first = int(real.nonzero()[0])
+    for i in range(first, len(scores)):
         keys = int(real[: i + 1].sum())
-        if keys:
-            first = int(real.nonzero()[0, 0])
-            want = torch.sigmoid(scores[i, first] - math.log(keys))
-            if not torch.isclose(result[i, first], want, atol=1e-4):
-                return f"query {i} sees {keys} key(s), so its bias is -log {keys}; its weight on key {first} should be {want:.4f}, yours is {result[i, first]:.4f}."
-
-
-def _seen(scores, real):
-    return torch.ones_like(scores, dtype=torch.bool).tril() & real
+        want, got = torch.sigmoid(scores[i, first] - math.log(keys)), result[i, first]
+        if not torch.isclose(got, want, atol=1e-4):
+            return (
+                f"query {i} sees {keys} key(s), so its bias is -log {keys}; "
+                f"its weight on key {first} should be {want:.4f}, yours is {got:.4f}."
+            )
 
 
 CAUSAL = Exercise(
@@ -150,46 +144,40 @@ CAUSAL = Exercise(
     ),
     hints=(
         "First say who sees whom: a matrix of True and False from the order of the tokens and from what is real.",
-        "seen = tril & real; the number of keys of a row is seen.sum(-1, keepdim=True). A row that sees nothing: clamp the number at 1.",
-        "σ(scores - log keys), then 0 where not seen. A hidden score set to 0 before σ would still weigh σ(-log keys), not 0.",
+        "seen = tril & real; the number of keys of a row is seen.sum(-1, keepdim=True). "
+        "A row that sees nothing: clamp the number at 1.",
+        "σ(scores - log keys), then 0 where not seen. "
+        "A hidden score set to 0 before σ would still weigh σ(-log keys), not 0.",
     ),
     mutants=(
         Mutant(
-            lambda scores, real: torch.sigmoid(scores - math.log(len(scores))).masked_fill(~_seen(scores, real), 0),
+            {"keys.log()": "math.log(len(scores))"},
             "gives each row the bias of its own keys",
-            "One bias for all rows is too low for the early ones: row i sees only i keys.",
+            "One bias for all rows is too low for the early ones: row i sees only i + 1 keys.",
         ),
         Mutant(
-            lambda scores, real: torch.sigmoid(
-                (s := _seen(scores, real)) * scores - s.sum(-1, keepdim=True).clamp(min=1).log()
-            ),
+            {"scores - keys": "seen * scores - keys", ".masked_fill(~seen, 0)": ""},
             "hides the future and the padding",
             "A score of 0 is not hidden: σ(0) is 1/2. Put the score at -∞, or the weight at 0.",
         ),
         Mutant(
-            lambda scores, real: torch.sigmoid(scores - torch.arange(1, len(scores) + 1.0)[:, None].log()).tril(),
+            {" & real": ""},
             "hides the future and the padding",
             "The future is hidden, the padding is not. Under softmax too, padding needs a mask of its own.",
         ),
         Mutant(
-            lambda scores, real: torch.sigmoid(scores - torch.arange(1, len(scores) + 1.0)[:, None].log()).masked_fill(
-                ~_seen(scores, real), 0
-            ),
+            {"seen.sum(-1, keepdim=True)": "torch.arange(1, len(scores) + 1)[:, None]"},
             "gives each row the bias of its own keys",
             "The bias counts padding among the keys of a row. Count what the row sees.",
         ),
         Mutant(
-            lambda scores, real: (
-                torch.sigmoid(scores).masked_fill(~_seen(scores, real), 0)
-                / _seen(scores, real).sum(-1, keepdim=True).clamp(min=1)
-            ),
+            {"torch.sigmoid(scores - keys.log())": "(torch.sigmoid(scores) / keys)"},
             "gives each row the bias of its own keys",
-            "This divides the weights by the number of keys. That is the 1/n normalisation, another remedy: the bias goes inside the sigmoid.",
+            "This divides the weights by the number of keys. "
+            "That is the 1/n normalisation, another remedy: the bias goes inside the sigmoid.",
         ),
         Mutant(
-            lambda scores, real: (
-                torch.softmax(scores.masked_fill(~_seen(scores, real), -1e9), -1) * _seen(scores, real)
-            ),
+            {"torch.sigmoid(scores - keys.log())": "torch.softmax(scores.masked_fill(~seen, -1e9), -1)"},
             "gives each row the bias of its own keys",
             "That is softmax. Each sigmoid weight depends on its own score alone.",
         ),
@@ -198,7 +186,7 @@ CAUSAL = Exercise(
 
 
 def thousandfold(x):
-    """Attention whose rows sum to 1,000: the mean over all tokens, 1,000 times, and a little of the token itself."""
+    """Attention with large row sums: the mean over all tokens, 1,000 times, and a little of the token itself."""
     return 1000 * x.mean(0, keepdim=True) + 10 * x
 
 
@@ -207,94 +195,79 @@ def mix(x):
     return x + 0.5 * x.roll(1, 0) + torch.arange(x.shape[1])
 
 
-def _norm_cases():
-    draw = torch.Generator().manual_seed(8)
-    make = lambda *shape: torch.randn(*shape, generator=draw)
-    return [
-        (torch.tensor([[1.0, 3.0]]), torch.zeros_like, 1e-5),
-        (torch.tensor([[1.0, 3.0]]), mix, 1e-5),
-        (torch.tensor([[1.0, 3.0, 2.0], [0.0, 1.0, 5.0]]), thousandfold, 1e-5),
-        (make(4, 6), mix, 1e-5),
-        (3 + make(4, 8), thousandfold, 1e-5),
-        (1e-2 * make(3, 4), mix, 1e-3),
-    ]
+def _tame(result, x, attention, eps):
+    bound, length = math.sqrt(x.shape[1]), (result - x).norm(dim=-1).max()
+    if length > 1.001 * bound:
+        return (
+            f"what a normalized attention adds to a token has length √dim = {bound:.3g} at most, "
+            f"however large its rows; yours adds {length:.4g}."
+        )
 
 
-def _tame(arguments, result):
-    x = arguments[0]
-    length = (result - x).norm(dim=-1).max().item()
-    if length > 1.001 * math.sqrt(x.shape[1]):
-        return f"what a normalized attention adds to a token has length √dim = {math.sqrt(x.shape[1]):.3g} at most, however large its rows; yours adds {length:.4g}."
-
-
-def _stream(arguments, result):
-    x, attention, _ = arguments
+def _stream(result, x, attention, eps):
     if attention is torch.zeros_like and not torch.allclose(result, x, atol=1e-5):
         return "where attention returns zeros, the stream x passes unchanged."
 
 
-def _centred(arguments, result):
-    added = result - arguments[0]
-    if (added.mean(-1).abs() > 1e-3).any():
+def _centred(result, x, attention, eps):
+    if ((result - x).mean(-1).abs() > 1e-3).any():
         return "what is added to x is normalized, so its mean over each token's entries is 0; yours is not."
-
-
-def _norm(y, eps):
-    return (y - y.mean(-1, keepdim=True)) / torch.sqrt(y.var(-1, correction=0, keepdim=True) + eps)
-
-
-def _sample_norm(y, eps):
-    return (y - y.mean(-1, keepdim=True)) / torch.sqrt(y.var(-1, keepdim=True) + eps)
 
 
 HYBRID = Exercise(
     id="sigmoid.hybrid_norm",
     title="Hybrid-norm: tame what attention adds.",
     reference=hybrid_norm,
-    cases=_norm_cases,
+    cases=lambda: [
+        (torch.tensor([[1.0, 3.0]]), torch.zeros_like, 1e-5),
+        (torch.tensor([[1.0, 3.0]]), mix, 1e-5),
+        (torch.tensor([[1.0, 3.0, 2.0], [0.0, 1.0, 5.0]]), thousandfold, 1e-5),
+        (normal(4, 6), mix, 1e-5),
+        (3 + normal(4, 8), thousandfold, 1e-5),
+        (1e-2 * normal(3, 4), mix, 1e-3),
+    ],
     properties=(
         ("leaves the stream itself alone", _stream),
         ("adds at most √dim to a token", _tame),
         ("adds something with mean 0", _centred),
     ),
     hints=(
-        "Two normalizations: one in front of attention, as in every pre-norm block, and one on what comes out. Neither touches x itself.",
+        "Two normalizations: one in front of attention, as in every pre-norm block, and one on what comes out. "
+        "Neither touches x itself.",
         "Write norm(y) once: over the last axis, mean 0 and variance 1, the variance over all entries (correction=0).",
         "return x + norm(attention(norm(x))).",
     ),
     mutants=(
         Mutant(
-            lambda x, attention, eps: x + attention(_norm(x, eps)),
+            {"norm(attention(norm(x)))": "attention(norm(x))"},
             "adds at most √dim to a token",
             "That is the plain pre-norm block: what sigmoid attention adds is as large as its row sums.",
         ),
         Mutant(
-            lambda x, attention, eps: _norm(x + attention(_norm(x, eps)), eps),
+            {"x + norm(attention(norm(x)))": "norm(x + attention(norm(x)))"},
             "leaves the stream itself alone",
             "This normalizes the sum, x included, as post-norm does. Normalize what attention returns, then add.",
         ),
         Mutant(
-            lambda x, attention, eps: x + _norm(attention(x), eps),
+            {"attention(norm(x))": "attention(x)"},
             "equals the reference",
             "The norm in front of attention is gone. Hybrid-norm keeps it, and adds one behind.",
         ),
         Mutant(
-            lambda x, attention, eps: _norm(x, eps) + _norm(attention(_norm(x, eps)), eps),
+            {"x + norm": "norm(x) + norm"},
             "leaves the stream itself alone",
             "The stream itself is normalized here. x is added as it came.",
         ),
         Mutant(
-            lambda x, attention, eps: x + _sample_norm(attention(_sample_norm(x, eps)), eps),
+            {"correction=0, ": ""},
             "equals the reference",
             "torch's var and std divide by dim - 1 unless told otherwise. LayerNorm divides by dim: correction=0.",
         ),
         Mutant(
-            lambda x, attention, eps: x + (y := attention(_norm(x, eps))) / y.norm(dim=-1, keepdim=True).clamp(min=eps),
+            {"norm(attention(norm(x)))": "torch.nn.functional.normalize(attention(norm(x)), dim=-1, eps=eps)"},
             "adds something with mean 0",
-            "This makes the length 1; LayerNorm takes away the mean of each token and divides by its standard deviation.",
+            "This makes the length 1; "
+            "LayerNorm takes away the mean of each token and divides by its standard deviation.",
         ),
     ),
 )
-
-
-EXERCISES = (BIAS, CAUSAL, HYBRID)

@@ -25,7 +25,8 @@ CLOSED_FORM = Statement(
 REMAINDERS = Statement(
     "the sum alone tells the sequence",
     "derived after Ramapuram et al. 2024, proof of Theorem 3.1",
-    "After the sweep the sum of all tokens gives back the ids of the sequence, one remainder modulo 1 + gain at a time.",
+    "After the sweep the sum of all tokens gives back the ids of the sequence, one remainder modulo 1 + gain at a"
+    " time.",
 )
 LAYERS = Statement(
     "layers of the sigmoid construction",
@@ -47,7 +48,10 @@ def swept_in_closed_form(ids: Names, gain: int) -> Names:
 
 
 def closed_form(mapping: SigmoidMapping) -> Verdict:
-    """The sweep by heads gives what the closed form says, on all sequences. The margin is 1/2 less the largest difference."""
+    """The sweep by heads gives what the closed form says, on all sequences.
+
+    The margin is 1/2 less the largest difference.
+    """
     sequences = mapping.sequences()
     got, want = mapping.swept(sequences).astype(object), swept_in_closed_form(mapping.ids(sequences), mapping.gain)
     error = np.abs(got - want)
@@ -65,7 +69,8 @@ def closed_form(mapping: SigmoidMapping) -> Verdict:
 def read_back(total: int, gain: int, length: int) -> list[int]:
     """The ids l_1 < … < l_n out of the sum of all tokens after the sweep, as remainders from 1 to 1 + gain.
 
-    T_j = (1 + c) T_(j-1) - c l_j is l_j modulo 1 + c, and (T_j + c l_j) / (1 + c) = T_(j-1) carries the tokens before it.
+    T_j = (1 + c) T_(j-1) - c l_j is l_j modulo 1 + c, and (T_j + c l_j) / (1 + c) = T_(j-1) carries the tokens before
+    it.
     """
     base, ids = gain + 1, []
     for _ in range(length):
@@ -76,7 +81,10 @@ def read_back(total: int, gain: int, length: int) -> list[int]:
 
 
 def remainders(mapping: SigmoidMapping) -> Verdict:
-    """Every sequence, up to order, is read back from one number. The margin counts the values a remainder has to spare."""
+    """Every sequence, up to order, is read back from one number.
+
+    The margin counts the values a remainder has to spare.
+    """
     sequences = mapping.sequences()
     totals, ids = mapping.swept(sequences).sum(axis=1), mapping.ids(sequences)
     options = dict(statement=REMAINDERS, checked=len(sequences), unit="values of a remainder")

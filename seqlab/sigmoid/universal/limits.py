@@ -25,7 +25,8 @@ from seqlab.universal.shift import code
 STEEP = Statement(
     "steep sigmoid heads name the tokens",
     "Ramapuram et al. 2024, proof of Theorem 3.1",
-    "With sigmoids that are steep enough every name is less than δ/2 from the exact one, so a table of values finds it.",
+    "With sigmoids that are steep enough every name is less than δ/2 from the exact one, so a table of values"
+    " finds it.",
     (Hypothesis("steep", "the scale is large"), Hypothesis("sigmoid", "the heads use sigmoid")),
 )
 

@@ -12,8 +12,8 @@ Write S for the sum of all tokens of a sequence. Each level multiplies S by 1 + 
 
     S = (1 + c)^n Σ_j l_j - c Σ_j (1 + c)^(n-j) l_j        l_1 < … < l_n
 
-which leaves l_n as its remainder modulo 1 + c. (S + c l_n) / (1 + c) is the sum before the last jump and leaves l_(n-1), and
-so on down to l_1, as long as c ≥ δ^-d: the sum alone tells the sequence.
+which leaves l_n as its remainder modulo 1 + c. (S + c l_n) / (1 + c) is the sum before the last jump and leaves
+l_(n-1), and so on down to l_1, as long as c ≥ δ^-d: the sum alone tells the sequence.
 Everything here is an integer in units of δ: int64 while it fits, Python's integers beyond.
 """
 
@@ -121,8 +121,8 @@ class SigmoidMapping:
         listed = list(itertools.islice(chosen, LARGEST + 1))
         if not 0 < len(listed) <= LARGEST:
             raise ValueError(
-                f"levels, dim, length: {'more than 20,000' if listed else 'no'} sequences of {self.length} tokens out of "
-                f"{self.columns}; choose {'smaller' if listed else 'larger'} ones, or give your own to names()"
+                f"levels, dim, length: {'more than 20,000' if listed else 'no'} sequences of {self.length} tokens out"
+                f" of {self.columns}; choose {'smaller' if listed else 'larger'} ones, or give your own to names()"
             )
         return np.array(listed, dtype=np.int64)
 

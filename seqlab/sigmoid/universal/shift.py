@@ -46,8 +46,8 @@ HEADS: tuple[Head, ...] = (  # threshold of the query, whether the key counts, s
 SHIFT = Statement(
     "selective shift of four steep heads",
     "Ramapuram et al. 2024, proof of Theorem 3.1",
-    "Four sigmoid heads of size 1, scaled without bound, add the sum of all ids above high where low < id < high, and 0 "
-    "elsewhere.",
+    "Four sigmoid heads of size 1, scaled without bound, add the sum of all ids above high where low < id < high, and 0"
+    " elsewhere.",
     (
         Hypothesis("four_heads", "all four heads are there"),
         Hypothesis("steep", "the scale is large: the sigmoid acts as a step"),
@@ -120,7 +120,8 @@ class SteepHeads(SelfAttention):
     """Heads of size one that read `code · x` and write to the first coordinate: any of the four, or the global sum.
 
     heads: per head (what the query subtracts, what the key subtracts or None for a key of 1, the output weight)
-    scale: λ in front of the scores; it is the `scale` of an ordinary attention layer, bias and all the rest are linear maps
+    scale: λ in front of the scores; it is the `scale` of an ordinary attention layer, bias and all the rest are linear
+    maps
     """
 
     def __init__(

@@ -40,10 +40,12 @@ def check(
 
     negative:  ids from -δ^-d / 2 on in place of 1, 2, …
     softmax:   its limit in the same heads, which then make one half of the hardmax construction's max - min
-    blunt:     real heads at λ = 4 per squared unit of δ; fails where a name is δ/2 or more off (other switches still apply)
+    blunt:     real heads at λ = 4 per squared unit of δ; fails where a name is δ/2 or more off (other switches still
+               apply)
 
-    On grids as small as (δ^-d, n) = (4, 2) some broken constructions still name every token; on the default no single switch
-    leaves it whole. Two can: heads 1 and 2 alone add half the ids above less half the others, which names every token here.
+    On grids as small as (δ^-d, n) = (4, 2) some broken constructions still name every token; on the default no single
+    switch leaves it whole. Two can: heads 1 and 2 alone add half the ids above less half the others, which names every
+    token here.
     """
     mapping = contextual_mapping(
         levels,

@@ -1,5 +1,1 @@
 """The exercises of lab 03."""
-
-from seqlab.sparse.exercises import patterns, shift
-
-EXERCISES = (*patterns.EXERCISES, *shift.EXERCISES)

@@ -32,35 +32,28 @@ def all_max_shift(names, seen, c):
     return names + c * names.where(seen, names.min()).amax(-1)
 
 
-def _shift_cases():
-    return [
-        (torch.tensor([1.0, 3.0]), torch.ones(2, 2).bool(), 0.5, 1.5),
-        (torch.tensor([1.0, 3.0]), torch.eye(2).bool(), 0.5, 1.5),
-        (torch.tensor([0.0, 2.0, 5.0, 9.0]), LINE, 1.5, 2.5),
-        (torch.tensor([4.0, 1.0, 7.0, 2.0]), RING, 0.5, 7.0),
-    ]
-
-
-def _outside(arguments, result):
-    ids, seen, low, high = arguments
-    for k, token in enumerate(ids.tolist()):
+def _outside(result, ids, seen, low, high):
+    for k, token in enumerate(ids):
         if not low < token < high and result[k] != 0:
-            return f"token {k} has the id {token:g}, which is not strictly between {low:g} and {high:g}: it does not shift."
+            return f"token {k} has the id {token:g}, which is not in ({low:g}, {high:g}): it does not shift."
 
 
-def _neighbours_only(arguments, result):
-    ids, seen, low, high = arguments
-    want = selective_shift(*arguments)
-    for k in range(len(ids)):
-        if result[k] != want[k]:
-            return f"token {k} sees the ids {ids[seen[k]].tolist()}: it shifts by {float(want[k]):g}, yours by {float(result[k]):g}."
+def _neighbours_only(result, ids, seen, low, high):
+    for k, (got, want) in enumerate(zip(result, selective_shift(ids, seen, low, high))):
+        if got != want:
+            return f"token {k} sees the ids {ids[seen[k]].tolist()}: it shifts by {want:g}, yours by {got:g}."
 
 
 SHIFT = Exercise(
     id="sparse.shift",
     title="The selective shift, when a token sees only some others.",
     reference=selective_shift,
-    cases=_shift_cases,
+    cases=lambda: [
+        (torch.tensor([1.0, 3.0]), torch.ones(2, 2).bool(), 0.5, 1.5),
+        (torch.tensor([1.0, 3.0]), torch.eye(2).bool(), 0.5, 1.5),
+        (torch.tensor([0.0, 2.0, 5.0, 9.0]), LINE, 1.5, 2.5),
+        (torch.tensor([4.0, 1.0, 7.0, 2.0]), RING, 0.5, 7.0),
+    ],
     properties=(
         ("leaves the others alone", _outside),
         ("looks at what the token sees and at nothing else", _neighbours_only),
@@ -68,36 +61,33 @@ SHIFT = Exercise(
     hints=(
         "In lab 02 the shift was max - min over all tokens. Here each token has its own max and its own min.",
         "Hide what is not seen before taking the maximum: ids.where(seen, ids.min()) is query × key.",
-        "largest = ids.where(seen, ids.min()).amax(-1); smallest likewise with max and amin; their difference times (low < ids) & (ids < high).",
+        "largest = ids.where(seen, ids.min()).amax(-1); smallest likewise with max and amin; "
+        "their difference times (low < ids) & (ids < high).",
     ),
     mutants=(
         Mutant(
-            lambda ids, seen, low, high: (ids.max() - ids.min()) * ((low < ids) & (ids < high)),
+            {"ids.where(seen, ids.min()).amax(-1)": "ids.max()", "ids.where(seen, ids.max()).amin(-1)": "ids.min()"},
             "looks at what the token sees and at nothing else",
             "Maximum and minimum run over all tokens. A sparse head knows only those it sees.",
         ),
         Mutant(
-            lambda ids, seen, low, high: ids.where(seen, ids.min()).amax(-1) * ((low < ids) & (ids < high)),
+            {" - smallest": ""},
             "looks at what the token sees and at nothing else",
             "The minimum is not subtracted: that takes the second head.",
         ),
         Mutant(
-            lambda ids, seen, low, high: (
-                (ids * seen).amax(-1).sub((ids * seen).amin(-1)) * ((low < ids) & (ids < high))
-            ),
+            {"ids.where(seen, ids.min())": "(ids * seen)", "ids.where(seen, ids.max())": "(ids * seen)"},
             "looks at what the token sees and at nothing else",
-            "What is hidden counts as 0 here, and 0 may be the smallest. Hide it so that it can win neither the maximum nor the minimum.",
+            "What is hidden counts as 0 here, and 0 may be the smallest. "
+            "Hide it so that it can win neither the maximum nor the minimum.",
         ),
         Mutant(
-            lambda ids, seen, low, high: ids.where(seen, ids.min()).amax(-1) - ids.where(seen, ids.max()).amin(-1),
+            {" * ((low < ids) & (ids < high))": ""},
             "leaves the others alone",
             "Every token shifts. Only those with low < id < high do.",
         ),
         Mutant(
-            lambda ids, seen, low, high: (
-                (ids.where(seen, ids.min()).amax(-1) - ids.where(seen, ids.max()).amin(-1))
-                * ((low <= ids) & (ids <= high))
-            ),
+            {"low < ids": "low <= ids", "ids < high": "ids <= high"},
             "leaves the others alone",
             "The borders belong to nobody: low < id < high, both strict.",
         ),
@@ -105,64 +95,57 @@ SHIFT = Exercise(
 )
 
 
-def _code_cases():
-    return [([0, 1],), ([1, 0, 2],), ([0, 1, 2, 3],), ([3, 0, 2, 1, 4],)]
+def _first_is_highest(result, chain):
+    got = result[chain[0]]
+    if got != len(chain) - 1:
+        return f"token {chain[0]} starts the chain, so it gets the highest code, {len(chain) - 1}; yours is {got:g}."
 
 
-def _first_is_highest(arguments, result):
-    chain = arguments[0]
-    if result[chain[0]] != len(chain) - 1:
-        return f"token {chain[0]} starts the chain, so it gets the highest code, {len(chain) - 1}; yours is {float(result[chain[0]]):g}."
-
-
-def _others_climb(arguments, result):
-    chain = arguments[0]
+def _others_climb(result, chain):
     for place, token in enumerate(chain[1:]):
         if result[token] != place:
-            return f"token {token} is number {place + 1} after the start of the chain {chain}: its code is {place}, yours {float(result[token]):g}."
-
-
-def _along(values):
-    def run(chain):
-        code = torch.empty(len(chain))
-        code[list(chain)] = values(len(chain))
-        return code
-
-    return run
+            return (
+                f"token {token} is number {place + 1} after the start of the chain {chain}: "
+                f"its code is {place}, yours {result[token]:g}."
+            )
 
 
 CODE = Exercise(
     id="sparse.chain",
     title="Number the tokens along a chain.",
     reference=chain_code,
-    cases=_code_cases,
+    cases=lambda: [([0, 1],), ([1, 0, 2],), ([0, 1, 2, 3],), ([3, 0, 2, 1, 4],)],
     properties=(
         ("gives the first token of the chain the highest code", _first_is_highest),
         ("climbs along the chain", _others_climb),
     ),
     hints=(
-        "chain lists tokens in the order of the chain; the code is wanted by token. So write into positions, do not list.",
-        "The first token of the chain is the first to be copied from, so it must be larger than all that are still to be swept.",
+        "chain lists tokens in the order of the chain; the code is wanted by token. "
+        "So write into positions, do not list.",
+        "The first token of the chain is the first to be copied from, "
+        "so it must be larger than all that are still to be swept.",
         "code[chain[0]] = n - 1; code[chain[1]] = 0; code[chain[2]] = 1; …",
     ),
     mutants=(
         Mutant(
-            _along(lambda n: torch.arange(float(n))),
+            {"= len(chain) - 1": "= 0", "torch.arange(len(chain) - 1.0)": "torch.arange(1.0, len(chain))"},
             "gives the first token of the chain the highest code",
-            "The code climbs from the start. But the first token must already be the largest when the second one looks at it.",
+            "The code climbs from the start. "
+            "But the first token must already be the largest when the second one looks at it.",
         ),
         Mutant(
-            lambda chain: torch.cat([torch.tensor([len(chain) - 1.0]), torch.arange(len(chain) - 1.0)]),
+            {"code[chain[0]]": "code[0]", "code[list(chain[1:])]": "code[1:]"},
             "gives the first token of the chain the highest code",
             "This lists the codes in the order of the chain. Token chain[i] gets the i-th of them.",
         ),
         Mutant(
-            _along(lambda n: torch.arange(n - 1.0, -1, -1)),
+            {"torch.arange(len(chain) - 1.0)": "torch.arange(len(chain) - 1.0).flip(0)"},
             "climbs along the chain",
-            "After the first token the code falls. The tokens are swept from the smallest code upwards, so it must climb.",
+            "After the first token the code falls. "
+            "The tokens are swept from the smallest code upwards, so it must climb.",
         ),
         Mutant(
-            _along(lambda n: torch.cat([torch.tensor([float(n)]), torch.arange(1.0, n)])),
+            {"return code": "return code + 1"},
             "gives the first token of the chain the highest code",
             "All codes are one too high: they run from 0 to n - 1.",
         ),
@@ -170,58 +153,52 @@ CODE = Exercise(
 )
 
 
-def _max_cases():
-    return [
-        (torch.tensor([1.0, 4.0]), torch.ones(2, 2).bool(), 1.0),
-        (torch.tensor([1.0, 4.0, 2.0, 0.5]), LINE, 10.0),
-        (torch.tensor([-5.0, -2.0, -9.0, -1.0]), LINE, 3.0),
-        (torch.tensor([7.0, 1.0, 3.0, 2.0]), RING, 100.0),
-    ]
-
-
-def _keeps_itself(arguments, result):
-    names, seen, c = arguments
-    want = all_max_shift(*arguments)
-    for k in range(len(names)):
-        if result[k] != want[k]:
-            best = float(names[seen[k]].max())
-            return f"token {k} sees the names {names[seen[k]].tolist()}: {float(names[k]):g} + {c:g} · {best:g} = {float(want[k]):g}, yours is {float(result[k]):g}."
+def _largest_in_sight(result, names, seen, c):
+    for k, (got, want) in enumerate(zip(result, all_max_shift(names, seen, c))):
+        if got != want:
+            return (
+                f"token {k} sees the names {names[seen[k]].tolist()}: "
+                f"{names[k]:g} + {c:g} · {names[seen[k]].max():g} = {want:g}, yours is {got:g}."
+            )
 
 
 ALL_MAX = Exercise(
     id="sparse.all_max",
     title="Everyone adds the largest name in sight.",
     reference=all_max_shift,
-    cases=_max_cases,
-    properties=(("adds c times the largest name in sight to the token's own", _keeps_itself),),
+    cases=lambda: [
+        (torch.tensor([1.0, 4.0]), torch.ones(2, 2).bool(), 1.0),
+        (torch.tensor([1.0, 4.0, 2.0, 0.5]), LINE, 10.0),
+        (torch.tensor([-5.0, -2.0, -9.0, -1.0]), LINE, 3.0),
+        (torch.tensor([7.0, 1.0, 3.0, 2.0]), RING, 100.0),
+    ],
+    properties=(("adds c times the largest name in sight to the token's own", _largest_in_sight),),
     hints=(
-        "One head without a threshold: every token takes part. What does hardmax attention with a growing score return?",
+        "One head without a threshold: every token takes part. "
+        "What does hardmax attention with a growing score return?",
         "The largest name among those seen, for each token: hide the others first, as in the selective shift.",
         "names + c * names.where(seen, names.min()).amax(-1).",
     ),
     mutants=(
         Mutant(
-            lambda names, seen, c: names + c * names.max(),
+            {"names.where(seen, names.min()).amax(-1)": "names.max()"},
             "adds c times the largest name in sight to the token's own",
             "That is the largest name of all, which most tokens do not see yet. It needs s rounds to travel.",
         ),
         Mutant(
-            lambda names, seen, c: c * names.where(seen, names.min()).amax(-1),
+            {"names + ": ""},
             "adds c times the largest name in sight to the token's own",
             "The token's own name is lost: it is a residual layer, so add.",
         ),
         Mutant(
-            lambda names, seen, c: names + c * (names * seen).amax(-1),
+            {"names.where(seen, names.min())": "(names * seen)"},
             "adds c times the largest name in sight to the token's own",
             "What is hidden counts as 0 here, which beats every negative name.",
         ),
         Mutant(
-            lambda names, seen, c: names + c * names.where(seen, names.max()).amin(-1),
+            {"names.min()).amax": "names.max()).amin"},
             "adds c times the largest name in sight to the token's own",
             "This takes the smallest name in sight.",
         ),
     ),
 )
-
-
-EXERCISES = (SHIFT, CODE, ALL_MAX)

@@ -1,5 +1,1 @@
 """The exercises of lab 08."""
-
-from seqlab.tiles.exercises import backward, forward
-
-EXERCISES = (*forward.EXERCISES, *backward.EXERCISES)

@@ -1,10 +1,12 @@
 """The exercises of lab 08 on what follows: the gradient of the scores, and lists of blocks."""
 
 import math
+from functools import partial
 
 import torch
 from einops import einsum
 
+from seqlab.course.cases import normal
 from seqlab.course.check import Exercise, Mutant
 
 
@@ -13,7 +15,8 @@ def score_gradient(scores, values, grad):
     scores: (query, key), values: (key, dim), grad = dO: (query, dim)
     """
     weights = torch.sigmoid(scores)
-    return weights * (1 - weights) * einsum(grad, values, "query dim, key dim -> query key")
+    dweights = einsum(grad, values, "query dim, key dim -> query key")
+    return weights * (1 - weights) * dweights
 
 
 def block_sparse(q, k, v, rows, block):
@@ -32,47 +35,39 @@ def block_sparse(q, k, v, rows, block):
     return out
 
 
-def _gradient_cases():
-    draw = torch.Generator().manual_seed(5)
-    make = lambda *shape: torch.randn(*shape, generator=draw)
-    return [
-        (torch.tensor([[0.0]]), torch.tensor([[1.0]]), torch.tensor([[1.0]])),
-        (torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0], [-1.0]]), torch.tensor([[3.0]])),
-        (make(2, 3), make(3, 4), make(2, 4)),
-        (30 * make(3, 3), make(3, 2), make(3, 2)),
-    ]
-
-
-def _quarter(arguments, result):
-    scores, values, grad = arguments
+def _quarter(result, scores, values, grad):
     if scores.numel() == 1 and not torch.isclose(result.squeeze(), torch.tensor(0.25)):
-        return f"at a score of 0 the sigmoid's slope is 1/4; with dO = V = 1 that is the answer, yours is {float(result):.4g}."
+        return (
+            "at a score of 0 the sigmoid's slope is 1/4; "
+            f"with dO = V = 1 that is the answer, yours is {result.item():.4g}."
+        )
 
 
-def _saturated(arguments, result):
-    scores = arguments[0]
+def _saturated(result, scores, values, grad):
     if (result[scores.abs() > 25].abs() > 1e-3).any():
         return "where the sigmoid has saturated (|score| > 25) nothing moves any more, so dS is 0 there; yours is not."
 
 
-def _finite_difference(arguments, result):
-    scores, values, grad = (x.double() for x in arguments)
+def _finite_difference(result, *case):
+    scores, values, grad = (x.double() for x in case)
     step = torch.zeros_like(scores)
     step[0, -1] = 1e-4
-
-    def loss(s):
-        return float((torch.sigmoid(s) @ values * grad).sum())
-
-    slope = (loss(scores + step) - loss(scores - step)) / 2e-4
-    if abs(slope - float(result[0, -1])) > 1e-3:
-        return f"nudging score [0, {scores.shape[1] - 1}] moves Σ dO·O by {slope:.4f} per unit; your dS says {float(result[0, -1]):.4f}."
+    change = torch.sigmoid(scores + step) - torch.sigmoid(scores - step)
+    slope, got = (change @ values * grad).sum() / 2e-4, result[0, -1]
+    if abs(slope - got) > 1e-3:
+        return f"nudging score [0, {scores.shape[1] - 1}] moves Σ dO·O by {slope:.4f} per unit; your dS says {got:.4f}."
 
 
 GRADIENT = Exercise(
     id="tiles.backward",
     title="The gradient of sigmoid attention with respect to its scores.",
     reference=score_gradient,
-    cases=_gradient_cases,
+    cases=lambda: [
+        (torch.tensor([[0.0]]), torch.tensor([[1.0]]), torch.tensor([[1.0]])),
+        (torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0], [-1.0]]), torch.tensor([[3.0]])),
+        (normal(2, 3), normal(3, 4, seed=1), normal(2, 4, seed=2)),
+        (30 * normal(3, 3), *normal(2, 3, 2, seed=1)),
+    ],
     properties=(
         ("has slope 1/4 at zero", _quarter),
         ("vanishes where the sigmoid saturates", _saturated),
@@ -85,27 +80,28 @@ GRADIENT = Exercise(
     ),
     mutants=(
         Mutant(
-            lambda s, v, g: (p := torch.sigmoid(s)) * (g @ v.T - (g @ v.T * p).sum(-1, keepdim=True)),
+            {"(1 - weights) * dweights": "(dweights - (weights * dweights).sum(-1, keepdim=True))"},
             "is the slope that a small step measures",
-            "That is softmax's gradient: the row term belongs to weights that sum to 1. A sigmoid's derivative is P (1 - P).",
+            "That is softmax's gradient: the row term belongs to weights that sum to 1. "
+            "A sigmoid's derivative is P (1 - P).",
         ),
         Mutant(
-            lambda s, v, g: g @ v.T,
+            {"weights * (1 - weights) * ": ""},
             "has slope 1/4 at zero",
             "That is dP, the gradient for the weights. One factor is missing: how a weight moves with its score.",
         ),
         Mutant(
-            lambda s, v, g: torch.sigmoid(s) * (g @ v.T),
+            {" * (1 - weights)": ""},
             "has slope 1/4 at zero",
             "The factor P alone is the derivative of exp. For the sigmoid it is P (1 - P).",
         ),
         Mutant(
-            lambda s, v, g: s * (1 - s) * (g @ v.T),
+            {"torch.sigmoid(scores)": "scores"},
             "has slope 1/4 at zero",
             "P (1 - P) wants the weight P = σ(S), not the score S.",
         ),
         Mutant(
-            lambda s, v, g: (p := torch.sigmoid(s)) * (1 - p) * (g @ v.T).sum(-1, keepdim=True),
+            {"* dweights": "* dweights.sum(-1, keepdim=True)"},
             "is the slope that a small step measures",
             "dP must keep one entry for each key; here it is summed over the row.",
         ),
@@ -113,104 +109,79 @@ GRADIENT = Exercise(
 )
 
 
-def _sparse_cases():
-    draw = torch.Generator().manual_seed(6)
-    make = lambda n, dim=2: tuple(torch.randn(n, dim, generator=draw) for _ in range(3))
-    return [
-        (*make(2), [[0]], 2),
-        (*make(4), [[0], [0, 1]], 2),
-        (*make(4), [[1], []], 2),
-        (*make(5), [[0, 2], [1], [2]], 2),
-        (*make(6, 3), [[0, 1], [1]], 3),
-    ]
-
-
-def _zeros_without_keys(arguments, result):
-    q, k, v, rows, block = arguments
+def _zeros_without_keys(result, q, k, v, rows, block):
     for i, listed in enumerate(rows):
-        if not listed and not (result[i * block : (i + 1) * block] == 0).all():
+        if not listed and (result[i * block : (i + 1) * block] != 0).any():
             return f"block {i} lists no keys, so its rows are zeros."
 
 
-def _listed_only(arguments, result):
-    q, k, v, rows, block = arguments
-    want = block_sparse(*arguments)
-    for i in range(len(q)):
-        if not torch.allclose(result[i], want[i], atol=1e-4):
-            return f"query {i} is in block {i // block}, which lists key blocks {rows[i // block]}; its output is not their mix."
+def _listed_only(result, q, k, v, rows, block):
+    for i, (got, want) in enumerate(zip(result, block_sparse(q, k, v, rows, block))):
+        if not torch.allclose(got, want, atol=1e-4):
+            return (
+                f"query {i} is in block {i // block}, which lists key blocks {rows[i // block]}; "
+                "its output is not their mix."
+            )
 
 
-def _no_scale_block(q, k, v, rows, block):
-    out = torch.zeros_like(v)
-    for i, listed in enumerate(rows):
-        for j in listed:
-            mine, keys = slice(i * block, (i + 1) * block), slice(j * block, (j + 1) * block)
-            out[mine] += torch.softmax(q[mine] @ k[keys].T, -1) @ v[keys]
-    return out
-
-
-def _dense(q, k, v, rows, block):
-    return torch.softmax(q @ k.T, -1) @ v
-
-
-def _masked(value):
-    def run(q, k, v, rows, block):
-        seen = torch.zeros(len(q), len(k), dtype=torch.bool)
-        for i, listed in enumerate(rows):
-            for j in listed:
-                seen[i * block : (i + 1) * block, j * block : (j + 1) * block] = True
-        return torch.softmax((q @ k.T).masked_fill(~seen, value), -1) @ v
-
-    return run
-
-
-def _transposed(q, k, v, rows, block):
-    turned = [[i for i, listed in enumerate(rows) if j in listed] for j in range(len(rows))]
-    return block_sparse(q, k, v, turned, block)
+def _masked(q, k, v, rows, block, fill):
+    """Dense attention with `fill` for the score of every key that is not listed."""
+    seen = torch.tensor([[j // block in rows[i // block] for j in range(len(k))] for i in range(len(q))])
+    return torch.softmax((q @ k.T).masked_fill(~seen, fill), -1) @ v
 
 
 SPARSE = Exercise(
     id="tiles.block_sparse",
     title="Attention over a list of blocks.",
     reference=block_sparse,
-    cases=_sparse_cases,
+    cases=lambda: [
+        (*normal(3, 2, 2), [[0]], 2),
+        (*normal(3, 4, 2), [[0], [0, 1]], 2),
+        (*normal(3, 4, 2), [[1], []], 2),
+        (*normal(3, 5, 2), [[0, 2], [1], [2]], 2),
+        (*normal(3, 6, 3), [[0, 1], [1]], 3),
+    ],
     properties=(
         ("gives zeros where nothing is listed", _zeros_without_keys),
         ("mixes exactly the listed blocks", _listed_only),
     ),
     hints=(
         "For one block of queries: which rows of k and v does it need? Gather those, and do dense attention on them.",
-        "Block j of keys is k[j * block : (j + 1) * block]; slicing stops at the end by itself, so a short last block needs no care.",
-        "Concatenate the listed blocks of k and of v, take one softmax over all of them together, and write the result to the block's rows of a tensor of zeros.",
+        "Block j of keys is k[j * block : (j + 1) * block]; "
+        "slicing stops at the end by itself, so a short last block needs no care.",
+        "Concatenate the listed blocks of k and of v, take one softmax over all of them together, "
+        "and write the result to the block's rows of a tensor of zeros.",
     ),
     mutants=(
         Mutant(
-            _dense,
+            {"return out": "return torch.softmax(q @ k.T, -1) @ v"},
             "mixes exactly the listed blocks",
             "This looks at every key. Only the listed blocks may be seen.",
         ),
         Mutant(
-            _no_scale_block,
+            {
+                'torch.softmax(einsum(q[mine], k[keys], "query dim, key dim -> query key"), dim=-1)': (
+                    "torch.cat([torch.softmax(q[mine] @ part.T, -1) for part in k[keys].split(block)], -1)"
+                )
+            },
             "mixes exactly the listed blocks",
             "Each block is normalized by itself. One softmax runs over all listed blocks of a row together.",
         ),
         Mutant(
-            _masked(-math.inf),
+            partial(_masked, fill=-math.inf),
             "is never NaN",
-            "A row of -∞ becomes NaN under softmax. And a mask over all scores does the work of dense attention: gather the listed blocks instead.",
+            "A row of -∞ becomes NaN under softmax. "
+            "And a mask over all scores does the work of dense attention: gather the listed blocks instead.",
         ),
         Mutant(
-            _masked(0.0),
+            partial(_masked, fill=0.0),
             "mixes exactly the listed blocks",
             "A hidden score set to 0 still gets the weight exp(0) = 1. Leave those keys out altogether.",
         ),
         Mutant(
-            _transposed,
+            {"enumerate(rows)": "enumerate([[i for i, row in enumerate(rows) if j in row] for j in range(len(rows))])"},
             "mixes exactly the listed blocks",
             "rows[i] lists the keys that queries see; here it is read the other way round.",
         ),
     ),
 )
-
-
-EXERCISES = (GRADIENT, SPARSE)

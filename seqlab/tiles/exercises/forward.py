@@ -5,6 +5,7 @@ import math
 import torch
 from einops import einsum
 
+from seqlab.course.cases import normal
 from seqlab.course.check import Exercise, Mutant
 
 
@@ -29,66 +30,48 @@ def sigmoid_tiles(tiles, bias):
     """σ(scores + bias) v over all tiles together.
     tiles: [(scores (query, key), values (key, dim)), …] -> (query, dim)
     """
-    return sum(
-        einsum(torch.sigmoid(scores + bias), values, "query key, key dim -> query dim") for scores, values in tiles
-    )
+    out = 0.0
+    for scores, values in tiles:
+        out = out + einsum(torch.sigmoid(scores + bias), values, "query key, key dim -> query dim")
+    return out
 
 
-def _tiles(draw, *widths, queries=2, dim=2, size=1.0):
-    return [
-        (size * torch.randn(queries, width, generator=draw), torch.randn(width, dim, generator=draw))
-        for width in widths
-    ]
+def _tiles(*widths, queries=2, dim=2, size=1.0):
+    """Tiles of these widths, from one row of scores and one column of values."""
+    scores, values = size * normal(queries, sum(widths)), normal(sum(widths), dim, seed=1)
+    return list(zip(scores.split(widths, 1), values.split(widths)))
+
+
+def _whole(tiles):
+    scores, values = zip(*tiles)
+    return torch.cat(scores, -1), torch.cat(values)
+
+
+def _between(result, tiles):
+    values = _whole(tiles)[1]
+    if ((result < values.amin(0) - 1e-4) | (result > values.amax(0) + 1e-4)).any():
+        return (
+            "a row of softmax weights sums to 1, so the result lies between the smallest and the largest value; "
+            "yours does not."
+        )
+
+
+def _same_as_whole(result, tiles):
+    scores, values = _whole(tiles)
+    if not torch.allclose(result, torch.softmax(scores, -1) @ values, atol=1e-4):
+        return "split into tiles the result must be that of the whole row; it is not."
 
 
 def _online_cases():
-    draw = torch.Generator().manual_seed(3)
     rising = [(torch.tensor([[0.0]]), torch.tensor([[1.0]])), (torch.tensor([[2.0]]), torch.tensor([[5.0]]))]
     return [
         (rising[:1],),
         (rising,),
         (rising[::-1],),
-        (_tiles(draw, 3, 3, 2),),
-        ([(scores + 300, values) for scores, values in _tiles(draw, 2, 2)],),
-        (_tiles(draw, 4, 4, 4, queries=3, dim=5, size=30.0),),
+        (_tiles(3, 3, 2),),
+        ([(scores + 300, values) for scores, values in _tiles(2, 2)],),
+        (_tiles(4, 4, 4, queries=3, dim=5, size=30.0),),
     ]
-
-
-def _whole(tiles):
-    scores = torch.cat([scores for scores, _ in tiles], -1)
-    return scores, torch.cat([values for _, values in tiles])
-
-
-def _between(arguments, result):
-    values = _whole(arguments[0])[1]
-    low, high = values.amin(0) - 1e-4, values.amax(0) + 1e-4
-    if ((result < low) | (result > high)).any():
-        return "a row of softmax weights sums to 1, so the result lies between the smallest and the largest value; yours does not."
-
-
-def _same_as_whole(arguments, result):
-    scores, values = _whole(arguments[0])
-    if not torch.allclose(result, torch.softmax(scores, -1) @ values, atol=1e-4):
-        return "split into tiles the result must be that of the whole row; it is not."
-
-
-def _wrong_online(*, shrink_out=True, shrink_total=True, divide=True, shift=True, last=False):
-    def run(tiles):
-        highest, total, out = -math.inf, 0.0, 0.0
-        for scores, values in tiles:
-            new = torch.maximum(torch.as_tensor(highest), scores.amax(-1, keepdim=True))
-            if not shift:
-                new = torch.zeros_like(new)
-            if last:
-                new = scores.amax(-1, keepdim=True)
-            shrink = torch.exp(highest - new) if shift else torch.ones(())
-            weights = torch.exp(scores - new)
-            total = total * (shrink if shrink_total else 1) + weights.sum(-1, keepdim=True)
-            out = out * (shrink if shrink_out else 1) + weights @ values
-            highest = new
-        return out / total if divide else out
-
-    return run
 
 
 ONLINE = Exercise(
@@ -98,65 +81,67 @@ ONLINE = Exercise(
     cases=_online_cases,
     properties=(("mixes the values", _between), ("gives the same for tiles as for the whole row", _same_as_whole)),
     hints=(
-        "Start with one tile: subtract the row's maximum, exponentiate, sum, mix, divide at the very end. Then ask what a second tile with a larger maximum changes.",
-        "With a new maximum m', every weight so far was computed with the old m. They all shrink by the same factor, exp(m - m').",
-        "Per tile: new = max(m, tile's max); shrink = exp(m - new); total = total·shrink + Σ exp(s - new); out = out·shrink + exp(s - new) v; m = new.",
+        "Start with one tile: subtract the row's maximum, exponentiate, sum, mix, divide at the very end. "
+        "Then ask what a second tile with a larger maximum changes.",
+        "With a new maximum m', every weight so far was computed with the old m. "
+        "They all shrink by the same factor, exp(m - m').",
+        "Per tile: new = max(m, tile's max); shrink = exp(m - new); total = total·shrink + Σ exp(s - new); "
+        "out = out·shrink + exp(s - new) v; m = new.",
     ),
     mutants=(
         Mutant(
-            _wrong_online(shrink_out=False),
+            {"out * shrink": "out"},
             "mixes the values",
             "The sum is corrected when the maximum grows; the output so far must shrink by the same factor.",
         ),
         Mutant(
-            _wrong_online(shrink_total=False),
+            {"total * shrink": "total"},
             "gives the same for tiles as for the whole row",
             "The output is corrected when the maximum grows; the sum so far must shrink by the same factor.",
         ),
         Mutant(
-            _wrong_online(divide=False),
+            {"out / total": "out"},
             "mixes the values",
             "The weights are not normalized: divide by the sum, once, after the last tile.",
         ),
         Mutant(
-            _wrong_online(shift=False),
+            {"torch.exp(highest - new)": "1", "scores - new": "scores"},
             "is never NaN",
             "Without a maximum subtracted, exp overflows for large scores.",
         ),
         Mutant(
-            lambda tiles: sum(torch.softmax(scores, -1) @ values for scores, values in tiles) / len(tiles),
+            {"torch.exp(highest - new)": "1", "torch.exp(scores - new)": "torch.softmax(scores, -1)"},
             "gives the same for tiles as for the whole row",
-            "Each tile is normalized by itself, so a tile of small scores counts as much as one of large scores. Normalize at the end.",
+            "Each tile is normalized by itself, so a tile of small scores counts as much as one of large scores. "
+            "Normalize at the end.",
         ),
     ),
 )
 
 
+def _alone(result, tiles, bias):
+    first, *others = (torch.sigmoid(scores + bias) @ values for scores, values in tiles)
+    if others and not torch.allclose(result, first + sum(others), atol=1e-4):
+        return (
+            f"tiles simply add up; for query 0 the first gives {first[0, 0]:.3f} and the rest "
+            f"{sum(others)[0, 0]:.3f}, together {(first + sum(others))[0, 0]:.3f}, and yours is {result[0, 0]:.3f}."
+        )
+
+
+def _half_at_zero(result, tiles, bias):
+    if len(tiles) == 1 and bias == 0 and not torch.allclose(result, torch.full_like(result, 1.0)):
+        return f"σ(0) = 1/2, so the value 2 must come out as 1; yours is {result.item():.3g}."
+
+
 def _sigmoid_cases():
-    draw = torch.Generator().manual_seed(4)
     one = [(torch.tensor([[0.0]]), torch.tensor([[2.0]]))]
     return [
         (one, 0.0),
         (one * 2, 0.0),
         (one * 4, -math.log(4)),
-        (_tiles(draw, 3, 3, 2), -math.log(8)),
-        (_tiles(draw, 4, 4, queries=3, dim=5, size=20.0), 1.5),
+        (_tiles(3, 3, 2), -math.log(8)),
+        (_tiles(4, 4, queries=3, dim=5, size=20.0), 1.5),
     ]
-
-
-def _alone(arguments, result):
-    tiles, bias = arguments
-    if len(tiles) > 1:
-        first = torch.sigmoid(tiles[0][0] + bias) @ tiles[0][1]
-        rest = sum(torch.sigmoid(s + bias) @ v for s, v in tiles[1:])
-        if not torch.allclose(result, first + rest, atol=1e-4):
-            return f"tiles simply add up; for query 0 the first gives {float(first[0, 0]):.3f} and the rest {float(rest[0, 0]):.3f}, together {float((first + rest)[0, 0]):.3f}, and yours is {float(result[0, 0]):.3f}."
-
-
-def _half_at_zero(arguments, result):
-    tiles, bias = arguments
-    if len(tiles) == 1 and bias == 0 and not torch.allclose(result, torch.full_like(result, 1.0)):
-        return f"σ(0) = 1/2, so the value 2 must come out as 1; yours is {float(result.flatten()[0]):.3g}."
 
 
 SIGMOID = Exercise(
@@ -167,40 +152,36 @@ SIGMOID = Exercise(
     properties=(("weighs a score of 0 with 1/2", _half_at_zero), ("adds the tiles up", _alone)),
     hints=(
         "Take your online softmax and ask of each variable: does a sigmoid weight depend on it?",
-        "A weight is σ(score + bias), and knows nothing of the rest of its row. So there is no maximum, no sum and no correction.",
+        "A weight is σ(score + bias), and knows nothing of the rest of its row. "
+        "So there is no maximum, no sum and no correction.",
         "out = out + torch.sigmoid(scores + bias) @ values, for every tile. That is all.",
     ),
     mutants=(
         Mutant(
-            lambda tiles, bias: (
-                sum(torch.sigmoid(s + bias) @ v for s, v in tiles)
-                / sum(torch.sigmoid(s + bias).sum(-1, keepdim=True) for s, v in tiles)
-            ),
+            {"return out": "return out / sum(torch.sigmoid(s + bias).sum(-1, keepdim=True) for s, _ in tiles)"},
             "weighs a score of 0 with 1/2",
             "This divides by the sum of the row. Sigmoid weights are not normalized.",
         ),
         Mutant(
-            lambda tiles, bias: sum(torch.sigmoid(s) @ v for s, v in tiles),
+            {" + bias": ""},
             "adds the tiles up",
             "The bias is not added to the scores.",
         ),
         Mutant(
-            lambda tiles, bias: sum(torch.sigmoid(s - math.log(s.shape[-1])) @ v for s, v in tiles),
+            {"+ bias": "- math.log(scores.shape[-1])"},
             "adds the tiles up",
-            "The bias here is -log of a tile's width. It belongs to the length of the whole row, and comes as an argument.",
+            "The bias here is -log of a tile's width. "
+            "It belongs to the length of the whole row, and comes as an argument.",
         ),
         Mutant(
-            lambda tiles, bias: torch.sigmoid(tiles[-1][0] + bias) @ tiles[-1][1],
+            {"out + einsum": "einsum"},
             "adds the tiles up",
             "Only the last tile is left: add each tile's part to what is there.",
         ),
         Mutant(
-            lambda tiles, bias: sum(torch.exp(s + bias) @ v for s, v in tiles),
+            {"torch.sigmoid": "torch.exp"},
             "weighs a score of 0 with 1/2",
             "That is exp, softmax's weight before normalizing. The sigmoid is 1 / (1 + exp(-x)).",
         ),
     ),
 )
-
-
-EXERCISES = (ONLINE, SIGMOID)

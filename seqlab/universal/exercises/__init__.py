@@ -1,5 +1,1 @@
 """The exercises of lab 02."""
-
-from seqlab.universal.exercises import blocks, names
-
-EXERCISES = (*blocks.EXERCISES, *names.EXERCISES)

@@ -1,0 +1,150 @@
+"""Is a program right? On all inputs, exactly and as layers; with the smallest input that shows why not."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from seqlab.theorem import Statement, Verdict, Witness
+from seqlab.written.forms import Form, flat
+from seqlab.written.parts import Layer, Sweep
+from seqlab.written.program import Program, by_length
+
+RIGHT = Statement(
+    "right on all inputs", "by running it", "Exactly, and as float64 layers, every token gets its answer."
+)
+ROUNDING = 1e-6  # how far, of the size of the answer, layers in float64 may be off
+
+
+def judge(
+    program: Program,
+    want: object,
+    inputs: Iterable,
+    budget: Mapping[str, int] | None = None,
+    *,
+    reference: Program | None = None,
+) -> Verdict:
+    """Run a program on all inputs and compare it with what is wanted.
+
+    want:      a function of a sequence, or a list beside `inputs`: per token a number, or as many as there are answers;
+               one number is for all tokens. A `Program` is wanted and reference in one
+    budget:    {"layers": 2, "heads": 1, …}, any fields of `Program.count`
+    reference: a program whose way is compared, layer by layer, where both have a coordinate of the same name
+
+    The witness of a wrong answer carries (sequence, token, got, wanted), the smallest there is. The margin is 1/2 less
+    the largest error of the float64 layers; minus the largest error; or, over budget, what is left.
+    """
+    inputs = [each.tolist() if hasattr(each, "tolist") else each for each in inputs]
+    size = program.count(max(map(len, inputs)))
+    options = dict(statement=RIGHT, checked=len(inputs), notes=(str(size),))
+    wanted, got = _wanted(want, inputs, len(program.answers)), list(program.run(inputs))
+    over = {name: most - getattr(size, name) for name, most in (budget or {}).items() if getattr(size, name) > most}
+    if worst := _worst(got, wanted, inputs, 0.0):
+        reference = want if isinstance(want, Program) else reference
+        text = worst[1] + _parting(program, reference, worst[2][0]) + _ties(program, worst[2][0])
+        return Verdict(False, -worst[0], Witness(text, worst[2]), **options)
+    if over:
+        text = ", ".join(f"{name}: {getattr(size, name)}, the budget is {budget[name]}" for name in over)
+        return Verdict(False, float(min(over.values())), Witness(text, (size,)), **options)
+    module = program.module()
+    with torch.no_grad():
+        real = by_length(inputs, lambda rows: module(torch.tensor(np.asarray(rows).astype(float))).numpy())
+    if worst := _worst(real, wanted, inputs, ROUNDING):
+        seen = program.trace([worst[2][0]])
+        text = f"as float64 layers, {worst[1]}; numbers reach {seen.largest:,}, scores are decided by {seen.gap}"
+        return Verdict(False, -worst[0], Witness(text, worst[2]), **options)
+    error = max(float(abs(a - b.astype(float)).max()) for a, b in zip(real, wanted))
+    return Verdict(True, 0.5 - error, **options)
+
+
+def needless(program: Program, want: object, inputs: Iterable) -> list[str]:
+    """The weights without which all answers are still right, each taken alone: a program that needs all gives []."""
+    inputs = list(inputs)
+    wanted = _wanted(want, inputs, len(program.answers))
+    return [name for name, other in _without_one(program) if not _worst(list(other.run(inputs)), wanted, inputs, 0.0)]
+
+
+def _wanted(want: object, inputs: list, answers: int) -> list[np.ndarray]:
+    given = (
+        want.run(inputs) if isinstance(want, Program) else [want(each) for each in inputs] if callable(want) else want
+    )
+    made = []
+    for sequence, each in zip(inputs, given, strict=True):
+        numbers = np.array(each.tolist() if hasattr(each, "tolist") else each, dtype=object)
+        if numbers.size not in (1, len(sequence) * answers):
+            raise ValueError(f"want: got {numbers.size} numbers for {sequence}, wanted {answers} for each token")
+        made.append(np.broadcast_to(numbers.reshape(-1, answers if numbers.size > 1 else 1), (len(sequence), answers)))
+    return made
+
+
+def _worst(got: list, wanted: list, inputs: list, rounding: float) -> tuple[float, str, tuple] | None:
+    """(largest error, sentence, objects) of the smallest input with a wrong answer."""
+    sizes = [rounding * (1 + abs(each.astype(float))) if rounding else 0 for each in wanted]
+    wrong = [k for k in range(len(inputs)) if (abs(got[k] - wanted[k]) > sizes[k]).any()]
+    if not wrong:
+        return None
+    k = min(wrong, key=lambda k: (len(inputs[k]), inputs[k]))
+    token = int((abs(got[k] - wanted[k]) > sizes[k]).any(axis=-1).argmax())
+    a, b = (row[token].tolist() if len(row[token]) > 1 else row[token][0] for row in (got[k], wanted[k]))
+    text = (
+        f"token {token} of {inputs[k]} is answered {a}, wanted {b} ({len(wrong):,} of {len(inputs):,} inputs are wrong)"
+    )
+    return float(max(abs(got[k] - wanted[k]).max() for k in wrong)), text, (inputs[k], token, a, b)
+
+
+def _parting(program: Program, reference: Program | None, sequence: object) -> str:
+    """The first layer after which a coordinate is not what it is in the reference."""
+    if reference is None:
+        return ""
+    ours, theirs = program.trace([sequence]), reference.trace([sequence])
+    for k, (mine, other) in enumerate(zip(ours.states, theirs.states)):
+        for name in (name for name in program.names if name in reference.names):
+            a, b = mine[..., program.names.index(name)], other[..., reference.names.index(name)]
+            if (a != b).any():
+                where = f"; it leaves the reference's way at step {k} ({ours.labels[k]})"
+                return f"{where}: {name} is {a[0].tolist()}, not {b[0].tolist()}"
+    return ""
+
+
+def _ties(program: Program, sequence: object) -> str:
+    found = program.trace([sequence]).ties
+    shown = [f"query {query} and key {key} in step {step + 1}, head {head}" for step, head, _, query, key in found[:4]]
+    return f"; scores tie at {', '.join(shown)}" if shown else ""
+
+
+def _without_one(program: Program) -> Iterator[tuple[str, Program]]:
+    for at, part in enumerate(program.layers):
+        for l, layer in enumerate(part.at(0) if isinstance(part, Sweep) else [part]):
+            for kind in ("heads", "units"):
+                for k, each in enumerate(getattr(layer, kind)):
+                    for role in [role for role in ("query", "key", "value", "read", "write") if hasattr(each, role)]:
+                        for j, form in enumerate(flat([getattr(each, role)])):
+                            for name in [*form.weights, *(["1"] if form.constant else [])]:
+                                edit = _cut(l, kind, k, role, j, name)
+                                new = edit(part) if isinstance(part, Layer) else replace(part, layer=_all(part, edit))
+                                other = copy.copy(program)
+                                layers = (*program.layers[:at], new, *program.layers[at + 1 :])
+                                object.__setattr__(other, "layers", layers)
+                                yield f"layer {at}, {kind[:-1]} {k}: {role}, {name}", other
+
+
+def _cut(l: int, kind: str, k: int, role: str, j: int, name: str) -> Callable:
+    def edit(layer: Layer, at: int = 0) -> Layer:
+        if at != l:
+            return layer
+        parts = list(getattr(layer, kind))
+        forms = flat([getattr(parts[k], role)])
+        left = {each: weight for each, weight in forms[j].weights.items() if each != name}
+        forms[j] = Form(left, forms[j].constant if name != "1" else 0)
+        parts[k] = replace(parts[k], **{role: forms[0] if kind == "units" else tuple(forms)})
+        return replace(layer, **{kind: parts})
+
+    return edit
+
+
+def _all(sweep: Sweep, edit: Callable) -> Callable:
+    return lambda level: [edit(layer, at) for at, layer in enumerate(flat(sweep.layer(level)))]

@@ -1,0 +1,134 @@
+"""What a program is made of: heads, units, layers of both, and sweeps of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from seqlab.exact import Piecewise, exact, relu
+from seqlab.patterns.seen import seen
+from seqlab.written.forms import Form, flat, form, forms
+
+
+@dataclass(frozen=True)
+class Head:
+    """One attention head: scores `query · key`, values, and the coordinates that their mix is added to.
+
+    query, key:    forms or numbers, or equally long tuples of them: the score is the sum of products
+    value, write:  what is mixed, and where it goes: a form without constant, or {coordinate: weight}; or tuples of them
+    sees:          None (all), "causal", a pattern of `seqlab.patterns`, a boolean grid "query key", or a function: of
+                   the length that gives one, or of (query, key) that says whether
+    """
+
+    query: object
+    key: object
+    value: object
+    write: object
+    sees: object = None
+
+    def __post_init__(self) -> None:
+        _settle(self, query=forms, key=forms, value=forms, write=forms, sees=seen)
+
+    def forms(self, where: str = "head") -> Iterator[tuple[str, Form]]:
+        """(role, form) of each. Raises ValueError where there are not as many as there should be."""
+        for one, other in (("query", "key"), ("value", "write")):
+            a, b = getattr(self, one), getattr(self, other)
+            if len(a) != len(b) or not a:
+                raise ValueError(
+                    f"{where}: {one} has {len(a)} forms and {other} has {len(b)}, wanted as many, at least one"
+                )
+            yield from [(one, each) for each in a] + [(other, each) for each in b]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One hidden unit: `write · ReLU(read)`, token by token; `activation` may be another `Piecewise`."""
+
+    read: object
+    write: object
+    activation: Piecewise = relu
+
+    def __post_init__(self) -> None:
+        _settle(self, read=form, write=form)
+
+    def forms(self, where: str = "unit") -> list[tuple[str, Form]]:
+        """(role, form) of each."""
+        return [("read", self.read), ("write", self.write)]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Heads, whose outputs are added to what they read; then units, which read what the heads left."""
+
+    heads: object = ()
+    units: object = ()
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        _settle(self, heads=lambda parts: tuple(flat(parts)), units=lambda parts: tuple(flat(parts)))
+
+    def forms(self) -> Iterator[tuple[str, str, Form]]:
+        """(head or unit, role, form) of each. Raises TypeError for what is no head or unit."""
+        for kind, parts in (Head, self.heads), (Unit, self.units):
+            for k, part in enumerate(parts):
+                where = f"{kind.__name__.lower()} {k}"
+                if not isinstance(part, kind):
+                    raise TypeError(f"{where}: got {part!r}, wanted a {kind.__name__}")
+                yield from ((where, role, each) for role, each in part.forms(where))
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A layer for each level, in their order: `layer(level)` moves tokens at which the form `over` equals the level.
+
+    `layer` returns a `Layer`, or a list of layers for one level. The exact run visits only levels that some token
+    holds. Where it meets a layer that moves other tokens too (a head was left out), it runs them all; `idle=False`
+    says so beforehand.
+    """
+
+    over: object
+    levels: Iterable
+    layer: Callable
+    idle: bool = True
+    made: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _settle(self, over=form, levels=lambda v: v if isinstance(v, range) else tuple(exact(x, "levels") for x in v))
+
+    def at(self, index: int) -> list[Layer]:
+        """The layers of the level with this index: one, or as many as `layer` gives."""
+        if index not in self.made:
+            self.made[index] = flat(self.layer(self.levels[index]))
+        return self.made[index]
+
+    def some(self, most: int) -> list[Layer]:
+        """The layers of all levels, or of the first and the last where there are more levels than `most`."""
+        count = len(self.levels)
+        return flat([self.at(k) for k in (range(count) if count <= most else (0, count - 1))])
+
+
+def near(query: object, key: object, square: object) -> tuple[tuple[Form, Form], tuple[Form, Form]]:
+    """Query and key that look for the nearest key: scores 2qk - k², largest where k is nearest to q.
+
+    square: the coordinate that holds k². Use it as `Head(*near(p - 1, p, p2), value=x, write=y)`.
+    """
+    return (2 * form(query), form(-1)), (form(key), form(square))
+
+
+def table(read: object, results: Mapping, write: object) -> list[Unit]:
+    """Units that add `results[value] · write` where the form `read` equals a value: a line from one value to the next.
+
+    f(r) = y_0 + Σ_k (change of slope at r_k) ReLU(r - r_k), so f is y_0 below the first value.
+    """
+    (first, start), *later = points = sorted((exact(a, "table"), exact(b, "table")) for a, b in results.items())
+    slopes = [0, *(Fraction(y - y0) / (x - x0) for (x0, y0), (x, y) in zip(points, later))]
+    bends = [(x, after - before) for (x, _), before, after in zip(points, slopes, slopes[1:]) if after != before]
+    constant = [Unit(1, start * form(write))] if start else []
+    return constant + [Unit(form(read) - x, change * form(write)) for x, change in bends]
+
+
+def _settle(part: object, **readers: Callable) -> None:
+    """Each field of a frozen part, read into its one form."""
+    for name, reader in readers.items():
+        object.__setattr__(part, name, reader(getattr(part, name)))

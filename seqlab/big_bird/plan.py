@@ -30,7 +30,6 @@ from kernels.layout import BlockLayout
 from seqlab.patterns import Pattern, extended, laid_out, relays
 
 SHORT = ("error", "fewer")
-Counts = Int[Tensor, "blocks"]
 
 
 @dataclass(frozen=True)
@@ -170,22 +169,6 @@ class Drawn(NamedTuple):
         length = self.front * self.plan.block + self.n - self.plan.extra
         tables = (torch.tensor(table, dtype=torch.int32, device="cpu") for table in self.tables)
         return BlockLayout(self.plan.block, length, length, *tables)
-
-    @property
-    def counts(self) -> Counts:
-        """How often each key block of the sequence was drawn, all heads and query blocks together."""
-        random = self.random
-        return torch.bincount(random[random >= 0] - self.front, minlength=self.blocks - self.front)
-
-    def share(self, tokens: int) -> float:
-        """The share of random connections that land in the first `tokens` positions, whole blocks of them."""
-        return int(self.counts[: tokens // self.plan.block].sum()) / max(int(self.counts.sum()), 1)
-
-    @property
-    def never(self) -> int:
-        """Blocks that nobody drew although no global block needs drawing."""
-        wanted = [j - self.front for j in range(self.front, self.blocks) if j not in self.relays]
-        return int((self.counts[wanted] == 0).sum())
 
     def grid(self) -> Bool[Tensor, "heads row column"]:
         """True where a block of queries lists a block of keys."""

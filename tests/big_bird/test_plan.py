@@ -205,11 +205,12 @@ def test_agrees_with_the_layouts_that_were_there():
 
 
 def test_the_published_plan_looks_at_the_first_1024_positions_only():
-    published = Plan.published().at(4096)
-    everywhere = replace(published.plan, random_from=None).at(4096)
-    assert published.share(1024) == 1.0 and published.counts.sum() == everywhere.counts.sum() == 12 * 62 * 3
-    assert 0.2 < everywhere.share(1024) < 0.3
-    assert published.never == 47 and everywhere.never == 0
-    assert published.counts[16:].sum() == 0 and published.counts[0] == 0
-    etc = Plan(4, random_blocks=2, extra=6, heads=2).at(126)
-    assert len(etc.counts) == 30 and etc.counts.sum() == 2 * 28 * 2
+    published = Plan.published()
+    counts = []
+    for plan in (published, replace(published, random_from=None)):
+        chosen = plan.at(4096).random
+        counts.append(torch.bincount(chosen[chosen >= 0], minlength=64))
+    front, everywhere = counts
+    assert front.sum() == everywhere.sum() == 12 * 62 * 3
+    assert front[16:].sum() == 0 and front[0] == 0 and (front[1:-1] == 0).sum() == 47
+    assert 0.2 < everywhere[:16].sum() / everywhere.sum() < 0.3 and (everywhere[1:-1] == 0).sum() == 0

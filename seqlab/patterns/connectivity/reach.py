@@ -149,9 +149,8 @@ def _interval_steps(instance: Instance) -> int | None:
     for layer in range(instance.p):
         rows = instance.rows(layer)
         single = np.array_equal(rows.query, every) and (rows.step == 1).all()
-        if not single or ((rows.first > every) | (every > rows.last)).any():
-            return None
-        if min(np.diff(rows.first, append=n).min(), np.diff(rows.last, append=n).min()) < 0:
+        round_it = single and ((rows.first <= every) & (every <= rows.last)).all()
+        if not round_it or min(np.diff(rows.first, append=n).min(), np.diff(rows.last, append=n).min()) < 0:
             return None
         down, up = np.searchsorted(rows.last, every), np.searchsorted(rows.first, every, side="right") - 1
         ends.append((down.tolist(), up.tolist()))

@@ -204,7 +204,8 @@ from seqlab.train import characters
 from seqlab.tiles.kernel_view import HERE
 print(seqlab.__file__)
 print(len(exercises()), len(load_expectations()), len(data.austen()) > 600_000, characters.load().config.layers)
-print(sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*") if path.suffix in (".json", ".js", ".css")))
+kinds = (".json", ".js", ".css")
+print(sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*") if path.suffix in kinds))
 """
 
 

@@ -88,7 +88,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Judgement:
-    """`right`, or a diagnosis; `printed` is what the function wrote, with its case: where it fails, or else the first."""
+    """`right`, or a diagnosis; `printed` is what the function wrote, with its case: where it fails, or the first."""
 
     right: bool
     diagnosis: Diagnosis | None = None

@@ -106,14 +106,14 @@ class Data:
 
     @cached_property
     def blocks(self) -> tuple[list[Int[Tensor, "sequence token"]], Int[Tensor, place]]:
-        """The coded sequences of each length, and where in these blocks the tokens of one sequence after another stand."""
+        """The coded sequences of each length, and where in these the tokens of one sequence after another stand."""
         starts, lengths = torch.tensor(self.starts[:-1]), torch.tensor(self.starts).diff()
         places = [starts[lengths == n][:, None] + torch.arange(n) for n in lengths.unique().tolist()]
         flat = torch.tensor([token for row in self.coded for token in row])
         return [flat[block] for block in places], torch.cat([block.flatten() for block in places]).argsort()
 
     def each(self, layer: Callable[[Tensor], Tensor], dtype: torch.dtype = torch.float64) -> Float[Tensor, "place ..."]:
-        """What `layer` ("sequence token dim" to "sequence token …") gives for all tokens, one sequence after another."""
+        """What `layer` ("sequence token dim" to "sequence token …") gives for all tokens, sequence after sequence."""
         blocks, order = self.blocks
         x = self.vectors.to(dtype)
         return torch.cat([layer(x[block]).flatten(0, 1) for block in blocks])[order]

@@ -22,7 +22,7 @@ def qkv(
     size: float = 1.0,
     gaps: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """q, k and v. gaps: heads and tokens interleaved in memory, as a projection leaves them, with unused rows between."""
+    """q, k and v. gaps: heads and tokens interleaved in memory, as a projection leaves them, unused rows between."""
     draw = torch.Generator().manual_seed(seed)
 
     def make(count: int, tokens: int, width: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""PyTorch's default dtype and device change nothing; and tiled.cpp refuses a buffer that is not what it computes with."""
+"""PyTorch's default dtype and device change nothing; and tiled.cpp refuses a buffer that is not what it wants."""
 
 import ast
 import contextlib

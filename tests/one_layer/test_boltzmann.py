@@ -1,4 +1,4 @@
-"""The Boltzmann operator and Lemma 1: formulas against autograd and mpmath, thresholds, order, slopes; wrong ones fail."""
+"""The Boltzmann operator and Lemma 1: formulas against autograd and mpmath, thresholds, order, slopes; wrong fail."""
 
 import math
 

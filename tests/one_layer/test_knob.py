@@ -1,4 +1,4 @@
-"""The temperature knob: its numbers are the library's, every control changes the picture, nothing typed can break it."""
+"""The temperature knob: its numbers are the library's, each control changes the picture, nothing typed breaks it."""
 
 import math
 import time

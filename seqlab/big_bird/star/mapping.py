@@ -1,7 +1,7 @@
 """Gather, scatter, n times: the contextual mapping on a star, in exact integers (units of δ, N = 1/δ).
 
     low shift, phase k    l_k   → f_k  = l_k + N^d (f̃_0 - l_k)          token k reads the relay
-    high shift, phase k   f̃_0   → f̃_0 + N^nd (f_k - l_k+1)              the relay reads its neighbours (f_1 in place of l_n+1)
+    high shift, phase k   f̃_0   → f̃_0 + N^nd (f_k - l_k+1)              the relay reads (f_1 in place of l_n+1)
     broadcast             f_k   → f_k + N^n²d (f̃_0 - f_k)               every token reads the relay
 
 Each line is a sweep: for every level v of a range, the tokens whose id is v add gain · (max - min over what they see).

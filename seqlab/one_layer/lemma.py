@@ -154,7 +154,8 @@ def check_slopes(
 ) -> Verdict:
     """r grown in two ways, by more levels and by levels further apart: all slopes lie between -2/ln 10 and -1/ln 10.
 
-    more: how many times a level is added, and the spacing multiplied by `factor`;  spacing: 2 log n + 3 + 1e-6
+    more:     how many times a level is added, and the spacing multiplied by `factor`
+    spacing:  2 log n + 3 + 1e-6 unless given
 
     The margin is the smallest distance of a slope from these ends; the witness carries (n, slope).
     """

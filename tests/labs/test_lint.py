@@ -13,7 +13,7 @@ from tests.places import ROOT
 
 
 def notebook():
-    cell = lambda kind, id, source, **more: {"cell_type": kind, "id": id, "metadata": {}, "source": source, **more}  # noqa: E731
+    cell = lambda kind, id, source, **more: {"cell_type": kind, "id": id, "metadata": {}, "source": source, **more}
     code = dict(outputs=[], execution_count=None)
     return {
         "nbformat": 4,

@@ -276,10 +276,11 @@ def test_the_kernel_is_isolated(tmp_path):
 @pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PIP_USER", "PIP_TARGET"])
 def test_make_leaves_out_what_a_user_has_set(name):
     """Seen by a command that make runs."""
-    words = ["make", "-f", "-", "show"]
+    words = ["make", "--no-print-directory", "-f", "-", "show"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE") and key != "MFLAGS"}
     makefile = (ROOT / "Makefile").read_text() + f"\nshow:\n\t@echo [$${name}]\n"
     done = subprocess.run(
-        words, cwd=ROOT, env={**os.environ, name: "1"}, input=makefile, capture_output=True, text=True
+        words, cwd=ROOT, env={**environment, name: "1"}, input=makefile, capture_output=True, text=True
     )
     assert done.stdout.strip() == ("[0]" if name == "PIP_USER" else "[]"), done.stderr
 

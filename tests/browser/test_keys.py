@@ -5,9 +5,10 @@ from seqlab import course
 course.begin("toy", "lab", 0)
 import ipywidgets as w, torch
 from seqlab.widgets import AttentionView
+from seqlab.widgets.file_input import FileInput
 display(w.IntSlider(2), w.Dropdown(options=["a", "b"]), w.Checkbox(), w.Button(description="press"), w.Play(),
         w.ToggleButtons(options=["a", "b"]), w.RadioButtons(options=["a", "b"]), w.SelectionSlider(options=["a", "b"]),
-        w.FileUpload(), AttentionView(torch.ones(1, 2, 2) / 2))
+        FileInput(print, print), AttentionView(torch.ones(1, 2, 2) / 2))
 """
 EXERCISE = """
 from seqlab.course import exercise

@@ -2,8 +2,6 @@
 uploaded breaks it.
 """
 
-from datetime import datetime
-
 import ipywidgets
 import pytest
 
@@ -21,23 +19,9 @@ def alone():
     ipywidgets.Widget.close_all()
 
 
-def file(words: str | bytes, name: str = "mine.csv", size: int | None = None) -> tuple[dict]:
-    content = words.encode() if isinstance(words, str) else words
-    size = len(content) if size is None else size
-    return (
-        {
-            "name": name,
-            "type": "text/csv",
-            "size": size,
-            "content": memoryview(content),
-            "last_modified": datetime.now(),
-        },
-    )
-
-
 def test_the_contract():
     view = CertificateView()
-    assert len(sweep()) == 4  # menu, toggle, two sliders
+    assert len(sweep()) == 3  # menu, two sliders
     assert not view.error.value and "memorised" in view.picture.value
 
 
@@ -137,26 +121,27 @@ def test_the_smallest_data(rows):
     assert "memorised" in view.picture.value and not view.error.value
 
 
-def test_a_file_is_read_and_a_bad_one_told():
+def test_a_file_that_is_refused_is_told_and_the_next_one_read():
     view = CertificateView()
-    view.upload.value = file("sequence,token,label\r\n1,sun,S\r\n1,moon,M\r\n")
+    # as a message from the browser; "text" is None where it did not read the file
+    choose = lambda name, text, size=100: view.upload._handle_custom_msg(dict(name=name, size=size, text=text), [])
+    choose("mine.csv", "sequence,token,label\r\n1,sun,S\r\n1,moon,M\r\n")
     assert "1 sequences, 2 tokens" in view.picture.value and view.text.value.startswith("sequence")
     before = view.text.value, view.picture.value
-    for bad, why in ((file(b"\xff\xfe\x00"), "not UTF-8"), (file("1,a,b", size=10**9), "wanted at most")):
-        view.upload.value = bad
-        assert "mine.csv" in view.error.value and why in view.error.value
+    for name, size, why in (
+        ("big.csv", 12_800_000, "12.8 MB, the limit is 800.0 kB"),
+        ("photo.png", 900, "end with .csv or .tsv or .txt"),
+        ("latin.csv", 900, "not UTF-8"),
+    ):
+        choose(name, None, size)
+        assert f"{name} was not read" in view.error.value and why in view.error.value
         assert (view.text.value, view.picture.value) == before
-    view.upload.value = file("who knows", "other.txt")
-    assert "wanted the header" in view.error.value and view.picture.value == before[1]
-    view.upload.value = file(f"{HEADER}\n1,sun,S\n1,moon,M", "good.txt")
+    choose("again.csv", view.text.value)
     assert not view.error.value
-
-
-def test_the_format_and_the_button_unfold():
-    view = CertificateView()
-    assert not view.panel.children
-    view.unfold.value = True
-    assert view.upload in view.panel.children and "sequence,token,label" in view.panel.children[0].value
+    choose("other.txt", "who knows")
+    assert "wanted the header" in view.error.value and view.picture.value == before[1]
+    choose("good.txt", f"{HEADER}\n1,sun,S\n1,moon,M")
+    assert not view.error.value and view.text.value.endswith("moon,M")
 
 
 def test_long_data_shows_the_names_around_the_closest_pair():

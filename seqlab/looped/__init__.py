@@ -14,7 +14,7 @@ with a clock every step can be its own.
 | packed    | that one block for a function, with flags or with a clock                              |
 | moduli    | whom a function listens to                                                             |
 | rate      | its error against r, and the terms of the bound                                        |
-| checks    | what the theorems say of all these, and their hypotheses as switches                   |
+| checks    | the stages and the block run on all that they are for, and the hypotheses as switches  |
 
 A block is a `Program` of seqlab.written: a text that runs exactly, and as real layers.
 
@@ -32,25 +32,33 @@ A block is a `Program` of seqlab.written: a text that runs exactly, and as real 
 """
 
 from seqlab.looped.blocks import sequence_id, token_ids, walk
-from seqlab.looped.budget import LEMMA_4_1, THEOREM_3_6, THEOREM_4_2, StageLoops, delta, loops_for, sizes, stage_loops
-from seqlab.looped.checks import (
-    check_digits,
-    check_floor,
+from seqlab.looped.budget import (
+    LEMMA_4_1,
+    THEOREM_3_6,
+    THEOREM_4_2,
+    StageLoops,
     check_loops,
-    check_moduli,
-    check_packed,
-    check_rate,
-    check_sequence,
     check_size,
-    check_steps,
-    check_walk,
-    in_ramps,
-    switches,
+    delta,
+    loops_for,
+    sizes,
+    stage_loops,
 )
-from seqlab.looped.digits import approximation, first_wrong, greedy_digits, largest_step, pack, roughness, unpack
+from seqlab.looped.checks import check_floor, check_packed, check_sequence, check_walk, switches
+from seqlab.looped.digits import (
+    approximation,
+    check_digits,
+    first_wrong,
+    greedy_digits,
+    largest_step,
+    pack,
+    roughness,
+    unpack,
+)
+from seqlab.looped.moduli import check_moduli
 from seqlab.looped.packed import Packed, below_largest, packed, times_mean, weights_used
-from seqlab.looped.rate import Bound, Point, bound, curve, error, rate, slope_errors
-from seqlab.looped.table import ContextualTable, contextual_table, floor_ids
+from seqlab.looped.rate import Bound, Point, bound, check_rate, curve, error, rate, slope_errors
+from seqlab.looped.table import ContextualTable, check_steps, contextual_table, floor_ids
 
 __all__ = [
     "LEMMA_4_1",
@@ -81,7 +89,6 @@ __all__ = [
     "first_wrong",
     "floor_ids",
     "greedy_digits",
-    "in_ramps",
     "largest_step",
     "loops_for",
     "pack",

@@ -13,7 +13,14 @@
 from collections import namedtuple
 from fractions import Fraction
 
+from seqlab.theorem import Statement, Verdict, judge
 from seqlab.written import Program
+
+LOOPS = Statement(
+    "loops of the stages",
+    "Xu & Sato 2024, proof of Theorem 3.6",
+    "The three stages take δ^-1 - 1, N and at most 2 δ^-(N+1)d - 1 loops, together less than N + 2 δ^-(N+1)d-1.",
+)
 
 # Embedding dimension m and width q of a block as functions of d.
 Limits = namedtuple("Limits", "source embedding width")
@@ -55,6 +62,25 @@ def sizes(program: Program) -> tuple[int, int]:
     """m and q: coordinates of a token, and hidden units; units that read nothing are the second bias, not counted."""
     units = [unit for layer in program.layers for unit in layer.units if unit.read.weights]
     return len(program.names), len(units)
+
+
+def check_loops(used: StageLoops, levels: int, dim: int = 1, length: int = 2) -> Verdict:
+    """The loops a built block uses, stage by stage, against the proof's count, and that against r. Margin in loops."""
+    allowed, r = stage_loops(levels, dim, length), loops_for(levels, dim, length)
+    names, most = (*used._fields, "all stages of the proof"), (*allowed, r - 1)
+    left, name = min((b - a, name) for a, b, name in zip((*used, allowed.total), most, names))
+    why = f"{name}: {-left} loops more than were wanted"
+    return judge(left + 1, LOOPS, witness=why, checked=len(names), unit="loops")
+
+
+def check_size(program: Program, limits: Limits) -> Verdict:
+    """Embedding dimension and width of a block against a theorem's. Margin: the smaller of what is left, plus 1."""
+    dim, (embedding, width) = len(program.answers), sizes(program)
+    m, q = limits.embedding(dim), limits.width(dim)
+    text = f"embedding {embedding} of {m}, width {width} of {q}"
+    statement = Statement("size of the block", limits.source, f"Embedding {m} and width {q} are enough for d = {dim}.")
+    left = min(m - embedding, q - width)
+    return judge(left + 1, statement, witness=text, checked=1, unit="coordinates", notes=(text,))
 
 
 def check_sizes(levels: int, dim: int, length: int, *, least: int = 2) -> None:

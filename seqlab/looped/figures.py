@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 import plotly.graph_objects as go
 from jaxtyping import Float
@@ -17,29 +18,25 @@ from seqlab.looped.moduli import Moduli
 from seqlab.looped.packed import Packed
 from seqlab.looped.rate import Point
 
-STAGES = {"tokens": "token ids", "sequence": "sequence id", "values": "values", "done": "at rest"}
+STAGES = ("token ids", "sequence id", "values")
 GUIDE = Look(GREY, "dot")
 
 
-def loop_lines(made: Packed, x: Float[Tensor, "token dim"], coordinate: str, *, at: int | None = None) -> go.Figure:
-    """One coordinate of every token of a sequence "token dim", loop by loop; stages stand side by side.
-
-    at: a loop to mark
-    """
+def loop_lines(made: Packed, x: Float[Tensor, "token dim"], coordinate: str) -> go.Figure:
+    """One coordinate of every token of a sequence "token dim", loop by loop; stages stand side by side."""
     if coordinate not in made.program.names:
         raise ValueError(f"coordinate: got {coordinate!r}, wanted one of {', '.join(made.program.names)}")
     frames, k = made.trace(x).states, made.program.names.index(coordinate)
     tokens = zip(*(state[0, :, k].astype(float).tolist() for state in frames))
-    parts = ["input", *(made.stage(t) for t in range(1, len(frames)))]
-    spans = [(part, parts.index(part), len(parts) - 1 - parts[::-1].index(part)) for part in STAGES if part in parts]
-    stages = "; ".join(f"{STAGES[part]} in loops {first} to {last}" for part, first, last in spans)
+    ends = [0, *accumulate(made.stages)]
+    spans = [(part, first + 1, last) for part, first, last in zip(STAGES, ends, ends[1:])]
+    stages = "; ".join(f"{part} in loops {first} to {last}" for part, first, last in spans)
     picture = lines(
         f"One block, loop after loop: {coordinate}",
         "loops",
         coordinate,
         {f"token {n}": row for n, row in zip(range(len(LOOKS)), tokens)},
         lead=f"Coordinate {coordinate} after each of {len(frames) - 1} loops of one block. Stages: {stages}. Tokens:",
-        at={} if at is None else {f"loop {at}": at},
         height=380,
     ).update_traces(line_shape="hv", marker_size=6)
     for even, (part, first, last) in enumerate(spans):
@@ -49,9 +46,9 @@ def loop_lines(made: Packed, x: Float[Tensor, "token dim"], coordinate: str, *, 
             fillcolor=GREY,
             opacity=0.12 if even % 2 else 0.04,
             line_width=0,
-            annotation_text=STAGES[part],
+            annotation_text=part,
             annotation_position="top left",
-            annotation_textangle=-90 if last - first < len(parts) / 4 else 0,
+            annotation_textangle=-90 if last - first < len(frames) / 4 else 0,
             annotation_yanchor="top",
         )
     return picture
@@ -108,18 +105,17 @@ def lost_digits(positions: Mapping[str, Sequence[int | None]]) -> go.Figure:
     )
 
 
-def rate_curves(curves: Mapping[str, Sequence[Point]], dim: int = 1, length: int = 2) -> go.Figure:
+def rate_curves(curves: Mapping[str, Sequence[Point]]) -> go.Figure:
     """Measured error and the theorem's bound against r, both logarithmic, with a line of the theorem's slope."""
-    points, slope = next(iter(curves.values())), looped.rate(dim, length)
+    points, slope = next(iter(curves.values())), looped.rate()
     r, bounds = [q.r for q in points], [q.bound.total for q in points]
     guide = [bounds[0] * (each / r[0]) ** slope for each in r]
-    told = "; ".join(f"{name} from {q[0].error:.3g} to {q[-1].error:.3g}" for name, q in curves.items())
     picture = lines(
         "More loops, smaller error, same weights",
         log("loops r of the theorem", r),
         log("error in L²", dtick="D2"),
         {name: {q.r: q.error for q in found} for name, found in curves.items()},
-        alt=f"Error against r from {r[0]:,} to {r[-1]:,}: {told}; the bound from {bounds[0]:.3g} to {bounds[-1]:.3g}.",
+        lead=f"Error against r from {r[0]:,} to {r[-1]:,}; the bound from {bounds[0]:.3g} to {bounds[-1]:.3g}.",
         before=[
             line("bound", r, bounds, Look(RED, "dash", "x")),
             line(f"r to the power {slope:.3g}", r, guide, GUIDE, False),
@@ -131,31 +127,25 @@ def rate_curves(curves: Mapping[str, Sequence[Point]], dim: int = 1, length: int
     )
 
 
-def slope_curve(slopes: Sequence[int], errors: Sequence[float], p: float = 2) -> go.Figure:
-    """What the ramps of steps of slope M cost in L^p, and a line that falls like M^(-1/p)."""
-    guide = [errors[0] * (slope / slopes[0]) ** (-1 / p) for slope in slopes]
+def slope_curve(slopes: Sequence[int], errors: Sequence[float]) -> go.Figure:
+    """What the ramps of steps of slope M cost in L², and a line that falls like M^(-1/2)."""
+    guide = [errors[0] * (slope / slopes[0]) ** -0.5 for slope in slopes]
     return lines(
         "Steeper steps, smaller error",
         log("slope M", slopes),
-        log(f"distance in L^{p:g}"),
+        log("distance in L²"),
         {"measured": errors},
         slopes,
         lead=f"Distance to perfect steps for slopes M from {slopes[0]:,} to {slopes[-1]:,};",
         floor=1e-12,
-        before=[line(f"M to the power {-1 / p:.2g}", slopes, guide, GUIDE, False)],
+        before=[line("M to the power -0.5", slopes, guide, GUIDE, False)],
     )
 
 
 def moduli_bars(found: Mapping[str, Moduli]) -> go.Figure:
     """The three moduli of several functions, side by side."""
-    values = {
-        name: {kind: getattr(moduli, kind).value for kind in ("sequence", "contextual", "token")}
-        for name, moduli in found.items()
-    }
-    told = "; ".join(
-        f"{name}: " + ", ".join(f"{kind} {value:.3g}" for kind, value in row.items()) for name, row in values.items()
-    )
     unit = f"modulus at δ = {next(iter(found.values())).delta:.3g}"
-    rows = {kind: {name: row[kind] for name, row in values.items()} for kind in ("sequence", "contextual", "token")}
-    alt = f"Moduli of continuity, {unit}. {told}."
-    return bars("Whom does the function listen to?", "function", unit, rows, alt=alt)
+    kinds = ("sequence", "contextual", "token")
+    rows = {kind: {name: getattr(moduli, kind).value for name, moduli in found.items()} for kind in kinds}
+    lead = f"Moduli of continuity, {unit}."
+    return bars("Whom does the function listen to?", "function", unit, rows, lead=lead)

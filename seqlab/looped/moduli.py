@@ -12,15 +12,20 @@ find smaller values than the true suprema, and the inequality between the three 
 
 import itertools
 from collections import namedtuple
-from collections.abc import Callable
 
 import torch
 from einops import rearrange, reduce
 from torch import Tensor
 
 from seqlab.layers import Tokens
+from seqlab.theorem import Statement, Verdict, Witness, judge
+from seqlab.universal.values import Function, evaluate
 
-Function = Callable[[Tokens], Tensor]
+SMALLER = Statement(
+    "moduli",
+    "follows from the definitions of Xu & Sato 2024, section 3",
+    "The contextual and the token modulus are at most the modulus of the sequence.",
+)
 
 PAIRS = 30_000_000  # pairs of sequences that a search looks at
 
@@ -39,9 +44,6 @@ def moduli(f: Function, delta: float, *, length: int = 2, dim: int = 1, points: 
     returns another shape or NaN.
     """
     entries = length * dim
-    if points < 2 or length < 1 or dim < 1 or not p >= 1:
-        got = f"points: got {points}, length: got {length}, dim: got {dim}, p: got {p}"
-        raise ValueError(f"{got}, wanted at least 2, 1, 1 and 1")
     size = points**entries
     if size**2 > PAIRS:
         most = int(PAIRS ** (1 / (2 * entries)) + 1e-9)
@@ -65,15 +67,13 @@ def moduli(f: Function, delta: float, *, length: int = 2, dim: int = 1, points: 
     return Moduli(delta, **best, pairs=size**2)
 
 
-def evaluate(f: Function, x: Tokens) -> Tensor:
-    """f(x) in float64. Raises ValueError where f returns no tensor, another shape, or numbers that are not finite."""
-    y = f(x)
-    if not isinstance(y, Tensor) or y.shape != x.shape:
-        got = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-        raise ValueError(f"f: returned {got} for inputs {tuple(x.shape)}, wanted a tensor of the same shape")
-    if not y.isfinite().all():
-        raise ValueError("f: returned NaN or an infinity somewhere on the grid; wanted a continuous function on [0, 1]")
-    return y.detach().double()
+def check_moduli(found: Moduli) -> Verdict:
+    """ω_cont ≤ ω and ω_tok ≤ ω. The margin is the smaller difference (0 where one attains the whole)."""
+    whole, larger = found.sequence.value, max(found.contextual, found.token, key=lambda modulus: modulus.value)
+    margin = whole - larger.value
+    text = f"token {larger.token} moves by {larger.value:.4g}, the whole sequence by at most {whole:.4g}"
+    why, holds = Witness(text, (larger.x, larger.other)), margin >= -1e-12 * max(1.0, whole)
+    return judge(margin, SMALLER, witness=why, holds=holds, checked=found.pairs)
 
 
 def reads_context(x: Tokens) -> Tensor:

@@ -16,7 +16,8 @@ from seqlab.layers import FeedForward, Tokens
 from seqlab.looped.blocks import STEEP, one_block, sequence_id
 from seqlab.looped.budget import StageLoops
 from seqlab.looped.digits import approximation
-from seqlab.looped.table import ContextualTable, Function, contextual_table, floor_ids
+from seqlab.looped.table import ContextualTable, contextual_table, floor_ids
+from seqlab.universal.values import Function
 from seqlab.written import Program
 from seqlab.written.run import Run
 
@@ -36,11 +37,6 @@ class Packed:
     jobs: Mapping[str, int]
     holds: Mapping[str, bool]
     step: float
-
-    def stage(self, loop: int) -> str:
-        """Which stage is at work in loop 1, 2, …: tokens, sequence, values, or done."""
-        ends = zip(self.stages._fields, itertools.accumulate(self.stages))
-        return next((name for name, end in ends if loop <= end), "done")
 
     def trace(self, x: Float[Tensor, "token dim"], loops: int | None = None) -> Run:
         """The exact run of one sequence "token dim", for pictures; floats count as the fractions they are."""

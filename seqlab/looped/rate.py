@@ -16,13 +16,19 @@ from collections import namedtuple
 from collections.abc import Sequence
 
 import torch
-from einops import rearrange
 
 from seqlab.looped.blocks import STEEP
 from seqlab.looped.budget import loops_for
-from seqlab.looped.moduli import Function, moduli
+from seqlab.looped.moduli import moduli
 from seqlab.looped.packed import Packed, packed
-from seqlab.universal.values import distance
+from seqlab.theorem import Statement, Verdict, judge
+from seqlab.universal.values import Function, distance
+
+RATE = Statement(
+    "rate of looped transformers",
+    "Xu & Sato 2024, Theorem 3.6",
+    "With r loops one tied block comes within the sum of the five terms at δ(r) of f, in L^p.",
+)
 
 
 class Bound(namedtuple("Bound", "token contextual sequence repeated ramps")):
@@ -42,24 +48,14 @@ def rate(dim: int = 1, length: int = 2) -> float:
     return -1 / ((length + 1) * dim + 1)
 
 
-def bound(
-    f: Function,
-    levels: int,
-    dim: int = 1,
-    length: int = 2,
-    *,
-    p: float = 2,
-    slope: float = STEEP,
-    points: int | None = None,
-) -> Bound:
-    """The five terms at δ = 1/levels. points: of the grid for the moduli, 4 levels + 1 unless given."""
-    entries, points = length * dim, points or 4 * levels + 1
+def bound(f: Function, levels: int, dim: int = 1, length: int = 2, *, p: float = 2, slope: float = STEEP) -> Bound:
+    """The five terms at δ = 1/levels; the moduli on a grid of 4 levels + 1 points."""
+    entries, points = length * dim, 4 * levels + 1
     shape = dict(length=length, dim=dim, points=points, p=p)
     near, far = moduli(f, dim**0.5 / levels, **shape), moduli(f, entries**0.5 / levels, **shape)
     axis = torch.linspace(0, 1, points, dtype=torch.float64)
-    grid = rearrange(torch.cartesian_prod(*[axis] * entries), "b ... -> b (...)")
-    values = f(rearrange(grid, "b (token dim) -> b token dim", token=length))
-    whole, share = entries ** (1 / p), (values.max() - values.min()).item()
+    grid = torch.cartesian_prod(*[axis] * entries).reshape(-1, length, dim)
+    whole, share = entries ** (1 / p), (f(grid).max() - f(grid).min()).item()
     twice, ramps = length * (length - 1) / 2 / levels**dim, entries * (levels - 1) / float(slope)
     return Bound(
         whole * near.token.value,
@@ -71,36 +67,31 @@ def bound(
 
 
 @torch.no_grad()
-def error(made: Packed, *, p: float = 2, samples: int = 2**14, network: bool = False, seed: int = 0) -> float:
-    """‖network - f‖ in L^p over [0, 1)^(N × d), by Sobol points.
+def error(made: Packed, *, samples: int = 2**14, network: bool = False) -> float:
+    """‖network - f‖ in L² over [0, 1)^(N × d), by Sobol points.
 
     network: run the module of real layers in float64 on every point; otherwise look its cells up in `operator`, which
     is the same outside the ramps and much faster
     """
     t, g = made.table, made.program.module() if network else made.lookup
-    return distance(t.f, g, t.dim, t.length, p=p, samples=samples, seed=seed)
+    return distance(t.f, g, t.dim, t.length, samples=samples)
 
 
-def curve(
-    f: Function, levels: Sequence[int], dim: int = 1, length: int = 2, *, clock: bool = False, p: float = 2
-) -> list[Point]:
-    """Error and bound at each δ = 1/levels."""
-    blocks = {n: packed(f, n, dim, length, clock=clock) for n in levels}
-    measured = lambda n, made: (made.program.loops, error(made, p=p), bound(f, n, dim, length, p=p))
-    return [Point(n, loops_for(n, dim, length), *measured(n, made)) for n, made in blocks.items()]
+def curve(f: Function, levels: Sequence[int], *, clock: bool = False) -> list[Point]:
+    """Error and bound at each δ = 1/levels, for two tokens of one number each."""
+    blocks = {n: packed(f, n, clock=clock) for n in levels}
+    return [Point(n, loops_for(n), made.program.loops, error(made), bound(f, n)) for n, made in blocks.items()]
+
+
+def check_rate(points: Sequence[Point]) -> Verdict:
+    """The error is within the bound at every δ. The margin is the smallest difference."""
+    left, worst = min((point.bound.total - point.error, point) for point in points)
+    why = f"1/δ = {worst.levels}: the error is {worst.error:.4g}, the bound {worst.bound.total:.4g}"
+    return judge(left, RATE, witness=why, holds=left >= 0, checked=len(points))
 
 
 @torch.no_grad()
-def slope_errors(
-    f: Function,
-    levels: int,
-    slopes: Sequence[int],
-    dim: int = 1,
-    length: int = 2,
-    *,
-    p: float = 2,
-    samples: int = 2**13,
-) -> list[float]:
-    """What ramps cost: the distance in L^p of the block with a clock to that with perfect steps, for each slope M."""
-    blocks = [packed(f, levels, dim, length, clock=True, slope=slope) for slope in slopes]
-    return [distance(b.program.module(), b.lookup, dim, length, p=p, samples=samples) for b in blocks]
+def slope_errors(f: Function, levels: int, slopes: Sequence[int], samples: int = 2**13) -> list[float]:
+    """What ramps cost: the distance in L² of the block with a clock to that with perfect steps, for each slope M."""
+    blocks = [packed(f, levels, clock=True, slope=slope) for slope in slopes]
+    return [distance(made.program.module(), made.lookup, 1, 2, samples=samples) for made in blocks]

@@ -13,7 +13,7 @@ so a large step between two used ids is cut into as many small ones as there are
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -25,9 +25,20 @@ from torch import Tensor
 
 from seqlab.layers import Tokens
 from seqlab.looped.budget import check_sizes
-from seqlab.looped.moduli import evaluate
+from seqlab.looped.digits import Rows, label_rows
+from seqlab.looped.moduli import moduli
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
+from seqlab.universal.values import Function, evaluate
 
-Function = Callable[[Tokens], Tensor]
+STEPS = Statement(
+    "neighbouring ids, neighbouring labels",
+    "Xu & Sato 2024, proof of Theorem 3.6, stage 3",
+    "The largest step between the labels of neighbouring contextual ids is at most ω_tok(δ√d) + ω_cont(δ√(Nd)).",
+    (
+        Hypothesis("order", "the ids are ordered by token, then by context: the labels are not shuffled"),
+        Hypothesis("neighbours", "consecutive ids are neighbouring cells: d = 1 and N ≤ 2, else a carry leaps"),
+    ),
+)
 
 LARGEST = 5_000  # sets of tokens that a table lists
 
@@ -45,9 +56,8 @@ class ContextualTable:
     dim: int
     length: int
     sets: tuple[tuple[int, ...], ...]
-    values: dict[tuple[tuple[int, ...], int], tuple[Fraction, ...]]
+    values: dict[tuple[tuple[int, ...], int], tuple[float, ...]]
     f: Function
-    fill: str = "line"
     shuffled: bool = False
 
     @property
@@ -64,21 +74,17 @@ class ContextualTable:
         return 2 * self.columns**self.length * z + sequence
 
     @cached_property
-    def used(self) -> dict[int, tuple[Fraction, ...]]:
+    def used(self) -> dict[int, tuple[float, ...]]:
         """Contextual id → label, for the ids that some input has."""
         found = {self.id(z, self.sequence_id(cells)): y for (cells, z), y in self.values.items()}
         return dict(sorted(found.items()))
 
     @cached_property
-    def labels(self) -> tuple[tuple[Fraction, ...], ...]:
+    def labels(self) -> Rows:
         """y_0, …, y_{K-1}, the ids that no input has filled in."""
-        ids = list(self.used)
-        labels = [self.used[ids[0]]] * ids[0]
-        for a, b in itertools.pairwise(ids):
-            low, high = self.used[a], self.used[b]
-            share = [Fraction(k, b - a) if self.fill == "line" else 0 for k in range(b - a)]
-            labels += [tuple(u + s * (v - u) for u, v in zip(low, high)) for s in share]
-        return (*labels, self.used[ids[-1]])
+        ids, values = zip(*self.used.items())
+        every = np.arange(ids[-1] + 1)
+        return label_rows(np.stack([np.interp(every, ids, column) for column in zip(*values)], axis=-1))
 
     @cached_property
     def moves(self) -> list[Fraction]:
@@ -101,18 +107,15 @@ class ContextualTable:
 
 
 def contextual_table(
-    f: Function, levels: int, dim: int = 1, length: int = 2, *, shuffle: int | None = None, fill: str = "line"
+    f: Function, levels: int, dim: int = 1, length: int = 2, *, shuffle: int | None = None
 ) -> ContextualTable:
     """f at the centre of every set of different cells.
 
     shuffle: a seed; the labels are dealt out anew, so that neighbouring ids no longer have neighbouring labels
-    fill:    "line", or "hold": ids that no input has repeat the label before them
     Raises ValueError on bad sizes, on more than 5,000 sets, and where f returns another shape, numbers that are not
     finite, or something else for the same tokens in another order.
     """
     check_sizes(levels, dim, length)
-    if fill not in ("line", "hold"):
-        raise ValueError(f"fill: got {fill!r}, wanted 'line' or 'hold'")
     columns = levels**dim
     if length > columns:
         raise ValueError(f"length: {length} different tokens wanted, the grid has {columns}; raise levels or dim")
@@ -121,7 +124,7 @@ def contextual_table(
             f"levels, dim, length: {math.comb(columns, length):,} sets of tokens, wanted at most {LARGEST:,}"
         )
     sets = tuple(itertools.combinations(range(columns), length))
-    made = ContextualTable(levels, dim, length, sets, {}, f, fill, shuffle is not None)
+    made = ContextualTable(levels, dim, length, sets, {}, f, shuffle is not None)
     y = made.at_centres(sets)
     for order in (range(length)[::-1], (*range(1, length), 0)):
         moved = made.at_centres([[cells[k] for k in order] for cells in sets])
@@ -131,11 +134,28 @@ def contextual_table(
                 f"f: not permutation equivariant, the cells {sets[off.argmax()]} in the order {tuple(order)} get other "
                 "values; wanted a function in which a token's value goes with the token"
             )
-    labels = [tuple(map(Fraction, token)) for row in y.tolist() for token in row]
+    labels = [tuple(token) for row in y.tolist() for token in row]
     if made.shuffled:
         order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(shuffle)).tolist()
         labels = [labels[k] for k in order]
     return replace(made, values=dict(zip([(cells, z) for cells in sets for z in cells], labels)))
+
+
+def check_steps(made: ContextualTable, *, points: int | None = None) -> Verdict:
+    """The largest step of the labels of a table against the two moduli, found by program. Margin: the difference.
+
+    With d ≥ 2 or N ≥ 3 some consecutive ids are far apart, as 09 and 10 are: a digit is carried over, and a token or
+    one of the others leaps from one end of a coordinate to its other end, in fewer ids than it passes cells.
+    """
+    terms = dict(length=made.length, dim=made.dim, points=points or 4 * made.levels + 1, p=math.inf)
+    token = moduli(made.f, math.sqrt(made.dim) / made.levels, **terms).token.value
+    context = moduli(made.f, math.sqrt(made.length * made.dim) / made.levels, **terms).contextual.value
+    limit, step, k = token + context, made.largest_step, made.moves.index(max(made.moves)) + 1
+    why = Witness(f"from id {k - 1} to id {k} the label moves by {step:.4g}, more than {limit:.4g}", (k - 1, k))
+    note = f"largest step {step:.4g}, token modulus {token:.4g}, contextual modulus {context:.4g}"
+    statement = STEPS.under(order=not made.shuffled, neighbours=made.dim == 1 and made.length <= 2)
+    holds, checked = step <= limit, len(made.moves)
+    return judge(limit - step, statement, witness=why, holds=holds, checked=checked, notes=(note,))
 
 
 def floor_ids(x: Float[Tensor, "*batch dim"], levels: int) -> Int[Tensor, "*batch"]:

@@ -17,19 +17,20 @@ from fractions import Fraction
 import ipywidgets
 
 from seqlab.colours import BLUE, GREY, ORANGE
+from seqlab.draw import svg
 from seqlab.looped.blocks import walk
 from seqlab.looped.digits import largest_step
+from seqlab.widgets.view import bold, status
 from seqlab.written import Program
-from seqlab.written.stepper import Stepper, _text
+from seqlab.written.stepper import Stepper
 
 CLOCK, CARRIED, BARE = "with a clock", "no clock, a number carried", "no clock"
 MODES = (CLOCK, CARRIED, BARE)
 WIDTH, LEFT, TOP, BOTTOM, BARS, FOOT = 780, 74, 20, 290, 390, 440
 SMOOTH = (10, 25, 38, 50, 60, 66, 68, 66, 60, 50, 38, 25, 14, 8)  # hundredths: a wave
 NOTE = (
-    "<p style='max-width:780px;opacity:.75;font-size:90%;margin:0'>Rings: the numbers to reach. Blue dots stand still, "
-    "orange squares moved in this loop, all by the same step. Below: the step of each loop; the orange bar is this "
-    "loop's.</p>"
+    "Rings: the numbers to reach. Blue dots stand still, orange squares moved in this loop, all by the same step. "
+    "Below: the step of each loop; the orange bar is this loop's."
 )
 
 
@@ -45,8 +46,6 @@ def tables(seed: int = 0) -> dict[str, list[Fraction]]:
 
 def block(table: Sequence[Fraction], mode: str) -> Program:
     """The one block of a mode. A clock that says the same in every loop is none, so "no clock" walks along a line."""
-    if mode not in MODES:
-        raise ValueError(f"mode: got {mode!r}, wanted one of {MODES}")
     if mode == BARE:
         slope = sum(k * (y - table[0]) for k, y in enumerate(table)) / sum(k * k for k in range(len(table)))
         table = [table[0] + k * slope for k in range(len(table))]
@@ -85,9 +84,10 @@ class LoopView(Stepper):
         table = self.tables[self.table.value]
         places = seen(self.program, self.run.states)
         steps = [float(b[-1] - a[-1]) for a, b in zip(places, places[1:])]  # the last token always moves
-        self.picture.value = self._told(table, places, steps) + self._svg(table, places, steps) + NOTE
+        note = svg.element("p", NOTE, style=f"max-width:{WIDTH}px;opacity:.75;font-size:90%;margin:0")
+        self.picture.value = svg.joined([self._told(table, places, steps), self._svg(table, places, steps), note])
 
-    def _told(self, table: list[Fraction], places: list[list[Fraction]], steps: list[float]) -> str:
+    def _told(self, table: list[Fraction], places: list[list[Fraction]], steps: list[float]) -> svg.Markup:
         t, last = self.step.value, len(steps)
         worst = f"the largest error is {float(max(abs(a - b) for a, b in zip(places[-1], table))):.2f}"
         who = f"tokens {t} to {last} move" if t < last else f"token {t} moves"
@@ -98,48 +98,40 @@ class LoopView(Stepper):
             BARE: f"the tokens form a straight line; {worst}",
         }
         first = f"Loop {t} of {last}: {who} by {steps[t - 1]:+.2f}." if t else start
-        told = f"<b>{first}</b> After {last} loops {ends[self.mode.value]}."
-        return f"<div role='status' style='max-width:{WIDTH}px;line-height:1.6'>{told}</div>"
+        return status([bold(first), f" After {last} loops {ends[self.mode.value]}."])
 
-    def _svg(self, table: list[Fraction], places: list[list[Fraction]], steps: list[float]) -> str:
+    def _svg(self, table: list[Fraction], places: list[list[Fraction]], steps: list[float]) -> svg.Markup:
         t, count, numbers = self.step.value, len(table), [float(v) for row in (table, *places) for v in row]
         low, high = min(0.0, *numbers), max(1.0, *numbers)
         x = lambda k: LEFT + 30 + k * (WIDTH - LEFT - 60) / (count - 1)
         y = lambda v: BOTTOM - (float(v) - low) / (high - low) * (BOTTOM - TOP)
         right, middle, tallest = x(count - 1) + 24, (BARS + FOOT - 80) / 2 + 5, max(0.05, *map(abs, steps))
         ticks = [v / 2 for v in range(-8, 9) if low - 0.01 <= v / 2 <= high + 0.01]
-        parts = [_line(LEFT, y(v), right, y(v), "currentColor", "opacity='.15'") for v in ticks]
-        parts += [_text(LEFT - 4, y(v) + 4, f"{v:g}", "end") for v in ticks]
+        parts = [svg.rules([(y(v), f"{v:g}") for v in ticks], LEFT, right)]
         for k, (value, wanted) in enumerate(zip(places[t], table)):
             moved = 0 < t <= k
             told = f"token {k}: at {float(value):.2f}, wanted {float(wanted):.2f}{', still moving' if moved else ''}"
-            shape = f"fill='{ORANGE if moved else BLUE}'><title>{told}</title>"
-            square = f"<rect x='{x(k) - 5:.1f}' y='{y(value) - 5:.1f}' width='10' height='10' {shape}</rect>"
-            dot = f"<circle cx='{x(k):.1f}' cy='{y(value):.1f}' r='5.5' {shape}</circle>"
-            ring = f"cx='{x(k):.1f}' cy='{y(wanted):.1f}' r='10' fill='none' stroke='{GREY}' stroke-width='2'"
-            parts += [_line(x(k), y(table[0]), x(k), y(value), GREY, "stroke-dasharray='2 3'"), f"<circle {ring}/>"]
-            parts += [_line(x(k), y(places[t - 1][k]), x(k), y(value), ORANGE, "stroke-width='4'")] * moved
-            parts += [square if moved else dot, _text(x(k), BOTTOM + 20, f"{k}")]
-        for k, step in enumerate(steps, 1):
-            now, height = k == t, max(abs(step) / tallest * 38, 1)
-            box = f"x='{x(k) - 9:.1f}' y='{middle - height * (step > 0):.1f}' width='18' height='{height:.1f}'"
-            edge = f"fill='{ORANGE if now else BLUE}' stroke='{'currentColor' if now else 'none'}'"
-            told = f"<title>loop {k} moves the tokens that still wait by {step:+.2f}</title>"
+            square = svg.rect(x(k) - 5, y(value) - 5, 10, 10, fill=ORANGE, tip=told)
+            dot = svg.circle(x(k), y(value), 5.5, fill=BLUE, tip=told)
             parts += [
-                f"<rect {box} {edge} opacity='{1 if k <= t else 0.35}'>{told}</rect>",
-                _text(x(k), FOOT - 8, f"{k}", weight="bold" if now else "normal"),
+                svg.line(x(k), y(table[0]), x(k), y(value), stroke=GREY, stroke_dasharray="2 3"),
+                svg.circle(x(k), y(wanted), 10, stroke=GREY, stroke_width=2),
+                svg.line(x(k), y(places[t - 1][k]), x(k), y(value), stroke=ORANGE, stroke_width=4) if moved else "",
+                square if moved else dot,
+                svg.text(x(k), BOTTOM + 20, f"{k}"),
             ]
-        parts.append(_line(LEFT, middle, right, middle, "currentColor", "opacity='.4'"))
+        for k, step in enumerate(steps, 1):
+            height, look = max(abs(step) / tallest * 38, 1), {"fill": BLUE, "opacity": 1 if k < t else 0.35}
+            look = {"fill": ORANGE, "stroke": "currentColor"} if k == t else look
+            told = f"loop {k} moves the tokens that still wait by {step:+.2f}"
+            parts.append(svg.rect(x(k) - 9, middle - height * (step > 0), 18, height, tip=told, **look))
+            parts.append(svg.text(x(k), FOOT - 8, f"{k}", font_weight="bold" if k == t else "normal"))
+        parts.append(svg.line(LEFT, middle, right, middle, opacity=0.4))
         labels = ((BOTTOM + 20, "token k"), (middle + 4, "step of"), (FOOT - 8, "loop t"))
-        parts += [_text(LEFT - 4, at, label, "end") for at, label in labels]
+        parts += [svg.text(LEFT - 4, at, label, anchor="end") for at, label in labels]
         rest = t or count
         alt = (
             f"{count} tokens after {t} loops, {self.mode.value}, {self.table.value}: {rest} stand still (dots), "
             f"{count - rest} have just moved together (squares); rings are where they shall end."
         )
-        size = f"viewBox='0 0 {WIDTH} {FOOT}' style='width:{WIDTH}px;max-width:100%;font-family:sans-serif'"
-        return f"<svg role='img' aria-label='{alt}' {size}>{''.join(parts)}</svg>"
-
-
-def _line(x: float, y: float, x2: float, y2: float, colour: str, look: str) -> str:
-    return f"<line x1='{x:.1f}' y1='{y:.1f}' x2='{x2:.1f}' y2='{y2:.1f}' stroke='{colour}' {look}/>"
+        return svg.picture(alt, WIDTH, FOOT, parts)

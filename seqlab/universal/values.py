@@ -84,7 +84,7 @@ class Approximation:
     def values(self) -> Float[Tensor, "cell token dim"]:
         """A_L: f at the centres of the cells."""
         centres = (torch.tensor(self.cells, dtype=torch.float64) + 0.5) / self.mapping.levels
-        return _apply(self.f, centres)
+        return evaluate(self.f, centres)
 
     @property
     def formula(self) -> int:
@@ -133,7 +133,7 @@ class Approximation:
         The margin is epsilon less the estimate. The witness carries (x, g(x), f(x)) with the largest difference.
         """
         x = _uniform(samples, self.mapping, seed)
-        got, want = self.stack()(x), _apply(self.f, x)
+        got, want = self.stack()(x), evaluate(self.f, x)
         error = _distance(got, want, p)
         symmetric = self.mapping.positions or _symmetric(self.f, x)
         statement = THEOREM.under(names=self.mapping.check().holds, symmetric=symmetric)
@@ -221,7 +221,7 @@ def piecewise(f: Function, x: Tokens, levels: int, *, positions: bool) -> Tokens
     level = torch.floor(x * levels)
     inside = reduce((x >= 0) & (x < 1), "batch token dim -> batch 1 1", "all")
     good = inside if positions else inside & _distinct(level, levels)
-    return torch.where(good, _apply(f, (level + 0.5) / levels), 0.0)
+    return torch.where(good, evaluate(f, (level + 0.5) / levels), 0.0)
 
 
 def distance(
@@ -230,7 +230,7 @@ def distance(
     """d_p(f, g) = (∫ ‖f(X) - g(X)‖_p^p dX)^(1/p) over [0, 1)^(n × d), by `samples` scrambled Sobol points."""
     points = torch.quasirandom.SobolEngine(length * dim, scramble=True, seed=seed).draw(samples, dtype=torch.float64)
     x = rearrange(points, "batch (token dim) -> batch token dim", token=length)
-    return _distance(_apply(f, x), _apply(g, x), p)
+    return _distance(evaluate(f, x), evaluate(g, x), p)
 
 
 def in_strips(x: Tokens, levels: int, epsilon: float) -> Bool[Tensor, batch]:
@@ -251,11 +251,15 @@ def _distinct(level: Tensor, levels: int) -> Tensor:
     return rearrange((ids[:, 1:] != ids[:, :-1]).all(dim=-1), "batch -> batch 1 1")
 
 
-def _apply(f: Function, x: Tensor) -> Tensor:
+def evaluate(f: Function, x: Tokens) -> Tensor:
+    """f(x) in float64. Raises ValueError where f returns no tensor, another shape, or numbers that are not finite."""
     y = f(x)
-    if y.shape != x.shape:
-        raise ValueError(f"f: returned shape {tuple(y.shape)} for inputs {tuple(x.shape)}, wanted the same shape")
-    return y
+    if not isinstance(y, Tensor) or y.shape != x.shape:
+        got = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
+        raise ValueError(f"f: returned {got} for inputs {tuple(x.shape)}, wanted a tensor of the same shape")
+    if not y.isfinite().all():
+        raise ValueError("f: returned NaN or an infinity somewhere; wanted a continuous function on [0, 1]")
+    return y.detach().double()
 
 
 def _symmetric(f: Function, x: Tensor) -> bool:

@@ -10,7 +10,7 @@ from seqlab.looped import figures, moduli
 def test_loop_lines():
     made = looped.packed(looped.times_mean, 2)
     x = torch.tensor([[0.1], [0.9]], dtype=torch.float64)
-    picture = figures.loop_lines(made, x, "acc", at=3)
+    picture = figures.loop_lines(made, x, "acc")
     assert "13 loops" in picture.layout.meta["alt"] and "sequence id in loops 2 to 3" in picture.layout.meta["alt"]
     assert len(picture.data) == 2
     with pytest.raises(ValueError, match="coordinate: got 'nothing'"):
@@ -36,4 +36,4 @@ def test_rate_and_moduli_pictures():
     assert "from 34 to 164" in picture.layout.meta["alt"] and "r to the power -0.25" in [t.name for t in picture.data]
     assert figures.slope_curve([16, 64], [0.2, 0.1]).layout.meta["alt"].endswith("from 0.2 to 0.1.")
     found = {"reads context": moduli.moduli(moduli.reads_context, 0.5, points=5)}
-    assert "reads context: sequence" in figures.moduli_bars(found).layout.meta["alt"]
+    assert "sequence: " in figures.moduli_bars(found).layout.meta["alt"]

@@ -103,14 +103,9 @@ def test_tensors_arrays_and_numbers_that_float64_can_hardly_hold():
         assert recall(same, clock=True) == [tuple(map(Fraction, row)) for row in labels.tolist()]
     assert looped.check_walk(labels[:, 0])
     for huge in ([1e308, -1e308, 3], [10**400, 0, -3]):
-        assert looped.check_walk(huge) and looped.check_walk(huge, clock=True).margin == 1e-12
-    assert not looped.check_walk(huge, clock=True, loops=1)
+        assert recall(huge, clock=True) == [(Fraction(label),) for label in huge]
+        assert [value for (value,) in recall(huge)] == looped.approximation(huge)
     assert looped.check_walk([0, 0, 0]).margin == 0
-
-
-def test_no_digits_prove_nothing():
-    with pytest.raises(ValueError, match="prove nothing"):
-        looped.check_digits(20, tables=0)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from seqlab.looped import StageLoops
 
 
 def test_loop_quantiser_is_the_exact_floor():
-    verdict = looped.check_floor(8, samples=2000)
+    verdict = looped.check_floor(8)
     assert verdict and verdict.margin == 0.5 and verdict.checked == 2008
-    assert looped.check_floor(3, 2) and looped.check_floor(5, 1, seed=3)
+    assert looped.check_floor(3, 2) and looped.check_floor(5)
     size = looped.token_ids(8).count()
     assert size.units == 2 and size.heads == 0
 
@@ -27,13 +27,6 @@ def test_the_right_edge_belongs_to_the_last_cell_and_more_loops_change_nothing()
     assert module(x, 3).flatten().tolist() == [15, 1 + 4 * 2, 12] == looped.floor_ids(x, 4).flatten().tolist()
     inside = x[:, 1:]
     assert torch.equal(module(inside, 50), module(inside, 3))
-    assert looped.in_ramps(
-        torch.tensor([[0.2499999, 0.1], [0.25, 0.1], [0.9999999, 0.0]]).double(), 4, 2**20
-    ).tolist() == [
-        True,
-        False,
-        False,
-    ]
 
 
 def test_twenty_sets_have_twenty_ids():

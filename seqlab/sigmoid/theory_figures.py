@@ -6,16 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-import numpy as np
 import plotly.graph_objects as go
-import torch
 
 from seqlab.colours import BLUE, GREY, ORANGE, RED
 from seqlab.draw.figures import figure, log
 from seqlab.draw.plots import LOOKS, Look, bars, line, lines
 from seqlab.sigmoid import universal
 from seqlab.sigmoid.kernel import Prediction
-from seqlab.sigmoid.universal.shift import HEADS, head_outputs
 from seqlab.universal.figures import thresholds as threshold_curves
 
 MARK = {"mode": "markers", "marker": {"color": RED, "size": 13, "line": {"color": "white", "width": 2}}}
@@ -23,12 +20,13 @@ MARK = {"mode": "markers", "marker": {"color": RED, "size": 13, "line": {"color"
 
 def four_heads(ids: Sequence[int], low: float, high: float) -> go.Figure:
     """What each of the four steep heads gives every token, and their sum: Ψ."""
-    parts = head_outputs(np.asarray(ids), Fraction(low), Fraction(high))
-    total = universal.selective_sum(torch.tensor(list(ids)), low, high).tolist()
+    tokens = [(value, Fraction(low), Fraction(high)) for value in ids]
+    alone = [universal.shift_heads({0, 1, 2, 3} - {h}) for h in range(4)]
+    total = universal.shift_heads().run(tokens)[:, 0].tolist()
     labels = [f"token {k}: id {value}" for k, value in enumerate(ids, 1)]
     rows = {
-        f"{'+' if sign > 0 else '-'}½ head {h}": [sign * float(value) / 4 for value in part.tolist()]
-        for h, ((_, _, sign), part) in enumerate(zip(HEADS, parts), 1)
+        f"{sign}½ head {h}": program.run(tokens)[:, 0].astype(float).tolist()
+        for h, (sign, program) in enumerate(zip("+-+-", alone), 1)
     }
     told = ", ".join(f"{label} gets {value:g}" for label, value in zip(labels, total))
     return bars(

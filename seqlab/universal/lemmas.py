@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqlab.attention import Hardmax, Normalizer
+from seqlab.exact import Number
 from seqlab.layers import count
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 from seqlab.universal.mapping import LARGEST, ContextualMapping, Sequences, speak
@@ -137,15 +138,16 @@ def blocks(
     *,
     dtype: torch.dtype = torch.float64,
     sequences: Sequences | None = None,
+    delta: Number | None = None,
 ) -> Verdict:
     """Names of the real attention heads against the exact ones: within half a unit of δ for all sequences.
 
-    normalizer: hardmax unless given, such as softmax(λ).
+    normalizer: hardmax unless given, such as softmax(λ);  delta: see `block_names`
 
     The margin is 1/2 less the largest difference, in units of δ. The witness carries (sequence, token, got, exact).
     """
     sequences = mapping.sequences() if sequences is None else sequences
-    got, exact = block_names(mapping, sequences, normalizer, dtype=dtype), mapping.names(sequences)
+    got, exact = block_names(mapping, sequences, normalizer, dtype=dtype, delta=delta), mapping.names(sequences)
     error = (got - torch.tensor(exact.astype(np.float64))).abs().nan_to_num(torch.inf)
     worst = error.max().item()
     i, k = (error == worst).nonzero()[0].tolist()
@@ -163,13 +165,16 @@ def block_names(
     normalizer: Normalizer | None = None,
     *,
     dtype: torch.dtype = torch.float64,
+    delta: Number | None = None,
 ) -> Float[Tensor, "sequence token"]:
     """The names that real attention heads compute from tokens in [0, 1), in units of δ, as float64.
 
     sequences: integers in units of δ. The ids are read off with uᵀ in `dtype`, then scaled in float64.
+    delta:     1 / levels unless given; 1 takes the tokens as they are
     """
-    module = mapping.program(Fraction(1, mapping.levels)).module(normalizer, dtype).requires_grad_(False)
-    return module(torch.tensor(sequences.astype(np.float64)) / mapping.levels)[..., 0].double() * mapping.levels
+    delta = Fraction(1, mapping.levels) if delta is None else delta
+    module = mapping.program(delta).module(normalizer, dtype).requires_grad_(False)
+    return module(torch.tensor(sequences.astype(np.float64)) * float(delta))[..., 0].double() / float(delta)
 
 
 def _bad_sequences(mapping: ContextualMapping, marker: int) -> Sequences:

@@ -17,8 +17,8 @@ from statistics import linear_regression
 
 import torch
 
-from seqlab.attention import softmax
-from seqlab.exact import Piecewise
+from seqlab.attention import Normalizer, softmax
+from seqlab.exact import Number, Piecewise
 from seqlab.universal.activations import hinges
 from seqlab.universal.lemmas import block_names
 from seqlab.universal.mapping import ContextualMapping
@@ -27,12 +27,23 @@ from seqlab.universal.values import Function, distance, piecewise
 
 def softmax_errors(mapping: ContextualMapping, betas: Iterable[float]) -> list[float]:
     """For each scale λ the largest error of a name over all sequences, in units of δ, softmax in every head."""
+    return name_errors(mapping, map(softmax, betas))
+
+
+def name_errors(
+    mapping: ContextualMapping, normalizers: Iterable[Normalizer], delta: Number | None = None
+) -> list[float]:
+    """For each normalizer the largest error of a name by real heads, in units of δ. delta: see `block_names`.
+
+    Raises ValueError where names reach 2^53, from where on float64 skips integers.
+    """
     sequences = mapping.sequences()
-    exact = torch.tensor(mapping.names(sequences).astype(float))
-    return [
-        (block_names(mapping, sequences, softmax(beta)) - exact).abs().nan_to_num(math.inf).max().item()
-        for beta in betas
-    ]
+    names = mapping.names(sequences)
+    if (largest := int(abs(names).max())) >= 2**53:
+        raise ValueError(f"mapping: names reach {largest:.3g}, float64 counts to 2^53 only; take a smaller case")
+    exact = torch.tensor(names.astype(float))
+    error = lambda normalizer: (block_names(mapping, sequences, normalizer, delta=delta) - exact).abs()
+    return [error(normalizer).nan_to_num(math.inf).max().item() for normalizer in normalizers]
 
 
 def softmax_threshold(mapping: ContextualMapping, *, tolerance: float = 0.5, precision: float = 0.01) -> float:

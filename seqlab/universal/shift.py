@@ -4,19 +4,20 @@
 | ---------------------------------------------------- | ------------------------------------- |
 | Ψ(Z; b_Q, b_Q')                                      | selective_shift(ids, low, high)       |
 | ψ(Z; b_Q) - ψ(Z; b_Q') by two heads of size one      | shift_heads()                         |
-| u, l_j = uᵀ X_j, in units of δ                       | code(…), column_ids(tokens, levels)   |
+| u, in units of δ                                     | code(levels, dim)                     |
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import torch
 from einops import reduce
-from jaxtyping import Num, Shaped
+from jaxtyping import Num
 from torch import Tensor
 
 from seqlab.attention import Exact, Hardmax, Normalizer, hardmax
@@ -79,39 +80,50 @@ def check_shift(
     Thresholds are odd multiples of 1/2, so that no id meets one; on_threshold=True allows all multiples. The margin is
     1/2 (half the distance of ids) less the largest difference. The witness carries (ids, low, high, got, wanted).
     """
+    rows = random_windows(draws, seed, range(13), 5, on_threshold)
+    worst, witness = furthest(shift_heads(heads, normalizer), selective_shift, rows)
+    ties = not isinstance(normalizer, Unshared)
+    statement = SHIFT.under(two_heads=heads == 2, ties=ties, off_threshold=not on_threshold)
+    return Verdict(worst == 0, -worst if worst else 0.5, witness, statement, draws, "units of delta")
+
+
+def random_windows(draws: int, seed: int, ids: range, longest: int, on_threshold: bool = False) -> list[list[tuple]]:
+    """Random sequences of tokens (id, low, high), up to `longest` of them, with low < high halves within `ids`.
+
+    Only odd halves, which no id meets, unless `on_threshold`. Raises ValueError for less than one draw.
+    """
+    if draws < 1:
+        raise ValueError(f"draws: got {draws}, wanted at least 1: nothing would be checked")
     draw, rows = random.Random(seed), []
     for _ in range(draws):
-        ids = [draw.randint(0, 12) for _ in range(draw.randint(1, 5))]
-        thresholds = range(-1, 26) if on_threshold else range(-1, 26, 2)
-        low, high = (Fraction(t, 2) for t in sorted(draw.sample(thresholds, 2)))
-        rows.append([(id, low, high) for id in ids])
-    program = shift_heads(heads, normalizer)
+        chosen = [draw.choice(ids) for _ in range(draw.randint(1, longest))]
+        halves = range(2 * ids[0] - 1, 2 * ids[-1] + 2, 1 if on_threshold else 2)
+        low, high = (Fraction(t, 2) for t in sorted(draw.sample(halves, 2)))
+        rows.append([(id, low, high) for id in chosen])
+    return rows
+
+
+def furthest(program: Program, closed_form: Callable, rows: list[list[tuple]]) -> tuple[float, Witness | None]:
+    """How far a program, exact and as float64 layers, is from closed_form(ids, low, high), and where it is furthest.
+
+    rows: as of `random_windows`. The witness carries (ids, low, high, got, wanted).
+    """
     module = program.module().requires_grad_(False)
     real = by_length(rows, lambda some: module(np.array(some, dtype=float)).tolist())
-    found = [*zip(rows, real), *(zip(rows, program.run(rows)) if isinstance(normalizer, Exact) else [])]
+    found = [*zip(rows, real), *(zip(rows, program.run(rows)) if isinstance(program.normalizer, Exact) else [])]
     worst, witness = 0.0, None
     for row, answers in found:
         ids, (_, low, high) = [id for id, _, _ in row], map(float, row[0])
-        want = selective_shift(torch.tensor(ids), low, high).tolist()
+        want = closed_form(torch.tensor(ids), low, high).tolist()
         got = [float(answer[0]) for answer in answers]
         error = max(abs(a - b) for a, b in zip(got, want))
         if error > worst:
             worst, objects = error, (tuple(ids), low, high, tuple(got), tuple(want))
             witness = Witness("ids {}, window ({}, {}): got {}, wanted {}".format(*objects), objects)
-    ties = not isinstance(normalizer, Unshared)
-    statement = SHIFT.under(two_heads=heads == 2, ties=ties, off_threshold=not on_threshold)
-    return Verdict(worst == 0, -worst if worst else 0.5, witness, statement, draws, "units of delta")
+    return worst, witness
 
 
 def code(levels: int, dim: int) -> list[int]:
     """u: the digits' weights 1, N, N², … with N = 1/δ."""
     sizes(levels, dim, 1, shortest=1)
     return [levels**i for i in range(dim)]
-
-
-def column_ids(tokens: Shaped[np.ndarray, "*batch token dim"], levels: int) -> Shaped[np.ndarray, "*batch token"]:
-    """`uᵀ x` in units of δ: the base-N number whose digits are the levels of a token (lowest digit first).
-
-    tokens:  integers in units of δ (int64, or Python ints in an object array)
-    """
-    return (tokens * np.array(code(levels, tokens.shape[-1]), dtype=tokens.dtype)).sum(axis=-1)

@@ -9,12 +9,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from seqlab.layers import count
-from seqlab.sigmoid.universal.mapping import Names, SigmoidMapping
-from seqlab.sigmoid.universal.shift import HEADS
-from seqlab.theorem import Statement, Verdict, Witness
+from seqlab.sigmoid.universal.mapping import SigmoidMapping
+from seqlab.theorem import Statement, Verdict, Witness, judge
 from seqlab.universal.mapping import speak
 
 CLOSED_FORM = Statement(
@@ -35,35 +32,27 @@ LAYERS = Statement(
 )
 
 
-def swept_in_closed_form(ids: Names, gain: int) -> Names:
-    """l̃ for rows of positive ids, all different: one jump after another, smallest first. Python integers."""
-    swept = np.empty(ids.shape, dtype=object)
-    for row, order in enumerate(np.argsort(ids, axis=1)):
-        total = sum(int(l) for l in ids[row])
-        for j in order:
-            others = total - int(ids[row, j])
-            swept[row, j] = int(ids[row, j]) + gain * others
-            total += gain * others
+def swept_in_closed_form(ids: list[int], gain: int) -> list[int]:
+    """l̃ for positive ids, all different: one jump after another, smallest first."""
+    swept = list(ids)
+    for j in sorted(range(len(ids)), key=ids.__getitem__):
+        swept[j] += gain * (sum(swept) - swept[j])
     return swept
 
 
 def closed_form(mapping: SigmoidMapping) -> Verdict:
     """The sweep by heads gives what the closed form says, on all sequences.
 
-    The margin is 1/2 less the largest difference.
+    The margin is 1/2 less the largest difference. The witness carries (sequence, swept, closed form).
     """
     sequences = mapping.sequences()
-    got, want = mapping.swept(sequences).astype(object), swept_in_closed_form(mapping.ids(sequences), mapping.gain)
-    error = np.abs(got - want)
-    options = dict(statement=CLOSED_FORM, checked=len(sequences), unit="units of delta")
-    if not (error > 0).any():
-        return Verdict(True, 0.5, **options)
-    row = int((error > 0).any(axis=1).argmax())
-    spoken = speak(sequences[row : row + 1])[0]
-    text = f"{spoken} becomes {got[row].tolist()}, the closed form says {want[row].tolist()}"
-    return Verdict(
-        False, 0.5 - float(error.max()), Witness(text, (spoken, got[row].tolist(), want[row].tolist())), **options
-    )
+    found = zip(speak(sequences), mapping.ids(sequences).tolist(), mapping.swept(sequences).tolist())
+    rows = [(spoken, swept, swept_in_closed_form(ids, mapping.gain)) for spoken, ids, swept in found]
+    error = lambda row: max(abs(a - b) for a, b in zip(*row[1:]))
+    worst = max(rows, key=error)
+    witness = Witness("{} becomes {}, the closed form says {}".format(*worst), worst)
+    margin = 0.5 - float(error(worst))
+    return judge(margin, CLOSED_FORM, witness=witness, checked=len(rows), unit="units of delta")
 
 
 def read_back(total: int, gain: int, length: int) -> list[int]:
@@ -83,26 +72,27 @@ def read_back(total: int, gain: int, length: int) -> list[int]:
 def remainders(mapping: SigmoidMapping) -> Verdict:
     """Every sequence, up to order, is read back from one number.
 
-    The margin counts the values a remainder has to spare.
+    The margin counts the values a remainder has to spare. The witness carries (sum, read back, ids).
     """
-    sequences = mapping.sequences()
-    totals, ids = mapping.swept(sequences).sum(axis=1), mapping.ids(sequences)
-    options = dict(statement=REMAINDERS, checked=len(sequences), unit="values of a remainder")
-    for row, total in enumerate(totals.tolist()):
-        if (got := read_back(total, mapping.gain, mapping.length)) != (want := sorted(ids[row].tolist())):
-            text = f"the sum {total}, by remainders modulo {mapping.gain + 1}, gives {got}; the ids are {want}"
-            return Verdict(
-                False, float(min(0, mapping.gain - mapping.columns)), Witness(text, (total, got, want)), **options
-            )
-    return Verdict(True, float(mapping.gain + 1 - mapping.columns), **options)
+    sequences, spare = mapping.sequences(), mapping.gain + 1 - mapping.columns
+    rows = zip(mapping.swept(sequences).sum(axis=1).tolist(), mapping.ids(sequences).tolist())
+    found = [(total, read_back(total, mapping.gain, mapping.length), sorted(ids)) for total, ids in rows]
+    wrong = next((row for row in found if row[1] != row[2]), None)
+    text = "the sum {}, by remainders modulo 1 + gain, gives {}; the ids are {}"
+    return judge(
+        min(0, spare - 1) if wrong else spare,
+        REMAINDERS,
+        holds=not wrong,
+        witness=lambda: Witness(text.format(*wrong), wrong),
+        checked=len(found),
+        unit="values of a remainder",
+    )
 
 
 def layer_count(mapping: SigmoidMapping) -> Verdict:
-    """Layers, heads and head size of the built network. The margin is 0.5 less the difference from the formula."""
-    built = count(mapping.stack(), mapping.length)
-    got, want = (built.layers, built.heads, built.head_dim), (mapping.formula, len(HEADS), 1)
-    options = dict(statement=LAYERS, checked=built.layers, unit="layers")
-    if got == want:
-        return Verdict(True, 0.5, **options)
-    text = f"(layers, heads, size) are {got}, wanted {want}"
-    return Verdict(False, 0.5 - max(abs(a - b) for a, b in zip(got, want)), Witness(text, (got, want)), **options)
+    """Layers, heads and head size of the real network. The margin is 0.5 less the difference from the formula."""
+    built = count(mapping.program().module(), mapping.length)
+    got, want = (built.layers, built.heads, built.head_dim), (mapping.formula, 4, 1)
+    witness = Witness(f"(layers, heads, size) are {got}, wanted {want}", (got, want))
+    margin = 0.5 - max(abs(a - b) for a, b in zip(got, want))
+    return judge(margin, LAYERS, witness=witness, checked=built.layers, unit="layers")

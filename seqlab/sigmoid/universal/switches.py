@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seqlab.attention import hardmax
 from seqlab.sigmoid.universal.limits import check_steep
 from seqlab.sigmoid.universal.mapping import contextual_mapping
 from seqlab.theorem import Verdict
@@ -20,22 +21,7 @@ SWITCHES = {
 }
 
 
-def check(
-    levels: int = 8,
-    dim: int = 1,
-    length: int = 3,
-    *,
-    head_1: bool = False,
-    head_2: bool = False,
-    head_3: bool = False,
-    head_4: bool = False,
-    small_gain: bool = False,
-    no_global: bool = False,
-    negative: bool = False,
-    repeated: bool = False,
-    softmax: bool = False,
-    blunt: bool = False,
-) -> Verdict:
+def check(levels: int = 8, dim: int = 1, length: int = 3, **broken: bool) -> Verdict:
     """The contextual mapping, exact, on all sequences of `length` different tokens; each switch breaks one thing.
 
     negative:  ids from -δ^-d / 2 on in place of 1, 2, …
@@ -45,17 +31,19 @@ def check(
 
     On grids as small as (δ^-d, n) = (4, 2) some broken constructions still name every token; on the default no single
     switch leaves it whole. Two can: heads 1 and 2 alone add half the ids above less half the others, which names every
-    token here.
+    token here. Raises ValueError for a switch that is not in SWITCHES.
     """
-    mapping = contextual_mapping(
-        levels,
-        dim,
-        length,
-        gain=1 if small_gain else None,
-        spread=0 if no_global else None,
-        lowest=-(levels**dim // 2) if negative else 1,
-        removed=tuple(h for h, gone in enumerate((head_1, head_2, head_3, head_4)) if gone),
-        kind="softmax" if softmax else "sigmoid",
-    )
-    verdict = mapping.check(repeated=repeated)
-    return check_steep(mapping, 4.0) if verdict and blunt else verdict
+    on = {name for name, wanted in broken.items() if wanted}
+    if unknown := broken.keys() - SWITCHES:
+        raise ValueError(f"switches: got {sorted(unknown)}, wanted some of {', '.join(SWITCHES)}")
+    edits = {
+        "small_gain": {"gain": 1},
+        "no_global": {"spread": 0},
+        "negative": {"lowest": -(levels**dim // 2)},
+        "softmax": {"normalizer": hardmax()},
+    }
+    removed = tuple(h for h in range(4) if f"head_{h + 1}" in on)
+    made = {option: value for name in on for option, value in edits.get(name, {}).items()}
+    mapping = contextual_mapping(levels, dim, length, removed=removed, **made)
+    verdict = mapping.check(repeated="repeated" in on)
+    return check_steep(mapping, 4.0) if verdict and "blunt" in on else verdict

@@ -25,7 +25,7 @@ import numpy as np
 from seqlab.exact import Number
 from seqlab.patterns.connectivity import Assumption, assumption_1
 from seqlab.patterns.pattern import Pattern
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.theorem import Hypothesis, Statement, Verdict
 from seqlab.universal.mapping import ContextualMapping
 from seqlab.universal.quantiser import sizes
 from seqlab.written import Head, Layer, Sweep, coordinates
@@ -116,10 +116,7 @@ class SparseMapping(ContextualMapping):
             gain=self.gain == self.columns,
             coefficient=self.spread >= coefficient(self.levels, self.dim, self.length, self.steps),
         )
-        witness = verdict.witness  # positions are there: equal tokens are no excuse
-        if witness:
-            witness = Witness(witness.text.split(". They are equal tokens")[0], witness.objects)
-        return replace(verdict, statement=statement, witness=witness)
+        return replace(verdict, statement=statement)
 
 
 def coefficient(levels: int, dim: int, length: int, steps: int) -> int:

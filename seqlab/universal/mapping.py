@@ -178,7 +178,9 @@ class ContextualMapping:
         witness = verdict.witness
         if witness:
             (i, k), (j, l) = witness.objects
-            witness = Witness(witness.text, ((spoken[i], k), (spoken[j], l)))
+            # equal tokens are no excuse where positions tell them apart
+            text = witness.text.split(". They are equal tokens")[0] if self.positions else witness.text
+            witness = Witness(text, ((spoken[i], k), (spoken[j], l)))
         built = self.program().count().layers
         statement = LEMMA_6.under(
             gain=self.gain == self.columns,

@@ -1,0 +1,244 @@
+"""Gather, scatter, n times: through one relay token, every token of every sequence gets a name of its own.
+
+| paper symbol (Zaheer et al. 2020, appendix A)        | name                                                      |
+| ---------------------------------------------------- | --------------------------------------------------------- |
+| S; D ⊇ S                                             | `star_graph(length)`; seen                                |
+| x_0 = (0, …, 0, 1)                                   | token 0, the relay: it alone has r = 1                    |
+| u = (1, δ^-1, …, δ^-(d-1), δ^-nd), l = uᵀX           | u, a form; `codes(sequences, 0)`                          |
+| E: row k is δ^-(k-1)d, row 1 is 0                    | `places`                                                  |
+| X + δ^-d ψ(X; v ± δ/2), v in the bucket of l_k       | one level of the low shift of phase k, gain = δ^-d        |
+| X + δ^-nd ψ(X; v ± δ/2), v in [S_(k-1), T_(k-1))     | one level of the high shift of phase k                    |
+| S_k, T_k                                             | `bounds`: here the sharp ones, S_k ≤ f̃_0^k < T_k          |
+| f_k, f̃_0^k                                           | `codes(sequences, 2 * k)`: ids after the first k phases  |
+| X + δ^-n²d ψ(X; v ± δ/2), v in [S_1, T_n)            | the broadcast, spread = δ^-n²d; from T_0 on, to hold f_1  |
+
+    low shift, phase k    l_k   → f_k  = l_k + δ^-d (f̃_0 - l_k)          token k reads the relay
+    high shift, phase k   f̃_0   → f̃_0 + δ^-nd (f_k - l_k+1)              the relay reads (f_1 in place of l_n+1)
+    broadcast             f_k   → f_k + δ^-n²d (f̃_0 - f_k)               every token reads the relay
+
+Names are whole numbers in units of δ, exact at any size: `program()`. The same as real attention heads, on tokens in
+[0, 1), is `program(Fraction(1, levels)).module()`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Shaped
+from torch import Tensor
+
+from seqlab.exact import Number
+from seqlab.patterns.pattern import Pattern
+from seqlab.theorem import Hypothesis, Statement, Verdict
+from seqlab.universal.mapping import ContextualMapping, Names, Sequences
+from seqlab.universal.quantiser import sizes
+from seqlab.written import Form, Head, Layer, Sweep, coordinates
+
+Codes = Shaped[np.ndarray, "sequence one_and_token"]
+
+STAR_LEMMA = Statement(
+    "contextual mapping on a star",
+    "Zaheer et al. 2020, appendix A",
+    "n phases of low and high shift through one relay token, and a broadcast, give every token of every sequence its"
+    " own name.",
+    (
+        Hypothesis("star", "the relay and every token see each other, and every token sees itself"),
+        Hypothesis("low", "low shifts: in phase k, token k reads the relay"),
+        Hypothesis("high", "high shifts: in phase k, the relay reads token k"),
+        Hypothesis("broadcast", "the broadcast is multiplied by δ^-n²d"),
+        Hypothesis("range", "the broadcast reaches down to f_1, the smallest id of all"),
+    ),
+)
+
+
+def star_graph(length: int) -> Bool[Tensor, "query key"]:
+    """N(0) = {1, …, n} and N(k) = {0, k}: n + 1 tokens, 3n connections."""
+    grid = torch.eye(length + 1, dtype=torch.bool)
+    grid[0], grid[:, 0] = True, True
+    grid[0, 0] = False
+    return grid
+
+
+@dataclass(frozen=True)
+class StarMapping(ContextualMapping):
+    """The construction for 1/δ = levels, d = dim, n = length. Made by `contextual_mapping`.
+
+    seen:       grid "query key" of n + 1 tokens, the relay first
+    low, high:  whether the phases hold their low and high shifts;  late: the broadcast starts at S_1 instead of at T_0
+    """
+
+    seen: tuple[tuple[bool, ...], ...] = ()
+    low: bool = True
+    high: bool = True
+    late: bool = False
+
+    def layers(self, delta: Number) -> list[Sweep]:
+        """In phase k token k reads the relay, then the relay reads the tokens; at the end all tokens read the relay."""
+        x, u, half = self.x, self.u, Fraction(delta) / 2
+
+        def shift(what: str, levels: range, gain: int) -> Sweep:
+            def jump(v: int) -> Layer:
+                up = Head(u - v * delta + half, u, value=u, write=gain * x[0], sees=self.seen)
+                down = Head(u - v * delta - half, u, value=u, write=-gain * x[0], sees=self.seen)
+                return Layer([up, down], label=f"{what}: id {v} jumps")
+
+            return Sweep(u / delta, levels, jump)
+
+        phases = []
+        for k in range(1, self.length + 1):
+            told, heard = (
+                self.bucket(k) if self.low else range(0),
+                range(*self.bounds[k - 1]) if self.high else range(0),
+            )
+            phases += [shift(f"low shift, phase {k}", told, self.columns)]
+            phases += [shift(f"high shift, phase {k}", heard, self.columns**self.length)]
+        start = self.bounds[1][0] if self.late else self.bounds[0][1]
+        return [*phases, shift("broadcast", range(start, self.bounds[-1][1]), self.spread)]
+
+    @property
+    def u(self) -> Form:
+        """1, N, …, N^(d-1) for a token's coordinates and N^nd for the extra one, which only the relay has."""
+        return sum(self.levels**i * each for i, each in enumerate([*self.x])) + self.columns**self.length * coordinates(
+            "r"
+        )
+
+    def places(self, delta: Number) -> dict[Form, list[Number]]:
+        """E in the first coordinate of tokens 0 … n, and r = 1 at the relay, times δ^-1."""
+        code, unit = [0, 0, *(self.columns ** (k - 1) for k in range(2, self.length + 1))], self.levels * delta
+        return {self.x[0]: [unit * each for each in code], coordinates("r"): [unit] + [0] * self.length}
+
+    def bucket(self, token: int) -> range:
+        """The δ^-d ids that token 1 … n can start with."""
+        first = self.levels * self.columns ** (token - 1) if token > 1 else 0
+        return range(first, first + self.columns)
+
+    @property
+    def bounds(self) -> list[tuple[int, int]]:
+        """(S_k, T_k) for k = 0 … n: f̃_0^k takes S_k and T_k - 1 as its smallest and largest value on a star.
+
+        From f̃_0^k = (1 + N^(n+1)d) f̃_0^(k-1) - (N^(n+1)d - N^nd) l_k - N^nd l_(k+1), which falls in every id it
+        reads. In the last phase f_1 stands for l_(n+1); the bound then takes f_1 at its own extremes.
+        """
+        d, n, big = self.columns, self.length, self.columns**self.length
+        ranges = {k: (self.bucket(k)[0], self.bucket(k)[-1]) for k in range(1, n + 1)}
+        start = self.levels * big
+        ranges[n + 1] = tuple(l + d * (start - l) for l in reversed(ranges[1]))  # f_1
+        bounds = [(start, start)]
+        for k in range(1, n + 1):
+            (least, most), own, other = bounds[-1], ranges[k], ranges[k + 1]
+            fall = lambda f, at: (1 + d * big) * f - (d * big - big) * own[at] - big * other[at]
+            bounds.append((fall(least, 1), fall(most, 0)))
+        return [(least, most + 1) for least, most in bounds]
+
+    @property
+    def depth(self) -> dict[str, int]:
+        """Attention layers by what they are for: one, of two heads, for each level of each sweep."""
+        counts = [len(sweep.levels) for sweep in self.layers(1)]
+        return {"low": sum(counts[:-1:2]), "high": sum(counts[1:-1:2]), "broadcast": counts[-1]}
+
+    @property
+    def formula(self) -> int:
+        """All attention layers."""
+        return sum(self.depth.values())
+
+    def codes(self, sequences: Sequences | list, sweeps: int | None = None) -> Codes:
+        """The ids of the relay and of all tokens, exact, in units of δ, after the first `sweeps` sweeps, or after all.
+
+        After 0 sweeps these are l_0, …, l_n, after 2k those of phase k. Raises ValueError unless each sequence has n
+        tokens of d levels each, 0 … N - 1.
+        """
+        rows = np.asarray(sequences)
+        rows = rows[..., None] if rows.ndim == 2 else rows
+        good = rows.shape[1:] == (self.length, self.dim) and rows.dtype.kind in "iu"
+        if not good or not ((0 <= rows) & (rows < self.levels)).all():
+            wanted = f"{self.length} tokens of {self.dim} whole numbers 0 to {self.levels - 1}"
+            raise ValueError(f"sequences: got {repr(rows):.200}, wanted each to be {wanted}")
+        program = self.program()
+        with_relay = np.pad(rows, ((0, 0), (1, 0), (0, 0)))
+        return replace(program, layers=program.layers[:sweeps]).run(with_relay)[..., 0]
+
+    def names(self, sequences: Sequences) -> Names:
+        """The names of tokens 1 … n; the relay is dropped."""
+        return self.codes(sequences)[:, 1:]
+
+    def check(self, equivalence: str | None = None, *, repeated: bool = True) -> Verdict:
+        """Both conditions of a contextual mapping on all D^n sequences; see `universal.ContextualMapping.check`.
+
+        The statement lists which hypotheses are broken. The notes give the layers.
+        """
+        verdict = super().check("identity", repeated=True)
+        statement = STAR_LEMMA.under(
+            star=bool((torch.tensor(self.seen) | ~star_graph(self.length)).all()),
+            low=self.low,
+            high=self.high,
+            broadcast=self.spread >= self.columns ** (self.length**2),
+            range=not self.late,
+        )
+        counts = ", ".join(f"{kind} {count:,}" for kind, count in self.depth.items())
+        notes = (f"one attention layer a level: {counts}, together {self.formula:,}",)
+        return replace(verdict, statement=statement, notes=notes)
+
+
+def contextual_mapping(
+    levels: int = 2,
+    dim: int = 1,
+    length: int = 3,
+    *,
+    edges: Pattern | Bool[Tensor, "query key"] | None = None,
+    low: bool = True,
+    high: bool = True,
+    broadcast: int | None = None,
+    late: bool = False,
+) -> StarMapping:
+    """The star's construction for 1/δ = levels, d = dim, n = length, with a switch per hypothesis.
+
+    edges:      who sees whom among n + 1 tokens, the relay first; the star unless given
+    low, high:  False leaves these shifts out
+    broadcast:  gain of the last sweep, δ^-n²d unless given;  late: start it at S_1, above f_1, instead of at T_0
+
+    Raises ValueError unless levels ≥ 2, dim ≥ 1, length ≥ 2, broadcast ≥ 1 and edges are for n + 1 tokens.
+    """
+    sizes(levels, dim, length)
+    spread = levels ** (length**2 * dim) if broadcast is None else broadcast
+    if spread < 1:
+        raise ValueError(f"broadcast: got {broadcast}, wanted an integer ≥ 1")
+    if isinstance(edges, Pattern):
+        edges = edges.union().merged_heads().at(length + 1).mask
+    grid = star_graph(length) if edges is None else torch.as_tensor(edges)
+    if grid.shape != (length + 1, length + 1):
+        raise ValueError(
+            f"edges: got shape {tuple(grid.shape)}, wanted {length + 1} × {length + 1}: the relay comes first"
+        )
+    seen = tuple(map(tuple, grid.tolist()))
+    options = dict(positions=True, gain=levels**dim, spread=spread, seen=seen, low=low, high=high, late=late)
+    return StarMapping(levels, dim, length, **options)
+
+
+def check(
+    levels: int = 2,
+    dim: int = 1,
+    length: int = 3,
+    *,
+    no_relay: bool = False,
+    no_low: bool = False,
+    no_high: bool = False,
+    weak_broadcast: bool = False,
+    late: bool = False,
+    more_edges: bool = False,
+) -> Verdict:
+    """`StarMapping.check` with a switch for each hypothesis; for a `TheoremView`.
+
+    no_relay:         token 0 sees nobody and nobody sees it
+    no_low, no_high:  leave these shifts out;  weak_broadcast: gain 1;  late: the broadcast starts at S_1
+    more_edges:       all tokens see each other, the star is still inside: this breaks no hypothesis
+    """
+    grid = star_graph(length)
+    if more_edges:
+        grid[1:] = True
+    if no_relay:
+        grid[0], grid[:, 0] = False, False
+    options = dict(edges=grid, low=not no_low, high=not no_high, late=late)
+    return contextual_mapping(levels, dim, length, broadcast=1 if weak_broadcast else None, **options).check()

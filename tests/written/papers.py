@@ -1,4 +1,4 @@
-"""Four papers as programs. Everything is in units of δ: tokens are whole numbers 0 … N - 1 with N = 1/δ = `levels`."""
+"""Three papers as programs. Everything is in units of δ: tokens are whole numbers 0 … N - 1 with N = 1/δ = `levels`."""
 
 from fractions import Fraction
 
@@ -62,26 +62,6 @@ def yun2020(pattern, levels, dim, length, order, steps):
     shifts = [Layer([head], label="the largest id in sight") for head in largest]
     places = {each: [levels * k for k in at] for each in x}
     return Program(x, [u], [*map(sweep, range(length - 1)), *shifts], normalizer=hardmax(), positions=places)
-
-
-# Zaheer et al. 2020, appendix A
-def zaheer2020(mapping):
-    """Relay r in front. n phases: token k reads the relay, the relay reads its neighbours; then all read the relay."""
-    n, levels, dim = mapping.length, mapping.levels, mapping.dim
-    (*x, r), star = [*entries("x", dim), coordinates("r")], [[k in row for k in range(n + 1)] for row in mapping.seen]
-    u = digits(x, levels) + levels ** (n * dim) * r
-    places = [0, 0, *(levels * levels ** ((k - 1) * dim) for k in range(2, n + 1))]
-
-    def shift(kind, phase, first, last, gain):
-        def jump(v):
-            up = Head(u - v + HALF, u, value=u, write=gain * x[0], sees=star)
-            down = Head(u - v - HALF, u, value=u, write=-gain * x[0], sees=star)
-            return Layer([up, down], label=f"{kind} shift, phase {phase}: id {v} jumps")
-
-        return Sweep(u, range(first, last), jump)
-
-    sweeps = [shift(s.kind, s.phase, s.first, s.last, s.gain) for s in mapping.sweeps]
-    return Program(x, [u], sweeps, normalizer=hardmax(), positions={x[0]: places, r: [levels] + [0] * n})
 
 
 # Ramapuram et al. 2024, proof of Theorem 3.1

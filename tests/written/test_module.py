@@ -10,7 +10,6 @@ import torch
 from seqlab import looped, patterns, universal
 from seqlab import sparse as sparse_universal
 from seqlab.attention import hardmax, softmax, step
-from seqlab.big_bird import star
 from seqlab.looped.packed import times_mean
 from seqlab.sigmoid import universal as sigmoid_universal
 from seqlab.written import Head, Layer, Piecewise, Program, Unit, coordinates, one_hot
@@ -37,8 +36,6 @@ def test_papers_as_layers():
     agree(papers.yun2019(3, 1, 3, positions=True), universal.contextual_mapping(3, 1, 3, positions=True).sequences())
     made = sparse_universal.contextual_mapping(patterns.strided(2), 2, 1, 4)
     agree(papers.yun2020(made.pattern, 2, 1, 4, made.order, made.steps), made.sequences())
-    rows = [(np.zeros(1, int), *np.reshape(s, (2, 1))) for s in star.contextual_mapping(2, 1, 2).sequences()]
-    agree(papers.zaheer2020(star.contextual_mapping(2, 1, 2)), rows)
     agree(papers.ramapuram2024(4, 1, 3), sigmoid_universal.contextual_mapping(4, 1, 3).sequences())
     for clock in (False, True):
         made = looped.packed(times_mean, 2, 1, 2, clock=clock)

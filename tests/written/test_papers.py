@@ -1,11 +1,10 @@
-"""The constructions of four papers as programs give, name by name, what the rooms' own arithmetic gives."""
+"""The constructions of three papers as programs give, name by name, what the rooms' own arithmetic gives."""
 
 import numpy as np
 import pytest
 
 from seqlab import patterns, universal
 from seqlab import sparse as sparse_universal
-from seqlab.big_bird import star
 from seqlab.sigmoid import universal as sigmoid_universal
 from tests.written import papers
 
@@ -53,15 +52,6 @@ def test_yun_2020(pattern, levels):
     program = papers.yun2020(mapping.pattern, levels, 1, 4, mapping.order, mapping.steps)
     same(program.run(sequences)[..., 0], mapping.names(sequences))
     assert program.count().layers == mapping.formula
-
-
-@pytest.mark.parametrize("size", [(2, 1, 2), (2, 1, 3), (3, 1, 2), (2, 2, 2)])
-def test_zaheer_2020(size):
-    mapping = star.contextual_mapping(*size)
-    rows = [(np.zeros(size[1], int), *np.reshape(sequence, (size[2], size[1]))) for sequence in mapping.sequences()]
-    program = papers.zaheer2020(mapping)
-    same(program.run(rows)[..., 0], [mapping.codes(sequence) for sequence in mapping.sequences()])
-    assert program.count().layers == mapping.layer_count()
 
 
 BROKEN = [{}, *({"removed": (h,)} for h in range(4)), {"lowest": -2}, {"gain": 1}, {"normalizer": papers.hardmax()}]

@@ -10,22 +10,25 @@ not go through the interface.
 from __future__ import annotations
 
 from functools import partial
+from importlib import metadata
 
-import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from seqlab.big_bird.module import IMPLS
 from seqlab.big_bird.plan import Plan
 
+OLDEST = "5.1.0"  # tried: encoders of 4.57 pass the interface by, and in 5.0 ModernBERT still does
+
 
 def register(plan: Plan, name: str = "seqlab_big_bird", *, impl: str = "kernel") -> str:
-    """Make `attn_implementation=name` run `plan`; returns the name. Registering a name again replaces its plan.
+    """Make `attn_implementation=name` run `plan`, and print what it stands for; returns the name.
 
-    The plan must have one head or as many as the model. Padding masks arrive as "batch token", never n × n.
+    Registering a name again replaces its plan. The plan must have one head or as many as the model. Padding masks
+    arrive as "batch token", never n × n.
 
-    Raises ImportError without transformers. A model raises ValueError when it calls what Big Bird is not: decoders,
-    attention dropout, ready-made n × n masks, cross-attention.
+    Raises ImportError without transformers, or with one older than `OLDEST`. A model raises ValueError when it calls
+    what Big Bird is not: decoders, attention dropout, ready-made n × n masks, cross-attention.
     """
     if impl not in IMPLS:
         raise ValueError(f"impl: got {impl!r}, wanted one of {', '.join(IMPLS)}")
@@ -34,14 +37,23 @@ def register(plan: Plan, name: str = "seqlab_big_bird", *, impl: str = "kernel")
     if not name or name in ("eager", "sdpa") or "/" in name or "|" in name:
         raise ValueError(f"name: got {name!r}, wanted one that transformers does not use itself, without / and |")
     try:
+        from packaging.version import Version  # which transformers brings
+
+        found = metadata.version("transformers")
         from transformers import AttentionInterface, AttentionMaskInterface
     except ImportError as error:
         raise ImportError(
-            f"transformers with its attention interface is not installed ({error}); pip install "
-            "'transformers>=4.57', or use seqlab.big_bird.BigBirdAttention"
+            f"transformers is not installed ({error}); pip install 'transformers>={OLDEST}', or use "
+            "seqlab.big_bird.BigBirdAttention"
         ) from error
+    if Version(found) < Version(OLDEST):
+        raise ImportError(
+            f"transformers {found}: its encoders pass this interface by; pip install 'transformers>={OLDEST}', or use "
+            "seqlab.big_bird.BigBirdAttention"
+        )
     AttentionInterface.register(name, partial(_forward, plan=plan, impl=impl))
     AttentionMaskInterface.register(name, _padding)
+    print(f"attn_implementation={name!r} (transformers {found}) is {plan}, computed by impl={impl!r}")
     return name
 
 
@@ -86,7 +98,5 @@ def _forward(
 
 
 def _padding(*, attention_mask: Tensor | None = None, kv_length: int, **ignored: object) -> Tensor | None:
-    """What the model hands to the attention as its mask: who is real."""
-    if attention_mask is None or bool(torch.all(attention_mask)):
-        return None
-    return attention_mask[:, -kv_length:].bool()
+    """What the model hands to the attention as its mask: who is real. Its values decide nothing: it can be traced."""
+    return None if attention_mask is None else attention_mask[:, -kv_length:].bool()

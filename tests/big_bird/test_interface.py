@@ -2,6 +2,9 @@
 
 import builtins
 import math
+import subprocess
+import sys
+import types
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +14,11 @@ from einops import rearrange
 
 from seqlab.attention import attention
 from seqlab.big_bird import Plan, blocked_attention, interface
+from tests.places import ROOT
 
 
 def test_without_transformers_it_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(interface.metadata, "version", lambda name: interface.OLDEST)
     real = builtins.__import__
 
     def missing(name, *rest, **options):
@@ -24,6 +29,28 @@ def test_without_transformers_it_says_what_to_do(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(ImportError, match="pip install 'transformers.*BigBirdAttention"):
         interface.register(Plan())
+
+
+@pytest.mark.parametrize("found", ["4.57.6", "5.0.0", "5.1.0rc1", "5.1.0", "5.10.2"])
+def test_a_transformers_that_passes_the_interface_by_is_refused(monkeypatch, capsys, found):
+    registry = types.SimpleNamespace(register=lambda name, function: None)
+    module = types.SimpleNamespace(AttentionInterface=registry, AttentionMaskInterface=registry)
+    monkeypatch.setitem(sys.modules, "transformers", module)
+    monkeypatch.setattr(interface.metadata, "version", lambda name: found)
+    if found in ("5.1.0", "5.10.2"):
+        assert interface.register(Plan(block=8), "ours") == "ours"
+        said = capsys.readouterr().out
+        assert "'ours'" in said and f"transformers {found}" in said and "block=8" in said and "'kernel'" in said
+    else:
+        with pytest.raises(ImportError, match=f"transformers {found}: .*transformers>=5.1.0"):
+            interface.register(Plan())
+
+
+def test_the_values_of_a_padding_mask_decide_nothing():
+    """So a model with a padding mask can be exported: a mask of ones stays a mask."""
+    mask = torch.ones(2, 40, dtype=torch.long)
+    assert interface._padding(attention_mask=mask, kv_length=40).shape == (2, 40)
+    assert interface._padding(kv_length=40) is None
 
 
 @pytest.mark.parametrize("name", ["", "sdpa", "eager", "someone/kernel", "paged|x"])
@@ -102,6 +129,28 @@ def test_bert_on_our_plan_is_bert_under_our_mask(transformers, plan, impl):
     with torch.no_grad():
         full = eager(words).last_hidden_state
     assert float((whole - full).abs().max()) > 1e-3, "the plan is in use"
+
+
+EXPORT = """
+import torch
+from transformers import BertConfig, BertModel
+from seqlab.big_bird import Plan, interface
+small = dict(vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
+name = interface.register(Plan(8, random_blocks=1))
+model = BertModel(BertConfig(attention_probs_dropout_prob=0.0, attn_implementation=name, **small)).eval()
+words, real = torch.randint(0, 50, (2, 77)), torch.ones(2, 77, dtype=torch.long)
+real[1, 60:] = 0
+for strict in (False, True):
+    exported = torch.export.export(model, (words,), {"attention_mask": real}, strict=strict).module()
+    for mask in (real, real.flip(0), torch.ones_like(real)):
+        got, want = (m(words, attention_mask=mask).last_hidden_state[mask.bool()] for m in (exported, model))
+        torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+"""
+
+
+def test_a_model_with_a_padding_mask_can_be_exported(transformers):
+    """In a process of its own: a strict export reads functions, and tests wrap them to check shapes."""
+    subprocess.run([sys.executable, "-c", EXPORT], cwd=ROOT, check=True)
 
 
 def test_the_name_kernels_is_still_ours(transformers):

@@ -18,7 +18,6 @@ from jaxtyping import Bool, Num
 from torch import Tensor
 
 from seqlab import universal
-from seqlab.stack.blocks import SparseHeads  # noqa: F401  for big_bird.star
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 from seqlab.written import Program
 

@@ -1,1 +1,0 @@
-"""What written and trained models share: blocks and activations."""

@@ -140,7 +140,8 @@ class ResidualBlock(nn.Module):
 
 def linear(weight: Matrix, bias: Tensor | None = None) -> nn.Linear:
     """A linear map with these weights."""
-    made = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    made = nn.Linear(1, 1, bias=bias is not None, device="meta")  # of any size: torch warns of layers without units
+    made.out_features, made.in_features = weight.shape
     made.weight = nn.Parameter(weight.detach().clone())
     if bias is not None:
         made.bias = nn.Parameter(bias.detach().clone())

@@ -7,13 +7,12 @@ by less than any float are compared exactly by `seqlab.names.exact`. In reading 
 | ------------ | ------------------------------------------------------------------------------------- |
 | boltzmann    | boltz, its derivatives and bounds                                                     |
 | lemma        | Lemma 1: sets of separated levels have separated values; their order                  |
-| separated    | the data, read once, and r_min, r_max, ε of Definition 1                              |
+| sequences    | the data, read once: r_min, r_max, ε of Definition 1; labels, and which are consistent |
 | projection   | a direction in which no two tokens come too close                                     |
 | head         | W_K, W_Q, W_V of rank one, κ, the ids in any arithmetic                               |
 | mapping      | Theorem 2: achieved and guaranteed separation as logarithms; collisions in floats     |
 | hardmax      | Theorem 1: one layer of hardmax heads cannot                                          |
 | scale        | the κ whose names float64 keeps furthest apart                                        |
-| labels       | numbers or classes; the pair of places that makes a labelling inconsistent            |
 | hinges       | a look-up table as one ReLU layer                                                     |
 | memoriser    | Corollary 1: any consistent labelling, fitted                                         |
 | approximator | Proposition 1: quantiser, one attention layer, table                                  |
@@ -23,7 +22,7 @@ by less than any float are compared exactly by `seqlab.names.exact`. In reading 
 | paper symbol                       | name here                                     |
 | ---------------------------------- | --------------------------------------------- |
 | X^(i), V^(i), V                    | `Data.sequences`, `.bags`, `.vocabulary`      |
-| N, n, d, s                         | sequences, `length`, `dim`, `size`            |
+| N, n, d, s                         | sequences, `length`, `dim`, 1                 |
 | r_min, r_max, ε                    | `Data.r_min`, `.r_max`, `.epsilon`            |
 | boltz                              | `boltz`                                       |
 | v, κ, ε / (4 r_max)                | `direction`, `kappa`, `shift`                 |
@@ -34,11 +33,10 @@ from seqlab.one_layer import boltzmann, hardmax, lemma, mapping, projection
 from seqlab.one_layer.approximator import approximate, error_curve
 from seqlab.one_layer.certificate import certificate
 from seqlab.one_layer.head import rank_one_head, theorem_delta, theorem_kappa
-from seqlab.one_layer.labels import inconsistency
 from seqlab.one_layer.mapping import achieved, collisions_by_scale, first_collision
 from seqlab.one_layer.memoriser import memorise
 from seqlab.one_layer.scale import best_scale
-from seqlab.one_layer.separated import read
+from seqlab.one_layer.sequences import inconsistency, read
 from seqlab.one_layer.switches import SWITCHES, check_one_layer
 
 __all__ = [

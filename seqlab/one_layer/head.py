@@ -5,58 +5,65 @@
 | v                                                                           | direction                     |
 | W_K = u vᵀ, W_Q = u' vᵀ, \\|uᵀu'\\| = κ                                       | key, query; kappa             |
 | W_V = u'' vᵀ, \\|W_O u''\\| = ε / (4 r_max)                                  | value, out; shift             |
-| s, the size of the head                                                     | size                          |
+| s, the size of the head                                                     | 1, which is enough            |
 | κ = (\\|V\\|+1)⁴ (π d / 8) (2 log n + 3) / (ε r_min)                          | theorem_kappa                 |
 | the smallest κ that puts all scores 2 log n + 3 apart, for this v           | smallest_kappa                |
 | q(X)_k = x_k + W_O W_V X softmax[(W_K X)ᵀ W_Q x_k], the context id          | ids                           |
 | r = r_max + ε/4, and δ                                                      | radius, guaranteed (as log10) |
 
-u = u' / κ^½ = u'' = (1, …, 1) / s^½ up to scale, and W_O writes along v, so that an id moves along v only.
+u = u' = κ^½, u'' = 1, and W_O writes along v, so that an id moves along v only.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from seqlab.layers import SelfAttention
+from seqlab.layers import SelfAttention, linear
 from seqlab.names.exact import Context, ExactNames, number
 from seqlab.one_layer import projection
 from seqlab.one_layer.boltzmann import gap
-from seqlab.one_layer.separated import Data, read
+from seqlab.one_layer.sequences import Data, read
 
 Kappa = str | float  # "smallest", "theorem" or a number
 
 
 @dataclass(frozen=True)
 class RankOneHead:
-    """The head for one data set. Made by `rank_one_head`."""
+    """The head for one data set. Made by `rank_one_head`. Raises ValueError for a bad κ or shift."""
 
     data: Data
     direction: Float[Tensor, dim]
     kappa: float
     shift: float
-    size: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.kappa < math.inf:
+            raise ValueError(f"kappa: got {self.kappa}, wanted a finite number > 0 (κ = 0 is the plain average)")
+        if not 0 < self.shift < math.inf:
+            raise ValueError(f"shift: got {self.shift}, wanted a finite number > 0")
 
     @property
-    def value(self) -> Float[Tensor, "size dim"]:
-        return self.direction.expand(self.size, -1) / math.sqrt(self.size)
+    def value(self) -> Float[Tensor, "1 dim"]:
+        return self.direction[None]
 
     @property
-    def query(self) -> Float[Tensor, "size dim"]:
+    def query(self) -> Float[Tensor, "1 dim"]:
         return math.sqrt(self.kappa) * self.value
 
     key = query
 
     @property
-    def out(self) -> Float[Tensor, "dim size"]:
+    def out(self) -> Float[Tensor, "dim 1"]:
         return self.shift * self.value.T
 
     @property
@@ -69,6 +76,32 @@ class RankOneHead:
         """r = r_max + ε/4."""
         return self.data.r_max + self.data.epsilon / 4
 
+    def module(self, dtype: torch.dtype = torch.float64) -> SelfAttention:
+        """The attention part (without residual) as a layer with these weights."""
+        with torch.device("meta"):
+            layer = SelfAttention(self.data.dim, 1, 1, scale=1.0)
+        for name in ("query", "key", "value", "out"):
+            setattr(layer, name, linear(getattr(self, name).to(dtype)))
+        return layer.requires_grad_(False)
+
+    def ids(self, dtype: torch.dtype = torch.float64) -> list[Float[Tensor, "token dim"]]:
+        """The context ids of all tokens of every sequence, computed in `dtype` with the real matrices."""
+        layer = self.module(dtype)
+        return self.data.each(lambda x: layer(x) + x, dtype)
+
+    @cached_property
+    def along(self) -> Float[Tensor, context]:
+        """v·id of every context, in float64."""
+        return self.data.by_context(self.ids()) @ self.direction
+
+    @property
+    def headroom(self) -> float:
+        """How far the closest two ids lie above the rounding of float64 along v, in orders of magnitude."""
+        step = self.along.sort().values.diff().tolist()
+        if not step:
+            return math.inf
+        return math.log10(min(step) / (self.along.abs().max().item() * 2.0**-52)) if min(step) else -math.inf
+
     @cached_property
     def projected(self) -> list[Fraction]:
         """v·x of every token of the vocabulary, exactly."""
@@ -79,6 +112,12 @@ class RankOneHead:
     def names(self) -> ExactNames:
         """What the head returns, divided by `shift`, in exact arithmetic."""
         return ExactNames(self.projected, self.kappa)
+
+    @cached_property
+    def ladders(self) -> list[tuple[list[Context], list[object]]]:
+        """For every token, in the order of v·x, its contexts by increasing name and the steps between their names."""
+        contexts = sorted(self.data.contexts, key=lambda context: (self.projected[context[0]], context[0]))
+        return [self.names.ladder(group) for _, group in groupby(contexts, itemgetter(0))]
 
     def exact_ids(self, digits: int = 40) -> dict[Context, object]:
         """v·id of every context, in so many digits, as mpmath numbers."""
@@ -94,62 +133,20 @@ class RankOneHead:
 
     @property
     def guaranteed(self) -> float:
-        """log10 of the separation of ids that the proof gives at this κ: the smaller of ε/2 and
-
-            shift (log n)² e^{-2 κ r_max²} / (κ r_max)
-
-        which is Theorem 2's δ for its κ and shift. -inf for n = 1.
-        """
-        n, r_max = self.data.length, self.data.r_max
-        if n == 1:
-            return -math.inf
-        front = math.log10(self.shift) + 2 * math.log10(math.log(n)) - math.log10(self.kappa * r_max)
-        return min(math.log10(self.data.epsilon / 2), front - 2 * self.kappa * r_max**2 / math.log(10))
-
-    def module(self, dtype: torch.dtype = torch.float64) -> SelfAttention:
-        """The attention part (without residual) as a layer with these weights."""
-        with torch.device("meta"):
-            layer = SelfAttention(self.data.dim, 1, self.size, scale=1.0)
-        for name in ("query", "key", "value", "out"):
-            setattr(layer, name, linear(getattr(self, name).to(dtype)))
-        return layer
-
-    def ids(self, dtype: torch.dtype = torch.float64) -> list[Float[Tensor, "token dim"]]:
-        """The context ids of all tokens of every sequence, computed in `dtype` with the real matrices."""
-        layer = self.module(dtype)
-        return self.data.rows(self.data.each(lambda x: layer(x) + x, dtype))
-
-    def context_ids(self, dtype: torch.dtype = torch.float64, *, residual: bool = True) -> Float[Tensor, "context dim"]:
-        """One id for every context of the data; residual=False leaves the token out: what the head adds to it."""
-        layer = self.module(dtype)
-        return self.data.each(lambda x: layer(x) + x if residual else layer(x), dtype)[self.data.first]
+        """log10 of the separation of ids that the proof gives: the smaller of ε/2 and `proven`."""
+        return min(math.log10(self.data.epsilon / 2), proven(self.data, self.kappa, self.shift))
 
     def through_kernels(
         self, dtype: torch.dtype = torch.float32, *, impl: str = "auto"
-    ) -> tuple[float, Tensor, Tensor]:
-        """The head's output for all tokens by `kernels.attention`, and by `seqlab.attention`.
+    ) -> tuple[float, list[Tensor], list[Tensor]]:
+        """The head's output for every sequence by `kernels.attention`, and by `seqlab.attention`.
 
-        Returns (largest difference, by kernels, by the oracle), "place dim".
+        Returns (largest difference, by kernels, by the oracle).
         """
-        import kernels
-
         layer = self.module(dtype)
-
-        def fast(x: Float[Tensor, "sequence token dim"]) -> Float[Tensor, "sequence token dim"]:
-            q, k, v = (part(x).unsqueeze(1) for part in (layer.query, layer.key, layer.value))
-            return layer.out(kernels.attention(q, k, v, scale=1.0, impl=impl).squeeze(1))
-
-        mine, oracle = self.data.each(fast, dtype), self.data.each(layer, dtype)
-        return (mine - oracle).abs().max().item(), mine, oracle
-
-
-def linear(weight: Float[Tensor, "out size"], bias: Float[Tensor, out] | None = None) -> nn.Linear:
-    """A layer with weights that are given and not trained."""
-    layer = nn.Linear(1, 1, bias=bias is not None, device="meta")
-    layer.out_features, layer.in_features = weight.shape
-    layer.weight = nn.Parameter(weight, requires_grad=False)
-    layer.bias = bias if bias is None else nn.Parameter(bias, requires_grad=False)
-    return layer
+        oracle, layer.impl = self.data.each(layer, dtype), impl
+        mine = self.data.each(layer, dtype)
+        return max((a - b).abs().max().item() for a, b in zip(mine, oracle)), mine, oracle
 
 
 def theorem_kappa(data: Data) -> float:
@@ -162,17 +159,24 @@ def theorem_kappa(data: Data) -> float:
     return large * gap(data.length) / (data.epsilon * data.r_min)
 
 
+def proven(data: Data, kappa: float, shift: float) -> float:
+    """log10 of the separation of names of one token that the proof gives, shift (log n)² e^{-2 κ r_max²} / (κ r_max).
+
+    -inf for n = 1.
+    """
+    if data.length == 1:
+        return -math.inf
+    front = shift * math.log(data.length) ** 2 / (kappa * data.r_max)
+    return math.log10(front) - 2 * kappa * data.r_max**2 / math.log(10)
+
+
 def theorem_delta(data: Data) -> float:
-    """log10 of δ of Theorem 2, as printed. -inf for n = 1.
+    """log10 of δ of Theorem 2: `proven` for its κ and shift.
 
     δ = 2 (log n)² ε² r_min / (r_max² (|V|+1)⁴ (2 log n + 3) π d) · exp(-(|V|+1)⁴ (2 log n + 3) π d r_max² / (4 ε
     r_min))
     """
-    if data.length == 1:
-        return -math.inf
-    large = (len(data.vocabulary) + 1) ** 4 * gap(data.length) * math.pi * data.dim
-    front = 2 * math.log(data.length) ** 2 * data.epsilon**2 * data.r_min / (data.r_max**2 * large)
-    return math.log10(front) - large * data.r_max**2 / (4 * data.epsilon * data.r_min) / math.log(10)
+    return proven(data, theorem_kappa(data), data.epsilon / (4 * data.r_max))
 
 
 def smallest_kappa(data: Data, direction: Float[Tensor, dim]) -> float:
@@ -185,42 +189,20 @@ def smallest_kappa(data: Data, direction: Float[Tensor, dim]) -> float:
     return gap(data.length) / found
 
 
-def rank_one_head(
-    sequences: Iterable | Data,
-    kappa: Kappa = "smallest",
-    *,
-    shift: float | None = None,
-    size: int = 1,
-    direction: Sequence[float] | Tensor | None = None,
-    candidates: int = 400,
-    seed: int = 0,
-) -> RankOneHead:
+def rank_one_head(sequences: Iterable | Data, kappa: Kappa = "smallest", *, shift: float | None = None) -> RankOneHead:
     """The head of Theorem 2 for a data set.
 
-    kappa:      "theorem", "smallest" (that puts the scores 2 log n + 3 apart along this v), or a number > 0
-    shift:      |W_O u''|: ε / (4 r_max) unless given
-    direction:  v, searched for unless given (`projection.search`); made a unit vector
+    kappa:  "theorem", "smallest" (that puts the scores 2 log n + 3 apart along this v), or a number > 0
+    shift:  |W_O u''|: ε / (4 r_max) unless given
 
-    Raises ValueError for fewer than two different tokens, a bad κ, shift or size, or a zero token unless κ is given.
+    Raises ValueError for fewer than two different tokens, a bad κ or shift, or a zero token unless κ is given.
     """
     data = read(sequences)
     if len(data.vocabulary) < 2:
         raise ValueError("sequences: got one token only, wanted at least two different ones")
-    if size < 1:
-        raise ValueError(f"size: got {size}, wanted s ≥ 1")
-    if direction is None:
-        v = projection.search(data.vectors, candidates=candidates, seed=seed)
-    else:
-        v = torch.as_tensor(direction, dtype=torch.float64)
-        if v.shape != (data.dim,) or not v.norm() > 0:
-            raise ValueError(f"direction: got {v.tolist()}, wanted {data.dim} numbers, not all zero")
-        v = v / v.norm()
-    if kappa in ("smallest", "theorem"):
+    v = projection.search(data.vectors)
+    if isinstance(kappa, str):
+        if kappa not in ("smallest", "theorem"):
+            raise ValueError(f"kappa: got {kappa!r}, wanted 'smallest', 'theorem' or a number")
         kappa = theorem_kappa(data) if kappa == "theorem" else smallest_kappa(data, v)
-    if isinstance(kappa, str) or not 0 < kappa < math.inf:
-        wanted = "'smallest', 'theorem' or a finite number > 0 (κ = 0 is the plain average)"
-        raise ValueError(f"kappa: got {kappa!r}, wanted {wanted}")
-    shift = data.epsilon / (4 * data.r_max) if shift is None else shift
-    if not 0 < shift < math.inf:
-        raise ValueError(f"shift: got {shift}, wanted a finite number > 0")
-    return RankOneHead(data, v, float(kappa), float(shift), size)
+    return RankOneHead(data, v, kappa, data.epsilon / (4 * data.r_max) if shift is None else shift)

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seqlab.one_layer.head import linear
+from seqlab.layers import linear
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,13 @@ class HingeTable:
     Positions are floats, or mpmath numbers where floats are too coarse; then only `look_up` works.
     """
 
-    low: tuple
-    high: tuple
+    low: list
+    high: list
     values: Float[Tensor, "step out"]
-
-    @property
-    def hidden(self) -> int:
-        """ReLU units: two per change of label."""
-        return 2 * len(self.low)
 
     def layers(self, direction: Float[Tensor, dim]) -> tuple[nn.Linear, nn.Linear]:
         """W_1, b_1 (reading direction · x) and W_2, b_2, in float64."""
-        low, high = (torch.tensor([float(x) for x in side], dtype=torch.float64) for side in (self.low, self.high))
+        low, high = torch.tensor([self.low, self.high], dtype=torch.float64)
         slope, steps = 1 / (high - low), self.values.diff(dim=0).T
         up = linear(torch.cat([slope, slope])[:, None] * direction, torch.cat([-slope * low, -slope * high]))
         return up, linear(torch.cat([steps, -steps], dim=1), self.values[0])
@@ -55,11 +50,8 @@ class HingeTable:
 def hinge_table(ids: Sequence[object], labels: Float[Tensor, "id out"]) -> HingeTable:
     """The table for pairs of an id (a number, floats or mpmath) and a label (a row of numbers).
 
-    Neighbours with equal labels need no hinge between them. Raises ValueError for equal ids with different labels, or
-    none.
+    Neighbours with equal labels need no hinge between them. Raises ValueError for equal ids with different labels.
     """
-    if len(ids) != len(labels) or not len(labels):
-        raise ValueError(f"labels: got {len(labels)} for {len(ids)} ids, wanted one per id and at least one")
     order = sorted(range(len(ids)), key=ids.__getitem__)
     changes = [(a, b) for a, b in pairwise(order) if not torch.equal(labels[a], labels[b])]
     for a, b in changes:
@@ -68,6 +60,6 @@ def hinge_table(ids: Sequence[object], labels: Float[Tensor, "id out"]) -> Hinge
                 f"ids: {ids[a]} occurs with the labels {labels[a].tolist()} and {labels[b].tolist()}, and a table needs"
                 " one; if two names have the same id in float64, take a smaller scale or exact arithmetic"
             )
-    low = tuple(ids[a] + (ids[b] - ids[a]) / 4 for a, b in changes)
-    high = tuple(ids[b] - (ids[b] - ids[a]) / 4 for a, b in changes)
+    low = [ids[a] + (ids[b] - ids[a]) / 4 for a, b in changes]
+    high = [ids[b] - (ids[b] - ids[a]) / 4 for a, b in changes]
     return HingeTable(low, high, labels[[order[0], *(b for _, b in changes)]])

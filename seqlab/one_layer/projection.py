@@ -36,45 +36,14 @@ def required(size: int, dim: int) -> float:
     return min(1.0, math.sqrt(8 / (math.pi * dim)) / (size + 1) ** 2)
 
 
-def ratio(vectors: Vectors, direction: Float[Tensor, dim]) -> tuple[float, tuple[list[float], list[float]]]:
-    """The smallest |v·(a - b)| / ‖a - b‖ over different a, b among the vectors and zero, and these two."""
-    points = torch.cat([vectors, vectors.new_zeros(1, vectors.shape[1])])
-    first, second = torch.triu_indices(len(points), len(points), 1)
-    apart = points[first] - points[second]
-    length = apart.norm(dim=-1)
-    share = torch.where(length > 0, (apart @ direction).abs() / length, torch.inf)
-    at = share.argmin()
-    return share[at].item(), (points[first[at]].tolist(), points[second[at]].tolist())
-
-
 def product(vectors: Vectors, directions: Float[Tensor, "*candidate dim"]) -> Float[Tensor, "*candidate"]:
     """min |v·c| · min |v·(a - b)|: the smallest distance of two scores at scale 1. inf for a single token."""
     t = (directions @ vectors.T).sort(dim=-1).values
     return t.abs().amin(dim=-1) * (t.diff(dim=-1).amin(dim=-1) if len(vectors) > 1 else torch.inf)
 
 
-def search(vectors: Vectors, *, candidates: int = 400, seed: int = 0) -> Float[Tensor, dim]:
-    """The best of `candidates` random directions: among those with the guarantee, the one with the largest product.
-
-    d = 1 needs no search. Raises ValueError where no candidate has the guarantee, or a token is zero or repeated.
-    """
-    size, dim = vectors.shape
-    if dim == 1:
-        return torch.ones(1, dtype=vectors.dtype)
-    draw = torch.Generator().manual_seed(seed)
-    directions = torch.randn(candidates, dim, generator=draw, dtype=vectors.dtype)
-    directions = directions / directions.norm(dim=-1, keepdim=True)
-    for at in product(vectors, directions).argsort(descending=True):
-        if ratio(vectors, directions[at])[0] >= required(size, dim):
-            return directions[at]
-    raise ValueError(
-        f"candidates: none of {candidates} random directions keeps the ratio {required(size, dim):.3g}; try more, or "
-        "another seed (a random direction has it with positive probability)"
-    )
-
-
 def check_direction(vectors: Vectors, direction: Sequence[float] | Float[Tensor, dim]) -> Verdict:
-    """Whether a direction has the guarantee: the smallest ratio against the required one.
+    """Whether a direction has the guarantee: the smallest ratio |v·(a - b)| / ‖a - b‖ against the required one.
 
     The margin is their difference, in units of the required ratio. The witness carries the two vectors (one may be
     zero).
@@ -83,17 +52,40 @@ def check_direction(vectors: Vectors, direction: Sequence[float] | Float[Tensor,
     if v.shape != vectors.shape[1:]:
         wanted = f"wanted {tuple(vectors.shape[1:])}, one number per dimension"
         raise ValueError(f"direction: got shape {tuple(v.shape)}, {wanted}")
-    unit = abs(v.norm().item() - 1) < 1e-9
-    (share, pair), least = ratio(vectors, v), required(*vectors.shape)
-    excess = share / least - 1
+    points = torch.cat([vectors, vectors.new_zeros(1, len(v))])
+    first, second = torch.triu_indices(len(points), len(points), 1)
+    apart = points[first] - points[second]
+    shares = ((apart @ v).abs() / apart.norm(dim=-1)).nan_to_num(math.inf)
+    at, least, unit = shares.argmin(), required(*vectors.shape), abs(v.norm().item() - 1) < 1e-9
+    share, pair = shares[at].item(), (points[first[at]].tolist(), points[second[at]].tolist())
     a, b = (f"({', '.join(f'{x:.4g}' for x in vector)})" for vector in pair)
     text = f"{a} and {b}: the ratio is {share:.3g}, wanted {least:.3g}" if unit else f"|v| = {v.norm():.4g}"
     return judge(
-        excess if unit else -1.0,
+        share / least - 1 if unit else -1.0,
         GUARANTEE.under(unit=unit),
         witness=Witness(text, pair),
-        holds=unit and excess >= 0,
-        checked=math.comb(len(vectors) + 1, 2),
+        holds=unit and share >= least,
+        checked=len(shares),
         unit="of the required ratio",
         notes=[f"ratio {share:.4g}, required {least:.4g}"],
+    )
+
+
+def search(vectors: Vectors, *, candidates: int = 400, seed: int = 0) -> Float[Tensor, dim]:
+    """The best of `candidates` random directions: among those with the guarantee, the one with the largest product.
+
+    d = 1 needs no search. Raises ValueError where no candidate has the guarantee.
+    """
+    size, dim = vectors.shape
+    if dim == 1:
+        return torch.ones(1, dtype=vectors.dtype)
+    draw = torch.Generator().manual_seed(seed)
+    directions = torch.randn(candidates, dim, generator=draw, dtype=vectors.dtype)
+    directions = directions / directions.norm(dim=-1, keepdim=True)
+    for at in product(vectors, directions).argsort(descending=True):
+        if check_direction(vectors, directions[at]):
+            return directions[at]
+    raise ValueError(
+        f"candidates: none of {candidates} random directions keeps the ratio {required(size, dim):.3g}; try more, or "
+        "another seed (a random direction has it with positive probability)"
     )

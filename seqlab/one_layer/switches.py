@@ -5,16 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 import random
-
-import torch
+from collections.abc import Iterator
 
 from seqlab.one_layer import mapping
 from seqlab.one_layer.hardmax import summary
-from seqlab.one_layer.head import RankOneHead, rank_one_head
-from seqlab.one_layer.labels import clash, read_labels
+from seqlab.one_layer.head import theorem_kappa
 from seqlab.one_layer.memoriser import memorise
-from seqlab.one_layer.scale import best_scale
-from seqlab.one_layer.separated import Data, read
+from seqlab.one_layer.scale import naming_head
+from seqlab.one_layer.sequences import inconsistency, read
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 STATEMENT = Statement(
@@ -40,13 +38,7 @@ SWITCHES = {
 
 
 def check_one_layer(
-    *,
-    hardmax: bool = False,
-    repeated: bool = False,
-    zero: bool = False,
-    hot: bool = False,
-    order: bool = False,
-    seed: int = 0,
+    *, hardmax: bool = False, repeated: bool = False, zero: bool = False, hot: bool = False, order: bool = False
 ) -> Verdict:
     """All sets of four of six numbers, random labels for every (token, set), one head, one table; each switch breaks
     one thing.
@@ -62,36 +54,49 @@ def check_one_layer(
     float64; 0 where something else is wrong. The witness carries the two places ((sequence, position), (sequence,
     position)).
     """
-    sequences = [list(s) for s in itertools.combinations(range(0 if zero else 1, 6 if zero else 7), 4)]
-    sequences += [[1, 1, 2, 5], [1, 2, 5, 5]] if repeated else []
-    sequences += [sequences[0][::-1]] if order else []
-    data = read(sequences)
-    draw, book = random.Random(seed), {}
-    labels = [
-        [book.setdefault((t, frozenset(bag)), draw.choice("abc")) for t in row]
-        for row, bag in zip(data.coded, data.bags)
-    ]
+    sequences = [*itertools.combinations(range(0 if zero else 1, 6 if zero else 7), 4)]
+    sequences += [(1, 1, 2, 5), (1, 2, 5, 5)] * repeated
+    data = read(sequences + [sequences[0][::-1]] * order)
+    draw, book = random.Random(0), {}
+    labels = [[book.setdefault((t, frozenset(row)), draw.choice("abc")) for t in row] for row in data.coded]
     if order:
         labels[-1] = [f"place {k}" for k in range(4)]
-    best = best_scale(data, torch.ones(1, dtype=torch.float64))
-    head = rank_one_head(data, best if not hot else 50.0 if zero else "theorem")
-    near = mapping.closest(head)
-    margin = near.log10 - math.log10(head.shift) - math.log10(data.r_max * 2.0**-52)
+    head = naming_head(data, kappa=(50.0 if zero else theorem_kappa(data)) if hot else None)
+    near, places = mapping.closest(head)
+    near -= math.log10(head.shift)  # names, not ids
+    margin = near - math.log10(data.r_max * 2.0**-52)
     notes = [
-        f"κ = {head.kappa:.4g}: closest names 10^{near.log10 - math.log10(head.shift):.1f} apart; "
+        f"κ = {head.kappa:.4g}: closest names 10^{near:.1f} apart; "
         f"float64 loses {mapping.collisions(head)} of {len(data.contexts)} names"
     ]
-    if hardmax and (witness := _same_summary(data)):
-        margin = -math.inf
-        notes = ["the names of hardmax heads are (smallest, largest, mean) at most, whatever the scale"]
-    elif margin <= 0:
-        witness = _too_close(data, near, margin)
-    elif not (witness := _two_names(head) or clash(data, read_labels(data, labels), "set")):
-        made = memorise(data, labels, kappa=head.kappa, context="multiset" if repeated else "set")
-        notes.append(f"{made.fit:.0%} of {data.tokens} labels right, {made.table.hidden} ReLUs")
-        witness = made.check().witness
+
+    def told(pair: tuple | None, text: str) -> Witness | None:
+        if pair:
+            (i, k), (j, _) = pair
+            return Witness(text.format(data.show(i, k), data.show(i), data.show(j)), pair)
+
+    def refutations() -> Iterator[tuple[float, Witness | None]]:
+        """What is wrong, if anything, with the margin that goes with it."""
+        if hardmax:
+            seen = lambda i, k: (data.coded[i][k], summary([t for (t,) in data.sequences[i]]))
+            text = "token {} cannot tell {} from {}: same smallest, largest and mean, and no hardmax head knows more"
+            yield -math.inf, told(data.clash(seen, lambda i, k: set(data.bags[i])), text)
+        if margin <= 0:
+            how = "exactly equal" if margin == -math.inf else f"10^{margin:.1f} of the rounding of float64 apart"
+            flat = ". The scores of 0 are all zero, so it sees the average only" if zero else ""
+            yield margin, told(places, f"token {{}} in {{}} and in {{}}: the names are {how}{flat}")
+        context = lambda i, k: (data.coded[i][k], frozenset(data.bags[i]))
+        name = lambda i, k: head.names.name((data.coded[i][k], data.bags[i]))
+        text = "token {} has one name in {} and another in {}, though the sets are equal: boltz counts repetitions"
+        yield 0.0, told(data.clash(context, name), text)
+        yield 0.0, inconsistency(data, labels)
+        made = memorise(data, labels, kappa=head.kappa)
+        notes.append(f"{made.fit:.0%} of {len(data.places)} labels right, {made.parameters.hidden} ReLUs")
+        yield 0.0, made.check().witness
+
+    margin, witness = next(((m, w) for m, w in refutations() if w), (margin, None))
     return judge(
-        0.0 if witness and margin > 0 else margin,
+        margin,
         STATEMENT.under(
             softmax=not hardmax, distinct=not repeated, nonzero=not zero, moderate=not hot, consistent=not order
         ),
@@ -100,35 +105,3 @@ def check_one_layer(
         unit="orders of magnitude above float64 rounding",
         notes=notes,
     )
-
-
-def _same_summary(data: Data) -> Witness | None:
-    """Two sets that hardmax heads cannot tell apart for a token of both."""
-    seen: dict = {}
-    for (token, bag), (i, k) in data.contexts.items():
-        name = token, summary([data.vocabulary[b][0] for b in bag])
-        before, (j, l) = seen.setdefault(name, (set(bag), (i, k)))
-        if before != set(bag):
-            text = f"token {data.show(i, k)} cannot tell {data.show(j)} from {data.show(i)}"
-            return Witness(f"{text}: same smallest, largest and mean", ((j, l), (i, k)))
-    return None
-
-
-def _two_names(head: RankOneHead) -> Witness | None:
-    """One token in one set with two names: what repeating does."""
-    data, seen = head.data, {}
-    for (token, bag), (i, k) in data.contexts.items():
-        before, (j, l) = seen.setdefault((token, frozenset(bag)), (bag, (i, k)))
-        if before != bag and head.names.difference((token, before), (token, bag)):
-            text = f"token {data.show(i, k)} has one name in {data.show(j)} and another in {data.show(i)}"
-            return Witness(f"{text}, though the sets are equal: boltz counts repetitions", ((j, l), (i, k)))
-    return None
-
-
-def _too_close(data: Data, near: mapping.Closest, margin: float) -> Witness:
-    (i, k), (j, _) = near.places
-    how = "exactly equal" if margin == -math.inf else f"10^{margin:.1f} of the rounding of float64 apart"
-    text = f"token {data.show(i, k)} in {data.show(i)} and in {data.show(j)}: the names are {how}"
-    if data.sequences[i][k] == (0,):
-        text += ". Its scores are all zero, so it sees the average only"
-    return Witness(text, near.places)

@@ -5,8 +5,9 @@ uploaded breaks it.
 import ipywidgets
 import pytest
 
-from seqlab.one_layer import certificate, mapping
+from seqlab.one_layer import certificate
 from seqlab.one_layer.certificate_view import EXAMPLES, SCALES, CertificateView, along_v, at_scale
+from seqlab.one_layer.mapping import closest
 from seqlab.widgets.contract import sweep
 
 HEADER = "sequence,token,label"
@@ -22,7 +23,7 @@ def alone():
 def test_the_contract():
     view = CertificateView()
     assert len(sweep()) == 3  # menu, two sliders
-    assert not view.error.value and "memorised" in view.picture.value
+    assert not view.error.value and "holds" in view.picture.value
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -44,8 +45,9 @@ def test_it_is_the_librarys_certificate():
     view = CertificateView()
     found = certificate(EXAMPLES["fish and cans"])
     assert found._repr_html_() in view.picture.value and "✓" in found._repr_html_()
-    for name, weight in found.weights.items():
-        assert f"<b>{name}</b>" in view.picture.value and f"{weight.flatten()[0]:.4g}" in view.picture.value
+    head = found.memoriser.head
+    for name, weight in (("W_Q", head.query), ("W_O", head.out)):
+        assert f">{name}</th>" in view.picture.value and f"{weight.flatten()[0]:.4g}" in view.picture.value
     words = [word for row in found.text.tokens for word in row]
     assert all(word in view.picture.value for word in words) and "✗" not in view.picture.value
 
@@ -54,7 +56,7 @@ def test_names_come_in_order_and_the_smallest_distance_is_the_certificates():
     found = certificate(EXAMPLES["20 sets, labels at random"])
     names = along_v(found)
     assert len(names) == 60
-    assert min(name.gap for name in names) == pytest.approx(found.separation, abs=1e-9)
+    assert min(name.gap for name in names) == pytest.approx(closest(found.memoriser.head)[0], abs=1e-9)
     ids = found.memoriser.head.ids()
     along = sorted(float(row @ found.memoriser.head.direction) for rows in ids for row in rows)
     gaps = [b - a for a, b in zip(along, along[1:])]
@@ -67,22 +69,21 @@ def test_a_large_scale_leaves_float64():
     assert (
         hot.memoriser.head.kappa == pytest.approx(100 * found.memoriser.head.kappa)
         and hot.holds
-        and hot.float_separation == 0
+        and hot.data.closest(hot.memoriser.head.along) == 0
     )
     assert hot.memoriser.arithmetic == "exact" and found.memoriser.arithmetic == "float64"
-    assert hot.separation == pytest.approx(mapping.closest(hot.memoriser.head).log10)
     view = CertificateView(EXAMPLES["20 sets, labels at random"])
     assert ">✗<" not in view.picture.value
     view.scale.value = "× 100"
-    assert ">✗<" in view.picture.value and "in exact arithmetic" in view.picture.value
+    assert ">✗<" in view.picture.value and "exact arithmetic" in view.picture.value
 
 
 def test_the_pair_that_collides_is_shown():
     view = CertificateView()
     view.example.value = "who bites whom"
-    assert "cannot be memorised" in view.picture.value and "The pair that collides" in view.picture.value
+    assert "</span> fails" in view.picture.value and "The pair that collides" in view.picture.value
     assert view.picture.value.count("✗ man") == 2 and "✗ dog" not in view.picture.value
-    assert "the same token in the same set" in view.picture.value and "sees" not in view.picture.value
+    assert "the same token among the same tokens" in view.picture.value and "sees" not in view.picture.value
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_the_smallest_data(rows):
     view = CertificateView(f"{HEADER}\n{rows}")
     for scale in SCALES:
         view.scale.value = scale
-    assert "memorised" in view.picture.value and not view.error.value
+    assert "</span> holds" in view.picture.value and not view.error.value
 
 
 def test_a_file_that_is_refused_is_told_and_the_next_one_read():

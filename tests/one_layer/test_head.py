@@ -40,19 +40,21 @@ def brute_separation(head, digits=200):
 def test_data_is_read_once_and_separation_is_measured():
     data = ol.read([(1, 2), (2, 5)])
     assert ol.read(data) is data and (data.r_min, data.r_max, data.epsilon) == (1.0, 5.0, 1.0)
-    assert (len(data.vocabulary), data.length, data.dim, data.tokens) == (3, 2, 1, 4)
+    assert (len(data.vocabulary), data.length, data.dim, len(data.places)) == (3, 2, 1, 4)
     assert data.hypotheses == {"nonzero": True, "distinct": True, "length": True}
     odd = ol.read([[(0, 0), (1, 0)], [(1, 0), (1, 0), (0, 3)]])
     assert odd.hypotheses == {"nonzero": False, "distinct": False, "length": False} and odd.repeats == [1]
-    assert list(odd.contexts.values()) == [(0, 0), (0, 1), (1, 0), (1, 2)] and odd.first.tolist() == [0, 1, 2, 4]
-    assert [row.tolist() for row in odd.rows(odd.each(lambda x: x.sum(-1)))] == [[0, 1], [1, 1, 3]]
+    assert [odd.places[at] for at in odd.contexts.values()] == [(0, 0), (0, 1), (1, 0), (1, 2)]
+    rows = odd.each(lambda x: x.sum(-1))
+    assert [row.tolist() for row in rows] == [[0, 1], [1, 1, 3]] and odd.by_context(rows).tolist() == [0, 1, 1, 3]
+    assert odd.closest(torch.tensor([9.0, 1.0, 3.5, 2.0])) == 2.5  # of the token (1, 0), in its two sets
     assert odd.show(1) == "((1, 0), (1, 0), (0, 3))" and odd.show(1, 2) == "(0, 3)"
 
 
 @pytest.mark.parametrize(
     "sequences, message",
     [
-        ([], "got none"),
+        ([], "sequences: got"),
         ([[1], []], r"sequences\[1\]"),
         ([[1, (1, 2)]], "dimension"),
         ([[1, math.nan]], r"\[0\]\[1\]"),
@@ -69,7 +71,6 @@ def test_projection_keeps_the_guarantee():
         x = ol.read(random_sequences(seed, dims=(2, 4))).vectors
         found = projection.search(x, seed=seed)
         assert projection.check_direction(x, found)
-        assert projection.ratio(x, found)[0] >= projection.required(*x.shape)
         fewer, more = (projection.product(x, projection.search(x, seed=seed, candidates=k)) for k in (50, 400))
         assert fewer <= more * (1 + 1e-12)
     assert projection.search(torch.tensor([[1.0], [3.0]], dtype=torch.float64)).tolist() == [1.0]
@@ -98,8 +99,11 @@ def test_projection_says_when_it_finds_none():
 def test_the_numbers_of_the_theorem_for_five_words():
     literal, smallest = ol.rank_one_head(FIVE, "theorem"), ol.rank_one_head(FIVE)
     assert round(literal.kappa) == 2645 and smallest.kappa == pytest.approx(5.197, abs=1e-3)
-    assert ol.theorem_delta(literal.data) == pytest.approx(-57442.2, abs=0.1)
-    assert literal.guaranteed == pytest.approx(ol.theorem_delta(literal.data), rel=1e-12)
+    n, r_min, r_max, epsilon, large = 3, 1, 5, 1, 6**4 * (2 * math.log(3) + 3) * math.pi  # δ as printed
+    front = 2 * math.log(n) ** 2 * epsilon**2 * r_min / (r_max**2 * large)
+    printed = math.log10(front) - large * r_max**2 / (4 * epsilon * r_min) / math.log(10)
+    assert printed == pytest.approx(-57442.2, abs=0.1)
+    assert literal.guaranteed == pytest.approx(printed, rel=1e-12) == ol.theorem_delta(literal.data)
     assert ol.achieved(literal) == pytest.approx(-17231.9, abs=0.1)
     assert ol.achieved(smallest) == pytest.approx(-34.7, abs=0.05)
     assert 10.0**literal.guaranteed == 0  # why logarithms
@@ -108,7 +112,7 @@ def test_the_numbers_of_the_theorem_for_five_words():
 def test_log_space_agrees_with_brute_force():
     for seed in range(6):
         head = ol.rank_one_head(random_sequences(seed, most=12), 2.0)
-        assert mapping.closest(head).log10 == pytest.approx(brute_separation(head, 400), abs=1e-9)
+        assert mapping.closest(head)[0] == pytest.approx(brute_separation(head, 400), abs=1e-9)
 
 
 def test_log_space_where_leading_terms_cancel_and_where_scores_are_flat():
@@ -169,16 +173,13 @@ def test_theorem_2_on_random_data():
             assert verdict and verdict.margin > 0 and not verdict._broken(), verdict
 
 
-def test_ranks_size_and_the_forward_pass():
-    sequences = random_sequences(3, dims=(3, 3))
-    head = ol.rank_one_head(sequences, 1.5, size=4)
-    assert head.ranks == (1, 1, 1) and head.key.shape == (4, 3) and head.out.shape == (3, 4)
+def test_ranks_and_the_forward_pass():
+    head = ol.rank_one_head(random_sequences(3, dims=(3, 3)), 1.5)
+    assert head.ranks == (1, 1, 1) and head.key.shape == (1, 3) and head.out.shape == (3, 1)
     assert (head.key.T @ head.query).norm() == pytest.approx(1.5)
     assert (head.out @ head.value).norm() == pytest.approx(head.shift)
-    thin = ol.rank_one_head(sequences, 1.5)
     exact = head.exact_ids()
-    for row, other, codes, bag in zip(head.ids(), thin.ids(), head.data.coded, head.data.bags):
-        assert torch.allclose(row, other, atol=1e-14)
+    for row, codes, bag in zip(head.ids(), head.data.coded, head.data.bags):
         want = [float(exact[token, bag]) for token in codes]
         assert (row @ head.direction).tolist() == pytest.approx(want, abs=1e-13)
 
@@ -204,9 +205,7 @@ def test_what_breaks_theorem_2():
     [
         ({"kappa": 0}, "kappa"),
         ({"kappa": "hot"}, "kappa"),
-        ({"size": 0}, "size"),
         ({"shift": 0}, "shift"),
-        ({"direction": [1, 2]}, "direction"),
     ],
 )
 def test_head_refuses(options, message):
@@ -216,12 +215,13 @@ def test_head_refuses(options, message):
 
 def test_floats_lose_names_as_the_scale_grows():
     assert ol.collisions_by_scale(FIVE, (0.05, 0.5, 1, 2, 5.2, 20)) == [0, 0, 0, 0, 8, 16]
-    with pytest.raises(ValueError, match="low, high"):
-        ol.first_collision(FIVE, low=10)
+    with pytest.raises(ValueError, match="different signs"):
+        ol.first_collision(FIVE[:1])
     single = ol.collisions_by_scale(FIVE, (0.05, 2), torch.float32)
     assert single[0] == 0 and single[1] > 0
     first = ol.first_collision(FIVE)
-    assert ol.collisions_by_scale(FIVE, (first * 0.95, first))[0] == 0 < ol.collisions_by_scale(FIVE, (first,))[0]
+    below, above = ol.collisions_by_scale(FIVE, (first * 0.95, first * 1.01))
+    assert below == 0 < above
     moderate, hot = ol.rank_one_head(FIVE, 1.0), ol.rank_one_head(FIVE, 20.0)
     in_floats = [contextual_mapping(list(map(list, head.ids())), head.data.coded, "set") for head in (moderate, hot)]
     assert in_floats[0] and not in_floats[1]
@@ -236,7 +236,7 @@ def test_the_kernels_agree():
         (torch.float32, "auto", 1e-6),
     ):
         worst, mine, oracle = head.through_kernels(dtype, impl=impl)
-        assert worst <= tolerance and mine.shape == oracle.shape == (30, 1)
+        assert worst <= tolerance and len(mine) == len(oracle) == 10 and mine[0].shape == (3, 1)
 
 
 @pytest.mark.parametrize("pair", [(hardmax.FIRST, hardmax.SECOND), hardmax.find(), ((0, 2, 4), (0, 1, 3, 4))])

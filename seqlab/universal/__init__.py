@@ -47,7 +47,7 @@ from seqlab.universal.limits import (
 )
 from seqlab.universal.mapping import ContextualMapping, contextual_mapping
 from seqlab.universal.quantiser import Quantiser, quantiser
-from seqlab.universal.shift import Unshared, check_shift, code, selective_shift, shift_heads
+from seqlab.universal.shift import Unshared, check_shift, selective_shift, shift_heads
 from seqlab.universal.values import Approximation, approximate, distance, in_strips, piecewise
 
 __all__ = [
@@ -63,7 +63,6 @@ __all__ = [
     "budget",
     "check_shift",
     "closed_form",
-    "code",
     "contextual_mapping",
     "distance",
     "duplicate_volume",

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -95,7 +96,7 @@ class Budget:
     def __str__(self) -> str:
         counted = ("layers", "quantise", "attention", "values", "parameters", "largest_name")
         shown = [f"delta 1/{self.levels:,}"]
-        shown += [f"{name.replace('_', ' ')} {_digits(getattr(self, name))}" for name in counted]
+        shown += [f"{name.replace('_', ' ')} {spoken(getattr(self, name))}" for name in counted]
         where = [name for name in SIGNIFICAND if self.fits(name)] + (["laptop"] if self.laptop else [])
         return " · ".join([*shown, f"{self.bits:,} bits", f"fits {', '.join(where) or 'nowhere'}"])
 
@@ -119,19 +120,13 @@ def budget(dim: int, length: int, epsilon: float, lipschitz: float, *, positions
 def finest(dim: int, length: int, holds: Callable[[Budget], bool], *, positions: bool = False) -> int:
     """The largest 1/δ for which `holds(Budget)` (0 if not even 1/δ = 2): `finest(1, 3, lambda b: b.fits("float32"))`.
 
-    `holds` must be false from some size on.
+    `holds` must be false from some size on, at 2^32 at the latest.
     """
     sizes(2, dim, length)
-    if not holds(Budget(2, dim, length, positions)):
-        return 0
-    low, high = 2, 4
-    while holds(Budget(high, dim, length, positions)):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if holds(Budget(middle, dim, length, positions)) else (low, middle)
-    return low
+    first = bisect_left(range(2, 2**32), True, key=lambda n: not holds(Budget(n, dim, length, positions)))
+    return first + 1 if first else 0
 
 
-def _digits(number: int) -> str:
+def spoken(number: int) -> str:
+    """A whole number in digits, or as a power of ten where it is astronomically large."""
     return f"{number:,}" if number < 10**12 else f"about 10^{math.log10(number):,.1f}"

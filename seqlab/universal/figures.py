@@ -68,19 +68,19 @@ def relu_curves(epsilons: Sequence[float], errors: Sequence[tuple[float, float]]
     return lines("Small in area, not in height", across, up, rows, epsilons, alt=alt, looks=looks)
 
 
-def budget_curves(shapes: Sequence[tuple[int, int]], levels: Sequence[int], *, positions: bool = True) -> go.Figure:
-    """Layers of the network against 1/δ for several (dim, length); a laptop's limit, and where floats end."""
+def budget_curves(shapes: Sequence[tuple[int, int]], levels: Sequence[int]) -> go.Figure:
+    """Layers with positions against 1/δ for several (dim, length); a laptop's limit, and where floats end."""
     rows, told, ends = {}, [], {"float32": {}, "float64": {}}
     for dim, length in shapes:
-        finest = lambda fits: universal.finest(dim, length, fits, positions=positions)
-        layers = {n: Budget(n, dim, length, positions).layers for n in levels}
+        finest = lambda fits: universal.finest(dim, length, fits, positions=True)
+        layers = {n: Budget(n, dim, length, True).layers for n in levels}
         rows[f"d = {dim}, n = {length}"] = {n: count for n, count in layers.items() if count < 1e18}
         last = finest(lambda b: b.laptop)
         told.append(f"d = {dim}, n = {length}: {f'the laptop stops at 1/δ = {last}' if last else 'never fits'}")
         for dtype, marks in ends.items():
             end = finest(lambda b: b.fits(dtype)) + 1
             if levels[0] <= end <= levels[-1]:
-                marks[end] = Budget(end, dim, length, positions).layers
+                marks[end] = Budget(end, dim, length, True).layers
     marks = [
         line(f"{dtype} dies", list(found), found.values(), Look(RED, mark=mark), mode="markers", marker_size=11)
         for (dtype, found), mark in zip(ends.items(), ("x", "diamond-open"))
@@ -90,7 +90,7 @@ def budget_curves(shapes: Sequence[tuple[int, int]], levels: Sequence[int], *, p
         log("cells per unit, 1/δ"),
         log("layers", range=[0, 18]),
         rows,
-        alt=f"Layers against 1/δ, both logarithmic, {'with' if positions else 'without'} positions. {'; '.join(told)}.",
+        alt=f"Layers against 1/δ, both logarithmic, with positions. {'; '.join(told)}.",
         marks=False,
         before=marks,
         levels={f"{LAPTOP_LAYERS:,} layers: the laptop stops": LAPTOP_LAYERS},

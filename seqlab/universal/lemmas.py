@@ -22,8 +22,10 @@ from torch import Tensor
 from seqlab.attention import Hardmax, Normalizer
 from seqlab.exact import Number
 from seqlab.layers import count
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 from seqlab.universal.mapping import LARGEST, ContextualMapping, Sequences, speak
+
+UNIT = "units of delta"
 
 CLOSED_FORM = Statement(
     "closed form of the sweep",
@@ -75,11 +77,11 @@ def closed_form(mapping: ContextualMapping) -> Verdict:
     worst = abs(swept - want).max(axis=1)
     at = int(worst.argmax())
     objects = (speak(sequences)[at], tuple(swept[at]), tuple(want[at]))
-    witness = Witness("{}: the sweep gives {}, the closed form {}".format(*objects), objects) if worst[at] else None
+    witness = Witness("{}: the sweep gives {}, the closed form {}".format(*objects), objects)
     states = np.stack(mapping.program().trace(sequences[at : at + 1]).states[: -1 if mapping.spread else None])
     once = bool(((np.diff(states, axis=0) != 0).any(axis=-1).sum(axis=0) <= 1).all())
-    margin = float(-worst[at]) if witness else 0.5
-    return Verdict(not witness, margin, witness, CLOSED_FORM.under(once=once), len(sequences), "units of delta")
+    statement = CLOSED_FORM.under(once=once)
+    return judge(0.5 - worst[at], statement, witness=witness, checked=len(sequences), unit=UNIT)
 
 
 def bounds(mapping: ContextualMapping) -> Verdict:
@@ -96,10 +98,10 @@ def bounds(mapping: ContextualMapping) -> Verdict:
     slack = min(low - lower + 1, upper - high + 1, strict - high)
     at = int(largest.argmin() if low < lower else largest.argmax())
     objects = (speak(sequences)[at], int(largest[at]), lower, upper)
-    witness = None if slack > 0 else Witness("{} reaches {:,}, wanted {:,} to {:,}".format(*objects), objects)
+    witness = Witness("{} reaches {:,}, wanted {:,} to {:,}".format(*objects), objects)
     statement = BOUNDS.under(gain=mapping.gain == columns, no_positions=not mapping.positions)
-    notes = [f"{lower:,} ≤ observed {low:,} … {high:,} ≤ {upper:,} < {strict:,}"]
-    return Verdict(slack > 0, float(slack), witness, statement, len(sequences), "units of delta", notes)
+    notes = (f"{lower:,} ≤ observed {low:,} … {high:,} ≤ {upper:,} < {strict:,}",)
+    return judge(slack, statement, witness=witness, checked=len(sequences), unit=UNIT, notes=notes)
 
 
 def range_of_names(mapping: ContextualMapping, *, marker: int | None = None) -> Verdict:
@@ -115,10 +117,9 @@ def range_of_names(mapping: ContextualMapping, *, marker: int | None = None) -> 
     nearest = int(distance.min())
     i, k = np.argwhere(distance == nearest)[0].tolist()
     objects = (speak(bad[i : i + 1])[0], k, names[i, k], smallest, largest)
-    text = "token {1} of {0} is named {2:,}, good names lie in {3:,} … {4:,}".format(*objects)
-    witness = None if nearest > 0 else Witness(text, objects)
-    notes, statement = [f"good names lie in {smallest:,} … {largest:,}"], RANGE.under(marker=marker == mapping.marker)
-    return Verdict(nearest > 0, float(nearest), witness, statement, len(bad), "units of delta", notes)
+    witness = Witness("token {1} of {0} is named {2:,}, good names lie in {3:,} … {4:,}".format(*objects), objects)
+    statement = RANGE.under(marker=marker == mapping.marker)
+    return judge(nearest, statement, witness=witness, checked=len(bad), unit=UNIT)
 
 
 def layer_count(mapping: ContextualMapping) -> Verdict:
@@ -129,7 +130,7 @@ def layer_count(mapping: ContextualMapping) -> Verdict:
     size, real = mapping.program().count(mapping.length), count(mapping.program().module(), mapping.length)
     off = abs(size.layers - mapping.formula) + max(real.heads - 2, 0) + max(real.head_dim - 1, 0)
     witness = Witness(f"counted {size}, the formula says {mapping.formula} layers", (size, mapping.formula))
-    return Verdict(not off, 0.5 - off, witness if off else None, COUNT, 1, "layers", [str(size)])
+    return judge(0.5 - off, COUNT, witness=witness, checked=1, unit="layers", notes=(str(size),))
 
 
 def blocks(
@@ -137,7 +138,6 @@ def blocks(
     normalizer: Normalizer | None = None,
     *,
     dtype: torch.dtype = torch.float64,
-    sequences: Sequences | None = None,
     delta: Number | None = None,
 ) -> Verdict:
     """Names of the real attention heads against the exact ones: within half a unit of δ for all sequences.
@@ -146,17 +146,16 @@ def blocks(
 
     The margin is 1/2 less the largest difference, in units of δ. The witness carries (sequence, token, got, exact).
     """
-    sequences = mapping.sequences() if sequences is None else sequences
+    sequences = mapping.sequences()
     got, exact = block_names(mapping, sequences, normalizer, dtype=dtype, delta=delta), mapping.names(sequences)
     error = (got - torch.tensor(exact.astype(np.float64))).abs().nan_to_num(torch.inf)
     worst = error.max().item()
     i, k = (error == worst).nonzero()[0].tolist()
     objects = (speak(sequences[i : i + 1])[0], k, got[i, k].item(), exact[i, k])
-    text = "token {1} of {0} is named {2:,.1f}, exactly {3:,}".format(*objects)
+    witness = Witness("token {1} of {0} is named {2:,.1f}, exactly {3:,}".format(*objects), objects)
     hard = normalizer is None or isinstance(normalizer, Hardmax)
-    statement, witness = BLOCKS.under(hard=hard, precise=dtype == torch.float64), Witness(text, objects)
-    checked = len(sequences)
-    return Verdict(worst < 0.5, 0.5 - worst, None if worst < 0.5 else witness, statement, checked, "units of delta")
+    statement = BLOCKS.under(hard=hard, precise=dtype == torch.float64)
+    return judge(0.5 - worst, statement, witness=witness, checked=len(sequences), unit=UNIT)
 
 
 def block_names(
@@ -183,9 +182,8 @@ def _bad_sequences(mapping: ContextualMapping, marker: int) -> Sequences:
     size = len(columns) ** mapping.length
     if size > 4 * LARGEST:
         raise ValueError(f"levels, dim, length: {size:,} sequences with markers, wanted at most {4 * LARGEST:,}")
-    if mapping.positions:
-        every = itertools.product(columns, repeat=mapping.length)
-    else:
+    every = itertools.product(columns, repeat=mapping.length)
+    if not mapping.positions:  # one of each reordering
         every = itertools.combinations_with_replacement(columns, mapping.length)
     bad = [row for row in every if min(map(min, row)) < 0 or not mapping.positions and len(set(row)) < len(row)]
     return np.array(bad, dtype=object)

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from statistics import linear_regression
 
@@ -46,27 +47,23 @@ def name_errors(
     return [error(normalizer).nan_to_num(math.inf).max().item() for normalizer in normalizers]
 
 
-def softmax_threshold(mapping: ContextualMapping, *, tolerance: float = 0.5, precision: float = 0.01) -> float:
-    """The scale λ from which on every name is within `tolerance` units of δ of the exact one; see `threshold`."""
-    return threshold(lambda betas: softmax_errors(mapping, betas), tolerance=tolerance, precision=precision)
+def softmax_threshold(mapping: ContextualMapping) -> float:
+    """The scale λ from which on every name is within half a unit of δ of the exact one; see `threshold`."""
+    return threshold(lambda betas: softmax_errors(mapping, betas), tolerance=0.5)
 
 
-def threshold(errors: Callable[[list[float]], list[float]], *, tolerance: float, precision: float = 0.01) -> float:
+def threshold(errors: Callable[[list[float]], list[float]], *, tolerance: float) -> float:
     """The scale λ from which on errors(scales) are at most `tolerance`.
 
-    Found by doubling and halving to a relative `precision`; that it holds from there on is checked at 20 larger scales,
+    Found by doubling and halving to 1 %; that it holds from there on is checked at 20 larger scales,
     up to 30 times as large. Raises ValueError where no scale up to 2^20 will do.
     """
     good = lambda scale: errors([scale])[0] <= tolerance
-    high = 1.0
-    while not good(high):
-        high *= 2
-        if high > 2**20:
-            raise ValueError("mapping: no scale up to 2^20 brings the names within the tolerance; take a smaller case")
-    low = high / 2
-    while high / low > 1 + precision:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if good(middle) else (middle, high)
+    doubled = next((2.0**k for k in range(21) if good(2.0**k)), None)
+    if doubled is None:
+        raise ValueError("mapping: no scale up to 2^20 brings the names within the tolerance; take a smaller case")
+    steps = [doubled * 2 ** (k / 70 - 1) for k in range(71)]  # 1 % apart
+    high = steps[bisect_left(steps, True, hi=70, key=good)]
     larger = [high * 30 ** (k / 20) for k in range(1, 21)]
     late = [scale for scale, error in zip(larger, errors(larger)) if error > tolerance]
     if late:
@@ -100,32 +97,21 @@ def duplicate_volume(levels: int, dim: int, length: int) -> float:
     return 1 - math.prod(max(1 - k / levels**dim, 0.0) for k in range(length))
 
 
-def error_curve(
-    f: Function,
-    levels: Sequence[int],
-    dim: int = 1,
-    length: int = 2,
-    *,
-    positions: bool,
-    p: float = 2,
-    samples: int = 2**18,
-    seed: int = 0,
-) -> list[float]:
-    """d_p(f, g) for each number of levels, g by its cells (the blocks give the same where they fit)."""
-    return [
-        distance(f, lambda x: piecewise(f, x, n, positions=positions), dim, length, p=p, samples=samples, seed=seed)
-        for n in levels
-    ]
+def error_curve(f: Function, levels: Sequence[int], *, positions: bool, samples: int = 2**18) -> list[float]:
+    """d_2(f, g) on two tokens of one number, for each number of levels; g by its cells (the blocks give the same where
+    they fit).
+    """
+    by_cells = lambda n: lambda x: piecewise(f, x, n, positions=positions)
+    return [distance(f, by_cells(n), 1, 2, samples=samples) for n in levels]
 
 
-def tokenwise_floor(f: Function, dim: int = 1, length: int = 2, *, samples: int = 2**17, seed: int = 0) -> float:
+def tokenwise_floor(f: Function, dim: int = 1, length: int = 2) -> float:
     """The smallest d_2(f, g)² that any token-wise g can reach: Σ_j E Var(f(X)_j | x_j), X uniform.
 
     No attention, no context: the variance that the other tokens cause stays. Estimated as half the squared difference
     of f(X)_j over two independent contexts of the same token x_j.
     """
-    draw = torch.Generator().manual_seed(seed)
-    x, other = torch.rand(2, samples, length, dim, generator=draw, dtype=torch.float64)
+    x, other = torch.rand(2, 2**17, length, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     floor = 0.0
     for j in range(length):
         again = other.clone()
@@ -136,7 +122,5 @@ def tokenwise_floor(f: Function, dim: int = 1, length: int = 2, *, samples: int 
 
 def loglog_slope(levels: Sequence[int], errors: Sequence[float]) -> float:
     """The slope of log error against log δ, by least squares."""
-    if len(levels) != len(errors) or len(levels) < 2:
-        raise ValueError(f"errors: got {len(errors)} for {len(levels)} levels, wanted one each and at least two")
     log = lambda values: [math.log(value) for value in values]
     return -linear_regression(log(levels), log(errors)).slope

@@ -5,7 +5,7 @@
 | multi-head attention                                           | "attention"         |
 | bi-linear projection X + W_O X W_P, W_P (n × n)                | BilinearProjection  |
 | depth-wise separable convolution with a gated linear unit      | SeparableConvolution |
-| attention whose score matrix is 1/n everywhere                 | "average"           |
+| attention whose score matrix is 1/n everywhere                 | Average             |
 | no mixing at all: a token-wise model                           | "none"              |
 """
 
@@ -19,7 +19,6 @@ from einops import einsum, rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqlab.attention import average
 from seqlab.layers import Block, FeedForward, SelfAttention, Tokens, parameters
 from seqlab.train.fit import windows
 
@@ -64,6 +63,21 @@ class SeparableConvolution(nn.Module):
         return self.out(rearrange(mixed, "batch query filter dim -> batch query (filter dim)"))
 
 
+class Average(nn.Module):
+    """Attention with every weight 1/n: queries and keys would change nothing, so it has none."""
+
+    def __init__(self, dim: int, *, causal: bool = False):
+        super().__init__()
+        self.causal = causal
+        self.value, self.out = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim, bias=False)
+
+    def forward(self, x: Tokens) -> Tokens:
+        seen = torch.ones(x.shape[1], x.shape[1])
+        seen = seen.tril() if self.causal else seen
+        weights = seen / seen.sum(-1, keepdim=True)
+        return self.out(einsum(weights, self.value(x), "query key, batch key dim -> batch query dim"))
+
+
 class Nothing(nn.Module):
     """Adds nothing: the block is token-wise."""
 
@@ -71,53 +85,21 @@ class Nothing(nn.Module):
         return torch.zeros_like(x)
 
 
-class _Attention(SelfAttention):
-    """The same, with PyTorch's fused function: training asks for no weights."""
-
-    def forward(self, x: Tokens) -> Tokens:
-        q, k, v = (
-            rearrange(part(x), "batch token (head dim) -> batch head token dim", head=self.heads)
-            for part in (self.query, self.key, self.value)
-        )
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
-        return self.out(rearrange(mixed, "batch head token dim -> batch token (head dim)"))
-
-
-class _Average(nn.Module):
-    """Attention with every weight 1/n: queries and keys would change nothing, so it has none."""
-
-    def __init__(self, dim: int, causal: bool):
-        super().__init__()
-        self.causal, self.normalizer = causal, average()
-        self.value, self.out = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim, bias=False)
-
-    def forward(self, x: Tokens) -> Tokens:
-        allowed = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool)
-        weights = self.normalizer(torch.zeros(x.shape[1], x.shape[1]), allowed.tril() if self.causal else allowed)
-        return self.out(einsum(weights, self.value(x), "query key, batch key dim -> batch query dim"))
-
-
+DIM, LAYERS, HEADS, HIDDEN = 32, 2, 4, 64
 MIXERS: dict[str, Callable[..., nn.Module]] = {
-    "attention": lambda dim, length, heads, causal: _Attention(dim, heads, causal=causal),
-    "convolution": lambda dim, length, heads, causal: SeparableConvolution(dim, length, causal=causal),
-    "bilinear": lambda dim, length, heads, causal: BilinearProjection(dim, length, causal=causal),
-    "average": lambda dim, length, heads, causal: _Average(dim, causal),
-    "none": lambda dim, length, heads, causal: Nothing(),
+    "attention": lambda length, causal: SelfAttention(DIM, HEADS, causal=causal),
+    "convolution": lambda length, causal: SeparableConvolution(DIM, length, causal=causal),
+    "bilinear": lambda length, causal: BilinearProjection(DIM, length, causal=causal),
+    "average": lambda length, causal: Average(DIM, causal=causal),
+    "none": lambda length, causal: Nothing(),
 }
-
-
-def mixer(kind: str, dim: int, length: int, *, heads: int = 4, causal: bool = False) -> nn.Module:
-    """The mixing half of a block, without residual. Raises ValueError on an unknown kind."""
-    if kind not in MIXERS:
-        raise ValueError(f"kind: got {kind!r}, wanted one of {', '.join(MIXERS)}")
-    return MIXERS[kind](dim, length, heads, causal)
 
 
 class MixerModel(nn.Module):
     """Embeddings (one per input feature, and the position), pre-norm blocks, a linear output.
 
     kinds: the mixer of each layer, or one for all of them. The hidden width of each feed-forward part is chosen so that
-    every layer has nearly as many parameters as one with attention and `hidden` units.
+    every layer has nearly as many parameters as one with attention and `HIDDEN` units.
     """
 
     def __init__(
@@ -127,26 +109,22 @@ class MixerModel(nn.Module):
         classes: int,
         length: int,
         *,
-        dim: int = 32,
-        layers: int = 2,
-        hidden: int = 64,
-        heads: int = 4,
         causal: bool = False,
         seed: int = 0,
     ):
         super().__init__()
+        chosen = (kinds,) * LAYERS if isinstance(kinds, str) else tuple(kinds)
+        if unknown := set(chosen) - set(MIXERS):
+            raise ValueError(f"kinds: got {', '.join(unknown)}, wanted some of {', '.join(MIXERS)}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.embed = nn.ModuleList(nn.Embedding(size, dim) for size in (*sizes, length))
-            whole = parameters(mixer("attention", dim, length, heads=heads)) + hidden * (2 * dim + 1)
-            chosen = (kinds,) * layers if isinstance(kinds, str) else tuple(kinds)
-            mixers = [mixer(kind, dim, length, heads=heads, causal=causal) for kind in chosen]
-            widths = [round((whole - parameters(mix)) / (2 * dim + 1)) for mix in mixers]
-            if min(widths) < 1:
-                raise ValueError(f"hidden: got {hidden}, too few parameters for {chosen}; raise hidden")
-            fed = [FeedForward(dim, width, "gelu") for width in widths]
-            self.blocks = nn.ModuleList(Block(dim, *parts) for parts in zip(mixers, fed))
-            self.norm, self.out = nn.LayerNorm(dim), nn.Linear(dim, classes)
+            self.embed = nn.ModuleList(nn.Embedding(size, DIM) for size in (*sizes, length))
+            whole = parameters(MIXERS["attention"](length, causal)) + HIDDEN * (2 * DIM + 1)
+            mixers = [MIXERS[kind](length, causal) for kind in chosen]
+            widths = [round((whole - parameters(mixer)) / (2 * DIM + 1)) for mixer in mixers]
+            fed = [FeedForward(DIM, width, "gelu") for width in widths]
+            self.blocks = nn.ModuleList(Block(DIM, *parts) for parts in zip(mixers, fed))
+            self.norm, self.out = nn.LayerNorm(DIM), nn.Linear(DIM, classes)
 
     def forward(self, features: Batch) -> Float[Tensor, "batch token classes"]:
         place = torch.arange(features.shape[1])
@@ -166,19 +144,17 @@ class MixerModel(nn.Module):
         return (self(batch[..., :-1]).argmax(-1) == batch[..., -1]).double().mean().item()
 
 
-def recall(*, keys: int = 16, length: int = 8, batch: int = 64, seed: int = 0) -> Iterator[Batch]:
+def recall(*, batch: int = 64, seed: int = 0) -> Iterator[Batch]:
     """Endless batches of a task that needs mixing by content: features (key, value, question), target the answer.
 
-    The `length` tokens of a sequence have different keys out of `keys`, and a value each out of 8. Every token asks for
-    the value of one of the keys present. Where that key stands differs from sequence to sequence.
+    The 8 tokens of a sequence have different keys out of 16, and a value each out of 8. Every token asks for the value
+    of one of the keys present. Where that key stands differs from sequence to sequence.
     """
-    if length > keys:
-        raise ValueError(f"length: got {length}, wanted at most {keys}, the number of keys")
     draw = torch.Generator().manual_seed(seed)
     while True:
-        key = torch.rand(batch, keys, generator=draw).argsort(1)[:, :length]
-        value = torch.randint(8, (batch, length), generator=draw)
-        asked = torch.randint(length, (batch, length), generator=draw)
+        key = torch.rand(batch, 16, generator=draw).argsort(1)[:, :8]
+        value = torch.randint(8, (batch, 8), generator=draw)
+        asked = torch.randint(8, (batch, 8), generator=draw)
         yield torch.stack([key, value, key.gather(1, asked), value.gather(1, asked)], dim=-1)
 
 

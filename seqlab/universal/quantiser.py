@@ -18,7 +18,7 @@ import torch
 from einops import rearrange
 
 from seqlab.layers import Tokens
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 from seqlab.universal.activations import marker_activation, rounding_activation
 from seqlab.written import Form, Layer, Program, Unit, coordinates
 from seqlab.written.real import Transformer
@@ -49,56 +49,48 @@ class Quantiser:
     marked: bool = True
     skip: tuple[int, ...] = ()
 
-    @property
-    def formula(self) -> int:
-        """d + d/δ."""
-        return self.dim + self.dim * self.levels
-
     def layers(self, x: list[Form]) -> list[Layer]:
         """The marking layers, then for each coordinate the rounding layers from level 0 up."""
-        delta, N = Fraction(1, self.levels), self.levels
+        delta, N, made = Fraction(1, self.levels), self.levels, []
         mark, down = marker_activation(self.marker), rounding_activation(delta)
-        marking = [
-            Layer(units=Unit(each, each, mark), label=f"{each}: out of [0, 1) becomes -{self.marker}") for each in x
-        ]
-        kept = [(each, k) for each in x for k in range(N) if k not in self.skip]
-        label = "{0}: [{1}, {2}) / {3} becomes {1}/{3}"
-        rounding = [
-            Layer(units=Unit(each - k * delta, each, down), label=label.format(each, k, k + 1, N)) for each, k in kept
-        ]
-        return marking * self.marked + rounding
+        for each in x * self.marked:
+            made.append(Layer(units=Unit(each, each, mark), label=f"{each}: out of [0, 1) becomes -{self.marker}"))
+        for each, k in ((each, k) for each in x for k in range(N) if k not in self.skip):
+            label = f"{each}: [{k}, {k + 1}) / {N} becomes {k}/{N}"
+            made.append(Layer(units=Unit(each - k * delta, each, down), label=label))
+        return made
 
     def program(self) -> Program:
         """The layers alone, as a text."""
         x = [*coordinates([f"x{i}" for i in range(self.dim)])]
         return Program(x, x, self.layers(x))
 
-    def stack(self, dtype: torch.dtype = torch.float64) -> Transformer:
+    def stack(self) -> Transformer:
         """The same as PyTorch layers."""
-        return self.program().module(dtype=dtype).requires_grad_(False)
+        return self.program().module().requires_grad_(False)
 
     def reference(self, x: Tokens) -> Tokens:
         """The definition: floor(x/δ) δ inside [0, 1), -J outside. For comparison only: no layer can do this."""
         inside = (x >= 0) & (x < 1)
         return torch.where(inside, torch.floor(x * self.levels) / self.levels, -float(self.marker))
 
-    def check(self, samples: int = 2000, seed: int = 0) -> Verdict:
+    def check(self, samples: int = 2000) -> Verdict:
         """Compare with the definition on random inputs in [-1, 2)^d and, where 1/δ is a power of two, on all edges.
 
         The margin is a rounding tolerance less the largest error, both in units of δ. The witness carries
         (input, output, wanted) of the worst coordinate.
         """
-        x, layers = _inputs(self.levels, self.dim, samples, seed), self.program().count().layers
+        x = _inputs(self.levels, self.dim, samples)
+        layers, formula = self.program().count().layers, self.dim + self.dim * self.levels
         got, want = self.stack()(x), self.reference(x)
         error = (got - want).abs() * self.levels
         at = tuple((error == error.max()).nonzero()[0].tolist())
         objects = tuple(round(float(t[at]), 12) for t in (x, got, want))
-        holds = error.max().item() <= TOLERANCE and layers == self.formula
-        witness = None if holds else Witness("{:.6g} becomes {:.6g}, wanted {:.6g}".format(*objects), objects)
-        statement = STATEMENT.under(marked=self.marked, every_level=not self.skip)
-        notes = [f"{layers} layers, the formula says {self.formula}"]
         margin = TOLERANCE - error.max().item()
-        return Verdict(holds, margin, witness, statement, x.numel(), "units of delta", notes)
+        witness = Witness("{:.6g} becomes {:.6g}, wanted {:.6g}".format(*objects), objects)
+        statement = STATEMENT.under(marked=self.marked, every_level=not self.skip)
+        more = dict(checked=x.numel(), unit="units of delta", notes=(f"{layers} layers, the formula says {formula}",))
+        return judge(margin, statement, witness=witness, holds=margin >= 0 and layers == formula, **more)
 
 
 def quantiser(
@@ -122,9 +114,8 @@ def sizes(levels: int, dim: int, length: int, *, shortest: int = 2) -> None:
             raise ValueError(f"{name}: got {got}, wanted at least {least}{why}")
 
 
-def _inputs(levels: int, dim: int, samples: int, seed: int) -> Tokens:
-    draw = torch.Generator().manual_seed(seed)
-    x = 3 * torch.rand(samples, dim, generator=draw, dtype=torch.float64) - 1
+def _inputs(levels: int, dim: int, samples: int) -> Tokens:
+    x = 3 * torch.rand(samples, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
     if levels & (levels - 1) == 0:  # k/levels is a float64, so an edge is an edge
         edges = torch.arange(-levels, 2 * levels + 1, dtype=torch.float64) / levels
         x = torch.cat([x, edges[:, None].expand(-1, dim)])

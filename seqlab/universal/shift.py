@@ -4,7 +4,6 @@
 | ---------------------------------------------------- | ------------------------------------- |
 | Ψ(Z; b_Q, b_Q')                                      | selective_shift(ids, low, high)       |
 | ψ(Z; b_Q) - ψ(Z; b_Q') by two heads of size one      | shift_heads()                         |
-| u, in units of δ                                     | code(levels, dim)                     |
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ from jaxtyping import Num
 from torch import Tensor
 
 from seqlab.attention import Exact, Hardmax, Normalizer, hardmax
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
-from seqlab.universal.quantiser import sizes
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 from seqlab.written import Head, Layer, Program, coordinates
 from seqlab.written.program import by_length
 
@@ -40,13 +38,10 @@ SHIFT = Statement(
 
 @dataclass(frozen=True, repr=False)
 class Unshared(Hardmax):
-    """Hardmax with another rule for ties: all the weight to the first of them, or weight one to each."""
-
-    first: bool = False
+    """Hardmax with another rule for ties: weight one to each of them."""
 
     def weigh(self, scores: np.ndarray, allowed: np.ndarray | None) -> tuple[np.ndarray, int]:
-        winners = super().weigh(scores, allowed)[0]
-        return (winners & (winners.cumsum(axis=-1) == 1) if self.first else winners), 1
+        return super().weigh(scores, allowed)[0], 1
 
 
 def shift_heads(heads: int = 2, normalizer: Normalizer = hardmax()) -> Program:
@@ -69,7 +64,6 @@ def selective_shift(ids: Num[Tensor, "*batch token"], low: float, high: float) -
 
 def check_shift(
     draws: int = 2000,
-    seed: int = 0,
     *,
     heads: int = 2,
     normalizer: Normalizer = hardmax(),
@@ -80,11 +74,13 @@ def check_shift(
     Thresholds are odd multiples of 1/2, so that no id meets one; on_threshold=True allows all multiples. The margin is
     1/2 (half the distance of ids) less the largest difference. The witness carries (ids, low, high, got, wanted).
     """
-    rows = random_windows(draws, seed, range(13), 5, on_threshold)
-    worst, witness = furthest(shift_heads(heads, normalizer), selective_shift, rows)
+    worst, witness = furthest(
+        shift_heads(heads, normalizer), selective_shift, random_windows(draws, 0, range(13), 5, on_threshold)
+    )
     ties = not isinstance(normalizer, Unshared)
     statement = SHIFT.under(two_heads=heads == 2, ties=ties, off_threshold=not on_threshold)
-    return Verdict(worst == 0, -worst if worst else 0.5, witness, statement, draws, "units of delta")
+    more = dict(holds=not worst, checked=draws, unit="units of delta")
+    return judge(-worst if worst else 0.5, statement, witness=witness, **more)
 
 
 def random_windows(draws: int, seed: int, ids: range, longest: int, on_threshold: bool = False) -> list[list[tuple]]:
@@ -103,27 +99,19 @@ def random_windows(draws: int, seed: int, ids: range, longest: int, on_threshold
     return rows
 
 
-def furthest(program: Program, closed_form: Callable, rows: list[list[tuple]]) -> tuple[float, Witness | None]:
+def furthest(program: Program, closed_form: Callable, rows: list[list[tuple]]) -> tuple[float, Witness]:
     """How far a program, exact and as float64 layers, is from closed_form(ids, low, high), and where it is furthest.
 
     rows: as of `random_windows`. The witness carries (ids, low, high, got, wanted).
     """
     module = program.module().requires_grad_(False)
     real = by_length(rows, lambda some: module(np.array(some, dtype=float)).tolist())
-    found = [*zip(rows, real), *(zip(rows, program.run(rows)) if isinstance(program.normalizer, Exact) else [])]
-    worst, witness = 0.0, None
+    found, worst, objects = [*zip(rows, real)], -1.0, ()
+    found += zip(rows, program.run(rows)) if isinstance(program.normalizer, Exact) else []
     for row, answers in found:
-        ids, (_, low, high) = [id for id, _, _ in row], map(float, row[0])
-        want = closed_form(torch.tensor(ids), low, high).tolist()
-        got = [float(answer[0]) for answer in answers]
+        ids, (_, low, high) = tuple(id for id, _, _ in row), map(float, row[0])
+        want, got = closed_form(torch.tensor(ids), low, high).tolist(), [float(answer) for (answer,) in answers]
         error = max(abs(a - b) for a, b in zip(got, want))
         if error > worst:
-            worst, objects = error, (tuple(ids), low, high, tuple(got), tuple(want))
-            witness = Witness("ids {}, window ({}, {}): got {}, wanted {}".format(*objects), objects)
-    return worst, witness
-
-
-def code(levels: int, dim: int) -> list[int]:
-    """u: the digits' weights 1, N, N², … with N = 1/δ."""
-    sizes(levels, dim, 1, shortest=1)
-    return [levels**i for i in range(dim)]
+            worst, objects = error, (ids, low, high, tuple(got), tuple(want))
+    return worst, Witness("ids {}, window ({}, {}): got {}, wanted {}".format(*objects), objects)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import ipywidgets
@@ -13,8 +12,10 @@ from seqlab import universal
 from seqlab.colours import GREY, PALETTE, RED, YELLOW
 from seqlab.draw.svg import Inside, Markup, circle, element, line, path, picture, rect, table, text
 from seqlab.universal import Budget
+from seqlab.universal.budget import spoken
 from seqlab.widgets.view import View, bold, status, wide
 
+LEVELS = 6
 SEQUENCES = ((0, 4, 5), (1, 2, 5), (0, 1, 2), (1, 2, 4))  # gain 2 confuses the first two and the last two
 SHAPES = ("m0-7a7 7 0 1 0 .01 0z", "m-6-6h12v12h-12z", "m0-8l8 14h-16z", "m0-8l8 8-8 8-8-8z")  # round a point
 WIDTH, LEFT, ROW = 760, 90, 52
@@ -26,14 +27,13 @@ class SweepView(View):
     `gain` is the factor of a jump: the proof takes 1/δ (d = 1); with 1 names collide, which rings show.
     """
 
-    def __init__(self, sequences: Sequence[Sequence[int]] = SEQUENCES, levels: int = 6):
-        self.sequences = np.array(sequences)[:, :, None]
-        self.levels, self.length = levels, self.sequences.shape[1]
+    def __init__(self):
+        self.sequences = np.array(SEQUENCES)[:, :, None]
         super().__init__(
             dict(
-                step=ipywidgets.IntSlider(value=2, min=0, max=levels + 1, description="layers done", **wide(36, 7)),
+                step=ipywidgets.IntSlider(value=2, min=0, max=LEVELS + 1, description="layers done", **wide(36, 7)),
                 gain=ipywidgets.ToggleButtons(
-                    options=((f"{levels}, the proof's", levels), ("2", 2), ("1", 1)),
+                    options=((f"{LEVELS}, the proof's", LEVELS), ("2", 2), ("1", 1)),
                     description="gain",
                     style={"button_width": "10em", "description_width": "7em"},
                 ),
@@ -44,9 +44,9 @@ class SweepView(View):
 
     def states(self) -> list[np.ndarray]:
         """The ids "sequence token" before, after each level of the sweep, and after the global shift."""
-        program = universal.contextual_mapping(self.levels, 1, self.length, gain=self.gain.value).program()
+        program = universal.contextual_mapping(LEVELS, 1, 3, gain=self.gain.value).program()
         sweep, last = program.layers
-        run = replace(program, layers=[sweep.some(self.levels), last]).trace(self.sequences)
+        run = replace(program, layers=[sweep.some(LEVELS), last]).trace(self.sequences)
         return [state[..., 0] for state in run.states]
 
     def _draw(self) -> None:
@@ -57,12 +57,12 @@ class SweepView(View):
     def _told(self, states: list[np.ndarray], step: int) -> Inside:
         if step == 0:
             return "Before the first layer: the ids of the tokens. No id knows anything of the other tokens."
-        if step <= self.levels:
+        if step <= LEVELS:
             jumped = [
                 f"{before[k]} {'jumps to' if after[k] > before.max() else 'lands at'} {after[k]:,}, "
                 f"{'' if after[k] > before.max() else 'not '}past {before.max():,}"
                 for before, after in zip(states[step - 1], states[step])
-                for k in range(self.length)
+                for k in range(3)
                 if before[k] != after[k]
             ]
             told = "; ".join(jumped) or "no sequence has this id now, so nothing moves"
@@ -78,13 +78,13 @@ class SweepView(View):
         return "Global shift: a large multiple of each sequence's largest id is added to all its tokens. ", verdict
 
     def _svg(self, states: list[np.ndarray], step: int) -> Markup:
-        now, before, last = states[step], states[max(step - 1, 0)], step > self.levels
+        now, before, last = states[step], states[max(step - 1, 0)], step > LEVELS
         top = max(int(state.max()) for state in (states if last else states[:-1]))
         place = lambda value: LEFT + 10 + (WIDTH - LEFT - 40) * math.log2(1 + float(value)) / math.log2(1 + top)
         height, shared = ROW * len(now) + 58, _shared(now) if last else {}
         given = [tuple(sequence[:, 0].tolist()) for sequence in self.sequences]
         parts = []
-        if 1 <= step <= self.levels:
+        if 1 <= step <= LEVELS:
             a, tip = place(max(step - 1.5, 0)), f"the window of this layer: id {step - 1}"
             parts.append(rect(a, 0, place(step - 0.5) - a, height - 40, fill=YELLOW, opacity=0.45, tip=tip))
         for row, (sequence, ids) in enumerate(zip(given, now.tolist())):
@@ -94,7 +94,7 @@ class SweepView(View):
                 tip = f"token {sequence[k]}: id {name:,}{', shared' * (name in shared)}"
                 marks = _mark(k, place(before[row, k]), place(name), y, name in shared)
                 parts.append(element("g", marks, text(place(name), y + 20, f"{name:,}", 11), tip=tip))
-        for value in [0] + [self.levels**k for k in range(0, int(math.log(top, self.levels)) + 1)]:
+        for value in [0] + [LEVELS**k for k in range(0, int(math.log(top, LEVELS)) + 1)]:
             x = place(value)
             parts += [line(x, height - 40, x, height - 34), text(x, height - 20, f"{value:,}", 11)]
         parts.append(text((LEFT + WIDTH) / 2, height - 4, "id in units of δ (logarithmic); shape = which token"))
@@ -162,8 +162,3 @@ class BudgetView(View):
             "this laptop": "✓ can build and run it" if b.laptop else "✗ too many layers",
         }
         self.picture.value = status(table((), {name: [value] for name, value in rows.items()}, align="left"))
-
-
-def spoken(number: int) -> str:
-    """A whole number in digits, or as a power of ten where it is astronomically large."""
-    return f"{number:,}" if number < 10**12 else f"about 10^{math.log10(number):,.0f}"

@@ -25,10 +25,8 @@ def test_sees_what_it_may(kinds, causal):
 
 
 @pytest.mark.parametrize("causal", [True, False])
-def test_fused_attention_and_diagonal_convolution_are_the_readable_ones(causal):
+def test_diagonal_convolution_is_the_readable_one(causal):
     x = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(0))
-    fused = mixers.mixer("attention", 8, 6, causal=causal)
-    torch.testing.assert_close(fused(x), fused.with_weights(x)[0])
     layer = mixers.SeparableConvolution(8, 6, filters=4, causal=causal)
     gated = torch.nn.functional.glu(layer.gate(x), -1).transpose(1, 2)
     sides = (layer.width - 1, 0) if causal else (layer.width // 2, layer.width // 2)
@@ -71,10 +69,8 @@ def test_it_learns():
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: mixers.mixer("fourier", 8, 4), ["kind", "fourier", "bilinear"]),
+        (lambda: mixers.MixerModel("fourier", (9,), 9, 6), ["kinds", "fourier", "bilinear"]),
         (lambda: mixers.SeparableConvolution(9, 4), ["filters", "divisor"]),
-        (lambda: mixers.MixerModel("attention", (9,), 9, 6, hidden=0), ["hidden", "raise"]),
-        (lambda: next(mixers.recall(keys=4, length=8)), ["length", "at most 4"]),
     ],
 )
 def test_errors(make, words):

@@ -38,7 +38,7 @@ def test_network_is_its_table(case, positions):
     size, real = made.program().count(case[2]), count(made.stack(), case[2])
     budget = universal.Budget(*case, positions)
     assert size.layers == budget.layers and real.layers == budget.attention
-    assert size.units == made.formula == budget.quantise + budget.values
+    assert size.units == budget.quantise + budget.values
     assert (
         size.heads * (4 * size.width + 1) + size.units * (3 * size.width + 1) == budget.parameters - positions * case[2]
     )
@@ -181,7 +181,6 @@ def test_budget_explodes():
         (lambda: universal.budget(0, 2, 0.1, 1.0), ["dim", "at least 1"]),
         (lambda: universal.Budget(4, 1, 3).fits("float16"), ["dtype", "float32"]),
         (lambda: universal.strip_volume(4, 1, 1, 0.5), ["epsilon", "0.25"]),
-        (lambda: universal.loglog_slope([2], [1.0]), ["errors", "at least two"]),
         (lambda: universal.distance(wave, wave, 1, 2, p=float("inf")), ["p:", "uniformly"]),
         (lambda: universal.approximate(lambda x: x[:, :1], 4, 1, 3), ["f:", "shape"]),
         (lambda: universal.approximate(lambda x: 1e9 + x, 4, 1, 3), ["f:", "names"]),

@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from seqlab import universal
-from seqlab.universal.view import BudgetView, SweepView, spoken
+from seqlab.universal.budget import spoken
+from seqlab.universal.view import BudgetView, SweepView
 
 
 def test_sweep_shows_the_exact_ids():

@@ -13,12 +13,14 @@ type by PyTorch. Tokens are rounded first, then every product, exponential, sum,
 
 from __future__ import annotations
 
-import itertools
 import math
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+from itertools import accumulate, combinations, pairwise
 
 import torch
 
@@ -28,7 +30,7 @@ from seqlab.names.separation import names, subsets
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 PRECISIONS = ("exact", *DTYPES)
 KAPPAS = (0.0, *(float(f"{10 ** (k / 30):.3g}") for k in range(-60, 40)), math.inf)
-LARGEST, MOST_TOKENS, PLACES = 9, 7, 2  # of a token's value, of a token set, of decimals
+MOST_TOKENS, MOST_MEMBERS = 7, 4
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,6 @@ class Named:
     """
 
     precision: str
-    kappa: float
     names: tuple[float, ...] = field(repr=False)
     shared: tuple[int, ...] = field(repr=False)
     log10_gap: float
@@ -58,81 +59,52 @@ class Named:
 
 
 def parse(text: str, size: int) -> tuple[Fraction, ...]:
-    """Tokens from what a learner typed: "1, 2, 3.5". ValueError with what is wrong, in words for the learner."""
+    """Tokens from what a learner typed, "1, 2, 3.5", in increasing order.
+
+    ValueError, in words for the learner, where it is something else, or its names cannot be drawn in time.
+    """
     words = text.replace(",", " ").replace(";", " ").split()
-    try:
-        if any("e" in word.lower() for word in words):  # 1e999999999 is a number, and Fraction would write it out
-            raise ValueError
-        tokens = [Fraction(word) for word in words]
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"{text!r} is not a list of numbers; write for example 1, 2, 3.5") from None
-    return distinct_tokens(tokens, size)
-
-
-def distinct_tokens(tokens: Sequence[int | float | Fraction], size: int) -> tuple[Fraction, ...]:
-    """The tokens as sorted Fractions. ValueError where the head's names are not defined or cannot be drawn in time."""
-    exact = tuple(sorted(Fraction(token).limit_denominator(10**6) for token in tokens))
-    if len(set(exact)) < len(exact):
-        twice = next(a for a, b in itertools.pairwise(exact) if a == b)
-        raise ValueError(f"tokens: {float(twice):g} appears twice; the theorem wants different tokens")
-    if not 3 <= len(exact) <= MOST_TOKENS:
-        raise ValueError(f"tokens: got {len(exact)}, wanted 3 to {MOST_TOKENS}")
-    if bad := [float(a) for a in exact if abs(a) > LARGEST or (a * 10**PLACES).denominator != 1]:
-        raise ValueError(f"tokens: got {bad[0]:g}, wanted at most {LARGEST} in size and {PLACES} decimals")
-    if not 2 <= size <= min(4, len(exact) - 1):
+    if not all(re.fullmatch(r"[+-]?\d(\.\d{1,2})?", word) for word in words):
         raise ValueError(
-            f"size: got {size}, wanted 2 to {min(4, len(exact) - 1)} of these {len(exact)} tokens in a set"
+            f"{text!r} is not a list of numbers below 10 with at most two decimals; write for example 1, 2, 3.5"
         )
-    return exact
+    tokens = tuple(sorted(map(Fraction, words)))
+    if twice := [float(a) for a, b in pairwise(tokens) if a == b]:
+        raise ValueError(f"tokens: {twice[0]:g} appears twice; the theorem wants different tokens")
+    if not 3 <= len(tokens) <= MOST_TOKENS:
+        raise ValueError(f"tokens: got {len(tokens)}, wanted 3 to {MOST_TOKENS}")
+    most = min(MOST_MEMBERS, len(tokens) - 1)
+    if not 2 <= size <= most:
+        raise ValueError(f"size: got {size}, wanted 2 to {most} of these {len(tokens)} tokens in a set")
+    return tokens
 
 
-def places(tokens: Sequence[Fraction], size: int) -> list[tuple[Fraction, tuple[Fraction, ...]]]:
+def places(tokens: Sequence, size: int) -> list[tuple]:
     """All (token, set) pairs, in the order of `Named.names`."""
-    return [(token, chosen) for chosen in itertools.combinations(tokens, size) for token in chosen]
+    return [(token, chosen) for chosen in combinations(tokens, size) for token in chosen]
 
 
 @lru_cache(maxsize=4096)
 def named(tokens: tuple[int | float | Fraction, ...], size: int, kappa: float, precision: str = "exact") -> Named:
-    """The names of every token in every set of `size` of the `tokens`, in one of `PRECISIONS`.
-
-    Raises ValueError for a negative kappa, an unknown precision, or tokens that `distinct_tokens` refuses.
-    """
-    tokens = distinct_tokens(tokens, size)
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision: got {precision!r}, wanted one of {', '.join(PRECISIONS)}")
-    if not kappa >= 0:
-        raise ValueError(f"kappa: got {kappa}, wanted 0 (average) to ∞ (hardmax)")
+    """The names of every token in every set of `size` of the `tokens`, in one of `PRECISIONS`."""
     if precision == "exact":
-        exact, bags = ExactNames(tokens, kappa), itertools.combinations(range(len(tokens)), size)
-        index = {context: at for at, context in enumerate((c, bag) for bag in bags for c in bag)}
+        exact = ExactNames(tokens, kappa)
+        index = {context: at for at, context in enumerate(places(range(len(tokens)), size))}
         ladder, steps = exact.ladder(index)
         rounded, order = [float(exact.name(context)) for context in index], [index[context] for context in ladder]
     else:
         x = subsets([float(token) for token in tokens], size).to(DTYPES[precision])
         rounded = names(x, kappa).flatten().double().tolist()
         order = sorted((at for at, name in enumerate(rounded) if math.isfinite(name)), key=rounded.__getitem__)
-        steps = [rounded[b] - rounded[a] for a, b in itertools.pairwise(order)]
-    runs: list[list[int]] = []  # places of equal names
-    for at, step in zip(order, [1, *steps]):
-        if step:
-            runs.append([at])
-        else:
-            runs[-1].append(at)
-    shared = {at: len(run) for run in runs for at in run}
-    gap = log10(min(steps)) if len(runs) == len(rounded) else -math.inf
-    return Named(precision, kappa, tuple(rounded), tuple(shared.get(at, 0) for at in range(len(rounded))), gap)
+        steps = [rounded[b] - rounded[a] for a, b in pairwise(order)]
+    which = [0, *accumulate(map(bool, steps))]  # of the different names, in their order
+    count = Counter(which)
+    shared = {at: count[name] for at, name in zip(order, which)}
+    gap = log10(min(steps)) if len(count) == len(rounded) else -math.inf
+    return Named(precision, tuple(rounded), tuple(shared.get(at, 0) for at in range(len(rounded))), gap)
 
 
-def curve(
-    tokens: tuple[int | float | Fraction, ...], size: int, precision: str = "exact", kappas: Sequence[float] = KAPPAS
-) -> list[float]:
-    """log10 of the smallest gap at each kappa."""
-    return [named(tokens, size, kappa, precision).log10_gap for kappa in kappas]
-
-
-def last_alive(
-    tokens: tuple[int | float | Fraction, ...], size: int, precision: str = "exact", kappas: Sequence[float] = KAPPAS
-) -> float | None:
-    """The death point: the largest finite kappa at which all names differ; None where they never do."""
-    alive = [k for k in kappas if math.isfinite(k) and named(tokens, size, k, precision).alive]
+def last_alive(tokens: tuple[int | float | Fraction, ...], size: int, precision: str = "exact") -> float | None:
+    """The death point: the largest finite κ of `KAPPAS` at which all names differ; None where they never do."""
+    alive = [k for k in KAPPAS if math.isfinite(k) and named(tokens, size, k, precision).alive]
     return max(alive, default=None)

@@ -171,6 +171,7 @@ def _papermill(prepared: nbformat.NotebookNode, job: Job, result: Result) -> nbf
             {"mode": job.mode, "seed": job.seed} if tagged else {},
             engine_name="reporting",
             kernel_name="python3",
+            language="python",
             progress_bar=False,
             cwd=job.folder,
             request_save_on_cell_execute=False,

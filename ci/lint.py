@@ -7,7 +7,6 @@ must look like, beyond what ruff sees.
 from __future__ import annotations
 
 import ast
-import copy
 import json
 import re
 import subprocess
@@ -25,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 MAX_LINES = 40
 _MAGICS = TransformerManager()
 TOOLS = (("ruff", "check"), ("ruff", "format", "--check"), ("lint-imports", "--no-cache", "--no-logo"))
+AGAIN = "take the file back from git (git checkout -- FILE) or from where you had it"
 FORBIDDEN = {
     r"^\s*[!%]\s*(?:pip|conda)\b": "installs packages; what a lab needs belongs in requirements.lock",
     r"\b(?:wget|curl)\b": "downloads; nothing is fetched after installing",
@@ -35,19 +35,41 @@ FORBIDDEN = {
 
 def lint(path: Path) -> list[str]:
     """All complaints about one notebook, each with the file, the cell and a cure."""
-    try:
-        notebook = nbformat.v4.reads(path.read_text(encoding="utf-8"))
-        if (notebook.nbformat, notebook.nbformat_minor) < (4, 5):
-            format_ = f"{notebook.nbformat}.{notebook.nbformat_minor}"
-            return [f"{path.name}: format {format_}; save it as 4.5, which has cell ids"]
-        ids = [cell.get("id") for cell in notebook["cells"]]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # nbformat mends ids as it validates, and says so; here they are reported
-            nbformat.validate(copy.deepcopy(notebook))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
-        return [f"{path.name}: not a valid notebook: {(str(error) or type(error).__name__).splitlines()[0]}"]
+    if broken := damage(path):
+        return [broken]
+    notebook = nbformat.v4.reads(path.read_text(encoding="utf-8"))
+    ids = [cell.get("id") for cell in notebook["cells"]]
     complaints = [*_ids(ids), *_whole(notebook), *_code(notebook), *_texts(notebook, path.parent)]
     return [f"{path.name}: {complaint}" for complaint in complaints]
+
+
+def damage(path: Path) -> str | None:
+    """Why a file cannot be run as a notebook, in one sentence with a cure; None where it can."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return f"{path.name}: cannot be read as text ({error}); {AGAIN}"
+    if not text.strip():
+        return f"{path.name}: is empty; {AGAIN}"
+    if marker := re.search(r"^(<{7}|>{7}|\|{7})( |$)", text, re.M):
+        line = text.count("\n", 0, marker.start()) + 1
+        return f"{path.name}: git left a conflict marker in line {line}; settle the merge, or {AGAIN}"
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        return f"{path.name}: is not JSON ({error}); {AGAIN}"
+    try:
+        if (form := (raw["nbformat"], raw["nbformat_minor"])) < (4, 5):
+            return f"{path.name}: format {form[0]}.{form[1]}; save it as 4.5, which has cell ids"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # nbformat mends ids as it validates, and says so; `_ids` reports them
+            nbformat.validate(nbformat.from_dict(raw))
+    except (ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        return f"{path.name}: is not a valid notebook ({said}); {AGAIN}"
+    if "kernelspec" not in raw["metadata"]:
+        return f"{path.name}: names no kernelspec; open it in JupyterLab, choose Python 3 (python3) as its kernel, and save it"
+    return None
 
 
 def _ids(ids: list[str | None]) -> Iterator[str]:

@@ -154,6 +154,9 @@ class Runner:
             self._tell(job, f"unchanged, {len(old.claims)} claims")
             return old
         stored.unlink(missing_ok=True)
+        if broken := lint.damage(Path(job.source)):
+            self._tell(job, "FAILED, not run")
+            return self._failed(job, "damaged", broken)
         shutil.rmtree(job.folder, ignore_errors=True)
         Path(job.folder).mkdir(parents=True)
         with tempfile.TemporaryDirectory(prefix="seqlab-") as scratch:
@@ -205,11 +208,12 @@ class Runner:
     def _follow(self, stream: TextIO, job: Job, started: float, places: deque) -> None:
         """Read a child's events, and tell the terminal where it is."""
         total = Path(job.source).read_text(encoding="utf-8").count('"cell_type"')
-        for line in stream:
-            event = json.loads(line) if line.startswith('{"event"') else {}  # a kernel's child may write here as well
-            if event.get("event") == "start" and event["cell"] is not None:
-                places.append(f"cell {event['cell']} of {total}")
-                self._tell(job, f"{places[0]}  {time.monotonic() - started:.0f} s", passing=True)
+        with stream:
+            for line in stream:
+                event = json.loads(line) if line.startswith('{"event"') else {}  # a kernel's child may write here, too
+                if event.get("event") == "start" and event["cell"] is not None:
+                    places.append(f"cell {event['cell']} of {total}")
+                    self._tell(job, f"{places[0]}  {time.monotonic() - started:.0f} s", passing=True)
 
     def _failed(self, job: Job, kind: str, cause: str, seconds: float = 0.0) -> Result:
         result = Result(job.lab, job.edition, job.mode, job.seed, False, seconds, failures=[Failure(kind, cause)])

@@ -68,7 +68,15 @@ def lab_files(folder: Path) -> list[Path]:
 def labs(folder: Path | None = None) -> list[Lab]:
     """The labs of `folder`; without one, those beside the notebook that runs, or else those of the repository."""
     files = lab_files(folder or Path.cwd()) or lab_files(PACKAGE.parent / "labs")
-    return [describe(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in files]
+    return [read(path) for path in files]
+
+
+def read(path: Path) -> Lab:
+    """What the notebook at `path` says of itself; a damaged one goes by its file's name, and the others are read on."""
+    try:
+        return describe(path.stem, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Lab(path.stem, f"{path.name} (damaged)", (), rooms_of(path.stem, {}))
 
 
 def describe(slug: str, notebook: Mapping) -> Lab:

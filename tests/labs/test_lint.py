@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ci import lint
+from ci import lint, run_labs
+from seqlab.course import rooms
 from tests.places import ROOT
 
 
@@ -125,6 +126,57 @@ def test_rule(folder, name):
     change(nb := notebook())
     found = [str(c) for c in complaints(folder, nb)]
     assert any(all(word in c for word in words) and "lab.ipynb" in c for c in found), found
+
+
+def broken(kind):
+    """The bytes of a damaged notebook."""
+    text = json.dumps(notebook(), indent=1)
+    lines = text.splitlines(keepends=True)
+    bare = notebook() | {"metadata": {}}
+    return {
+        "empty": b" \n",
+        "conflict": "".join([*lines[:9], "<<<<<<< HEAD\n", *lines[9:]]).encode(),
+        "half": text[: len(text) // 2].encode(),
+        "list": b"[]",
+        "encoding": text.encode("utf-16"),
+        "no kernelspec": json.dumps(bare).encode(),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind, said",
+    [
+        ("empty", "is empty"),
+        ("conflict", "conflict marker in line 10"),
+        ("half", "is not JSON"),
+        ("list", "not a valid notebook"),
+        ("encoding", "cannot be read as text"),
+        ("no kernelspec", "names no kernelspec"),
+    ],
+)
+def test_damage_is_told_in_one_sentence_and_nothing_is_run(folder, capsys, monkeypatch, kind, said):
+    monkeypatch.setattr(run_labs.signal, "signal", lambda sign, handler: None)
+    (folder / "lab.ipynb").write_bytes(broken(kind))
+    [complaint] = lint.lint(folder / "lab.ipynb")
+    assert complaint.startswith("lab.ipynb: ") and said in complaint and "\n" not in complaint
+    words = [str(folder / "lab.ipynb"), "--edition", "open", "--build", str(folder / "build")]
+    assert run_labs.main(words) == 1
+    out = capsys.readouterr().out
+    assert complaint in out and "FAILED, not run" in out and "Traceback" not in out
+
+
+def test_a_damaged_lab_hides_no_other(folder):
+    (folder / "01_broken.ipynb").write_bytes(broken("conflict"))
+    (folder / "02_whole.ipynb").write_text(json.dumps(notebook()))
+    assert [lab.title for lab in rooms.labs(folder)] == ["01_broken.ipynb (damaged)", "A title"]
+
+
+def test_a_missing_language_does_not_keep_a_lab_from_running(folder, monkeypatch):
+    monkeypatch.setattr(run_labs.signal, "signal", lambda sign, handler: None)
+    bare = notebook()
+    bare["metadata"]["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    (folder / "lab.ipynb").write_text(json.dumps(bare))
+    assert run_labs.main([str(folder / "lab.ipynb"), "--edition", "open", "--build", str(folder / "build")]) == 0
 
 
 def test_stale_outputs_in_git(folder):

@@ -177,14 +177,14 @@ class YunBlock(nn.Module):
 
 
 class Block(nn.Module):
-    """The block that is trained in practice, LayerNorm before each part: x + Attn(norm x), then x + FF(norm x).
+    """The block that is trained in practice, a norm before each part: x + Attn(norm x), then x + FF(norm x).
 
     attention: any map of the normalized tokens, to which `forward` hands on what is `seen`, such as a mask
     """
 
-    def __init__(self, dim: int, attention: nn.Module, feed_forward: nn.Module):
+    def __init__(self, dim: int, attention: nn.Module, feed_forward: nn.Module, norm: type[nn.Module] = nn.LayerNorm):
         super().__init__()
-        self.norm_1, self.norm_2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.norm_1, self.norm_2 = norm(dim), norm(dim)
         self.attention, self.feed_forward = attention, feed_forward
 
     def forward(self, x: Tokens, *seen: object, rows: slice = slice(None)) -> Float[Tensor, "batch row dim"]:

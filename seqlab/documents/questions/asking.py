@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from seqlab.documents.questions.model import Reader, shipped
+from seqlab.documents.questions.model import shipped
 from seqlab.documents.questions.text import QUESTION, Document, documents, tokens, training_documents
 
 
@@ -31,7 +31,7 @@ class Answer:
 
 
 @torch.no_grad()
-def ask(question: str, document: Document | str, *, model: Reader | None = None, cut: bool = False) -> Answer:
+def ask(question: str, document: Document | str, *, cut: bool = False) -> Answer:
     """Rank the sections of a document (or of the FAQ with that name). ValueError says what cannot be asked.
 
     cut: nobody hears the question, so that the order is the same for every question.
@@ -41,7 +41,7 @@ def ask(question: str, document: Document | str, *, model: Reader | None = None,
     part = documents().get(document) if isinstance(document, str) else document
     if part is None:
         raise ValueError(f"document: got {document!r}, wanted a Document, or one of {', '.join(documents())}")
-    scores = (model or shipped())([words], [part.sections], cut=cut)[0]
+    scores = shipped()([words], [part.sections], cut=cut)[0]
     shares, order = scores.softmax(0).tolist(), scores.argsort(descending=True, stable=True).tolist()
     found = tuple(Found(at, part.starts[at], scores[at].item(), shares[at], part.texts[at]) for at in order)
     known = {word for each in (part, *training_documents()) for section in each.sections for word in section}

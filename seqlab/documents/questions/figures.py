@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import pairwise
 from statistics import fmean
 
 import plotly.graph_objects as go
@@ -18,6 +18,7 @@ LOOKS = {
     "BM25": Look(RED, "dashdot", "triangle-up"),
 }
 CONTROLS = {"shuffled": "big bird, another section's question", "cut": "big bird, the question cut off"}
+EDGES = (0, 512, 4096, 8192, 12288, 16384, 20480, 26000)  # of the stretches in which answers are counted
 SCORES = ("@1", "@5", "mrr", "ceiling")
 
 
@@ -28,7 +29,7 @@ def table(stored: dict) -> dict[str, dict[str, list[float]]]:
     found = [(cell["arm"], summary(pooled(cell["ranks"])) | {"ceiling": cell["ceiling"]["@1"]}) for cell in cells]
     found += [("big bird, untrained", cell["untrained"]) for cell in cells if "untrained" in cell]
     found += [(name, summary(pooled(cell["ranks"], kind))) for kind, name in CONTROLS.items() for cell in big_birds]
-    found += [("BM25", summary(pooled(stored["bm25"]))), ("chance", chance(list(stored["bm25"])))]
+    found += [("BM25", summary(pooled(stored["bm25"]))), ("chance", chance())]
     rows: dict[str, dict[str, list[float]]] = {}
     for name, scores in found:
         row = rows.setdefault(name, {score: [] for score in SCORES})
@@ -50,7 +51,7 @@ def accuracy(stored: dict) -> go.Figure:
     )
 
 
-def needle(stored: dict, edges: Sequence[int] = (0, 512, 4096, 8192, 12288, 16384, 20480, 26000)) -> go.Figure:
+def needle(stored: dict) -> go.Figure:
     """Share ranked first against the position of the answer's first token, all seeds of an arm together."""
     ranked: dict[str, list[dict]] = {}
     for name, ranks in [*((cell["arm"], cell["ranks"]) for cell in stored["cells"]), ("BM25", stored["bm25"])]:
@@ -63,7 +64,7 @@ def needle(stored: dict, edges: Sequence[int] = (0, 512, 4096, 8192, 12288, 1638
             for title, part in ranks.items()
             for at, place in zip(documents()[title].starts, part["right"])
         ]
-        for a, b in zip(edges, edges[1:]):
+        for a, b in pairwise(EDGES):
             first = [right for at, right in points if a <= at < b]
             rows.setdefault(name, {})[f"{a:,} to {b - 1:,}"] = fmean(first) if first else None
             asked.setdefault(name, []).append(len(first) // len(cells))

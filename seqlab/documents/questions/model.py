@@ -14,17 +14,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
-from kernels import BlockLayout, attention
+from kernels import attention
 from seqlab.documents.questions.hearing import LAYERS, TRUNCATED, layout
 from seqlab.documents.questions.text import BUCKETS, CLASSES, COUNTED, QUESTION, Drill, features
+from seqlab.layers import Block, FeedForward, Fused
 from seqlab.train import checkpoint
 
 READER = Path(__file__).with_name("reader.pt")
@@ -42,28 +44,19 @@ class Config:
     layers: int = LAYERS
 
 
-class Block(nn.Module):
-    """Pre-norm attention over a layout, and a feed-forward part of twice the width; starts by matching words."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.norm_1, self.norm_2 = nn.RMSNorm(dim), nn.RMSNorm(dim)
-        self.qkv, self.mix = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.feed_forward = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
-        with torch.no_grad():
-            words = torch.arange(dim) < dim - TAGS
-            match, tell = MATCH * torch.diag(words.float()), torch.diag((~words).float())
-            self.qkv.weight.copy_(torch.cat([match, match, tell]))
-            self.mix.weight.copy_(tell)
-            for part in (self.qkv.bias, self.mix.bias, self.feed_forward[2].weight, self.feed_forward[2].bias):
-                part.zero_()
-
-    def forward(
-        self, x: Float[Tensor, "batch token dim"], seen: BlockLayout, real: Bool[Tensor, "batch token"]
-    ) -> Float[Tensor, "batch token dim"]:
-        q, k, v = rearrange(self.qkv(self.norm_1(x)), "b n (three d) -> three b 1 n d", three=3)
-        x = x + self.mix(attention(q, k, v, layout=seen, key_padding=real)[:, 0])
-        return x + self.feed_forward(self.norm_2(x))
+@torch.no_grad()
+def matcher(dim: int) -> Block:
+    """Attention over a layout, and a feed-forward part of twice the width, each after its norm; it matches words."""
+    attend = lambda q, k, v, seen, real: attention(q, k, v, layout=seen, key_padding=real)
+    made = Block(dim, Fused(dim, 1, attend), FeedForward(dim, 2 * dim, "gelu"), nn.RMSNorm)
+    words = torch.arange(dim) < dim - TAGS
+    match, tell = MATCH * torch.diag(words.float()), torch.diag((~words).float())
+    heads, down = made.attention, made.feed_forward.down
+    heads.qkv.weight.copy_(torch.cat([match, match, tell]))
+    heads.out.weight.copy_(tell)
+    for part in (heads.qkv.bias, heads.out.bias, down.weight, down.bias):
+        part.zero_()
+    return made
 
 
 class Reader(nn.Module):
@@ -75,7 +68,7 @@ class Reader(nn.Module):
         self.register_buffer("counts", torch.zeros(COUNTED, dtype=torch.long) if counts is None else counts)
         self.tables = nn.ModuleList(nn.Embedding(rows, dim - TAGS) for rows in (BUCKETS, BUCKETS))
         self.tags = nn.Embedding(2 * CLASSES, TAGS)
-        self.blocks = nn.ModuleList(Block(dim) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(matcher(dim) for _ in range(config.layers))
         self.gather = nn.Linear(dim, dim, bias=False)
         self.judge = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, 1))
         self.line = nn.Linear(dim, 1, bias=False)
@@ -107,14 +100,11 @@ class Reader(nn.Module):
         for layer, block in enumerate(self.blocks):
             x = block(x, layout("cut" if cut else arm, ids.shape[1] - QUESTION, layer, self.config.plan), real)
         most = max(map(len, documents))
-        token = self.gather((x - first)[:, QUESTION:])
-        token = torch.cat([token, torch.ones_like(token[..., :1])], -1)  # the last number counts the tokens
-        sums = token.new_zeros(len(documents), most + 1, token.shape[2])
-        sums = sums.scatter_add(1, section[..., None].expand_as(token), token)[:, :most]
-        sums, sizes = sums[..., :-1], sums[..., -1]
-        found = sums / (sizes.clamp(min=1)[..., None] / 100) ** self.power
+        owned = F.one_hot(section, most + 1)[..., :most].float()  # "batch token section"; padding is in none of them
+        sizes = owned.sum(1)
+        found = owned.mT @ self.gather((x - first)[:, QUESTION:]) / (sizes.clamp(min=1)[..., None] / 100) ** self.power
         scores = (self.line(found) + self.judge(found)).squeeze(-1)
-        there = torch.arange(most) < torch.tensor([len(part) for part in documents])[:, None]
+        there = torch.arange(most) < torch.tensor([*map(len, documents)])[:, None]
         return torch.where(sizes > 0, scores, self.unread).masked_fill(~there, -torch.inf)
 
     def loss(self, batch: Sequence[Drill]) -> Float[Tensor, ""]:
@@ -125,18 +115,15 @@ class Reader(nn.Module):
     def _batch(self, questions, documents) -> tuple[Tensor, Tensor, Tensor]:
         """(features "batch token 3", section of each document token, what is not padding)."""
         limit = TRUNCATED if self.config.arm == "first 512" else None
-        words = [[word for section in part for word in section][:limit] for part in documents]
         places = [[at for at, section in enumerate(part) for _ in section][:limit] for part in documents]
-        longest, beyond = max(map(len, words)), max(map(len, documents))
-        asked = [_padded(question[:QUESTION], QUESTION, "") for question in questions]
-        rows = [question + _padded(part, longest, "") for question, part in zip(asked, words)]
-        ids = torch.stack([features(row, self.counts) for row in rows])
-        real = torch.tensor([[word != "" for word in row] for row in rows])
-        return ids, torch.tensor([_padded(row, longest, beyond) for row in places]), real
-
-
-def _padded(items: Sequence, length: int, fill: object) -> list:
-    return [*items, *[fill] * (length - len(items))]
+        rows = []
+        for question, part, place in zip(questions, documents, places):
+            asked = [*question[:QUESTION]]
+            rows.append([*asked, *[""] * (QUESTION - len(asked)), *chain.from_iterable(part)][: QUESTION + len(place)])
+        ids = [features(row, self.counts) for row in rows]
+        real = [torch.tensor([word != "" for word in row]) for row in rows]
+        section = pad_sequence([*map(torch.tensor, places)], True, max(map(len, documents)))
+        return pad_sequence(ids, True), section, pad_sequence(real, True)
 
 
 @lru_cache

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE
 from seqlab.documents.questions import Answer, Document, ask, documents, listens
-from seqlab.documents.questions.model import Config, Reader
+from seqlab.documents.questions.model import Config
 from seqlab.draw.svg import Markup, element, joined, picture, rect, text
 from seqlab.widgets.view import BREAK, Beside, View, bold, wide
 
@@ -24,14 +24,7 @@ class QuestionView(View):
     that a question can reach at all through window-only layers, and within the first 512 tokens.
     """
 
-    def __init__(
-        self,
-        question: str = "How do I copy an object?",
-        document: str = "py-programming",
-        *,
-        model: Reader | None = None,
-    ):
-        self.model = model
+    def __init__(self, question: str = "How do I copy an object?", document: str = "py-programming"):
         names = sorted(documents(), key=lambda name: -documents()[name].length)
         options = [(f"{name} ({documents()[name].length:,} tokens)", name) for name in names]
         super().__init__(
@@ -59,7 +52,7 @@ class QuestionView(View):
             "p", "Type a question: at least one word or sign, for example “How do I copy an object?”.", role="status"
         )
         with suppress(ValueError):  # a question without a word
-            self.answer = ask(self.question.value, part, model=self.model, cut=self.cut.value)
+            self.answer = ask(self.question.value, part, cut=self.cut.value)
             below = _listing(self.answer, self.cut.value)
         self.picture.value = element("div", _bar(part, self.answer), below, style=f"max-width:{WIDE}px")
 

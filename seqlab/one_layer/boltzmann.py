@@ -62,19 +62,15 @@ def deepest(n: int) -> float:
     return float(lambertw((n - 1) / math.e).real)
 
 
-def check_gradient(
-    formula: Callable[[Tensor], Tensor] = gradient, *, samples: int = 1000, seed: int = 0, tolerance: float = 1e-12
-) -> Verdict:
+def check_gradient(formula: Callable[[Tensor], Tensor] = gradient) -> Verdict:
     """`formula` against automatic differentiation on random a of length 1 to 8, standard deviation 3, in float64.
 
-    The margin is the tolerance less the largest difference; the witness carries (a, formula(a), autograd).
+    The margin is 1e-12 less the largest difference; the witness carries (a, formula(a), autograd).
     """
-    if samples < 1:
-        raise ValueError(f"samples: got {samples}, wanted at least one")
-    draw = torch.Generator().manual_seed(seed)
+    draw = torch.Generator().manual_seed(0)
     worst, objects = -1.0, ()
     for n in range(1, 9):
-        a = 3 * torch.randn(-(-samples // 8), n, generator=draw, dtype=torch.float64)
+        a = 3 * torch.randn(125, n, generator=draw, dtype=torch.float64)
         want = torch.autograd.grad(boltz(a.requires_grad_()).sum(), a)[0]
         a = a.detach()
         got = formula(a)
@@ -83,16 +79,16 @@ def check_gradient(
             worst, at = error.max().item(), error.argmax()
             objects = tuple(x[at].tolist() for x in (a, got, want))
     text = "at a = {} the formula gives {}, automatic differentiation {}".format(*objects)
-    return judge(tolerance - worst, GRADIENT, witness=Witness(text, objects), checked=8 * len(a))
+    return judge(1e-12 - worst, GRADIENT, witness=Witness(text, objects), checked=8 * len(a))
 
 
-def check_bounds(*, samples: int = 1000, seed: int = 0, length: int = 8, depth: Callable = math.log) -> Verdict:
-    """max a - depth(n) ≤ boltz(a) ≤ max a on random a of several sizes; `depth` is log n unless given.
+def check_bounds(*, length: int = 8, depth: Callable[[int], float] = math.log) -> Verdict:
+    """max a - depth(n) ≤ boltz(a) ≤ max a on 1,000 random a of several sizes; `depth` is log n unless given.
 
     One sample in four puts all entries but one at the depth where boltz is lowest (see `deepest`). The margin is the
     smallest slack, plus a rounding allowance of 1e-12; the witness carries (a, boltz(a)).
     """
-    a = _draw(samples, length, seed)
+    a = _draw(length)
     a[::4] = -1 - deepest(length)
     a[::4, 0] = 0
     value, largest = boltz(a), reduce(a, "sample n -> sample", "max")
@@ -100,44 +96,34 @@ def check_bounds(*, samples: int = 1000, seed: int = 0, length: int = 8, depth: 
     at = slack.argmin()
     objects = (a[at].tolist(), value[at].item())
     witness = Witness("boltz({}) = {:.6g}".format(*objects), objects)
-    return judge(slack[at].item(), BOUNDS, witness=witness, checked=samples)
+    return judge(slack[at].item(), BOUNDS, witness=witness, checked=len(a))
 
 
-def check_shape(
-    decreasing: float | None = None,
-    concave: float | None = None,
-    *,
-    samples: int = 1000,
-    seed: int = 0,
-    length: int = 5,
-) -> Verdict:
-    """The signs of both derivatives in a coordinate that lies just so far below the maximum, on random others.
+def check_shape(decreasing: float | None = None, concave: float | None = None, *, length: int = 5) -> Verdict:
+    """The signs of both derivatives in a coordinate that lies just so far below the maximum, on 1,000 random others.
 
     decreasing, concave:  the distances, log n + 1 and log n + 3 unless given: smaller ones break the statement
 
     In half the samples all other coordinates but the maximum lie as low as this one, which is the hardest case. The
     margin is the smallest of -f'/p and -f''/p; the witness carries (a, derivative / p, its order).
     """
-    if length < 2:
-        raise ValueError(f"length: got {length}, wanted at least two numbers: one of them lies below the maximum")
-    enough = math.log(length) + 1, math.log(length) + 3
-    distances = [least if given is None else given for given, least in zip((decreasing, concave), enough)]
-    smallest, objects = math.inf, ()
-    for order, distance in enumerate(distances, start=1):
-        a = -_draw(samples, length, seed).abs()
+    found, below = [], []
+    for order, (given, enough) in enumerate(((decreasing, 1), (concave, 3)), start=1):
+        distance = math.log(length) + enough if given is None else given
+        below.append(distance >= math.log(length) + enough)
+        a = -_draw(length).abs()
         a[::2, 1:] = -distance
         a[:, 0], a[:, 1] = 0, -distance
-        p, below = torch.softmax(a, -1)[:, 1], boltz(a) - a[:, 1]
-        slack = below - 1 if order == 1 else below - 2 + 2 * p * (1 - below)
+        p, g = torch.softmax(a, -1)[:, 1], boltz(a) - a[:, 1]
+        slack = g - 1 if order == 1 else g - 2 + 2 * p * (1 - g)
         at = slack.argmin()
-        if slack[at] < smallest:
-            smallest, objects = slack[at].item(), (a[at].tolist(), -slack[at].item(), order)
+        found.append((slack[at].item(), (a[at].tolist(), -slack[at].item(), order)))
+    smallest, objects = min(found)
     text = "at a = {0} the derivative of order {2} in the second coordinate, over p, is {1:.4g} ≥ 0".format(*objects)
-    statement = SHAPE.under(below=all(given >= least for given, least in zip(distances, enough)))
-    return judge(smallest, statement, witness=Witness(text, objects), checked=2 * samples)
+    return judge(smallest, SHAPE.under(below=all(below)), witness=Witness(text, objects), checked=2 * len(a))
 
 
-def _draw(samples: int, length: int, seed: int) -> Float[Tensor, "sample n"]:
-    draw = torch.Generator().manual_seed(seed)
-    size = 10 ** (2 * torch.rand(samples, 1, generator=draw, dtype=torch.float64) - 1)
-    return size * torch.randn(samples, length, generator=draw, dtype=torch.float64)
+def _draw(length: int) -> Float[Tensor, "sample n"]:
+    draw = torch.Generator().manual_seed(0)
+    size = 10 ** (2 * torch.rand(1000, 1, generator=draw, dtype=torch.float64) - 1)
+    return size * torch.randn(1000, length, generator=draw, dtype=torch.float64)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from statistics import fmean
 
 import plotly.graph_objects as go
 
 from seqlab.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
-from seqlab.draw.figures import figure
-from seqlab.draw.plots import Look, dots, line
+from seqlab.draw.plots import Look, dots, lines
 from seqlab.one_layer.trained import by_arm
 
 SIGNS = tuple(
@@ -30,16 +30,14 @@ def order_of_sets(levels: Sequence[float], values: Mapping[tuple[int, ...], floa
     """
     ranked = sorted(values, key=values.__getitem__)
     ordered = [tuple(sorted(chosen, reverse=True)) for chosen in ranked]
-    steps = [decided_by(a, b) for a, b in zip(ordered, ordered[1:])]
+    steps = [decided_by(a, b) for a, b in pairwise(ordered)]
     good = [(rank == 0) == up for rank, up in steps]
-    shown, places = ordered[:most], list(range(len(ordered[:most])))
+    shown = ordered[:most]
     words = ["".join(map(str, chosen)) for chosen in shown]
-    marks = []
-    for rank in range(len(shown[0])):
-        look, name = SIGNS[rank % len(SIGNS)], f"entry {rank + 1}: larger is {'earlier ↓' if rank else 'later ↑'}"
-        row = line(name, places, [levels[chosen[rank]] for chosen in shown], look, line_width=1)
-        row.update(marker={"size": 11}, customdata=[[w, values[key]] for w, key in zip(words, ranked)])
-        marks.append(row.update(hovertemplate="set %{customdata[0]}: value %{customdata[1]:.6g}<extra></extra>"))
+    rows = {
+        f"entry {rank + 1}: larger is {'earlier ↓' if rank else 'later ↑'}": [levels[chosen[rank]] for chosen in shown]
+        for rank in range(len(shown[0]))
+    }
     arrows = [
         {
             "x": at + 0.5,
@@ -56,23 +54,25 @@ def order_of_sets(levels: Sequence[float], values: Mapping[tuple[int, ...], floa
         f"{len(ordered)} sets of {len(shown[0])} levels in increasing order of boltz{first}: {', '.join(words)}. "
         f"{sum(good)} of {len(steps)} steps follow the rule: up in the largest entry, down in every other."
     )
-    return figure(
+    picture = lines(
         "Sets in the order of boltz",
-        {"title": "", "tickvals": places, "ticktext": words, "side": "top"},
+        {"title": "", "tickvals": list(range(len(shown))), "ticktext": words, "side": "top"},
         {"title": "level", "tickvals": list(levels)},
-        alt,
-        *marks,
+        rows,
+        alt=alt,
+        looks=SIGNS,
         height=420,
         annotations=arrows,
         margin={"t": 90},
         title_y=0.97,
     )
+    hover = "set %{customdata[0]}: value %{customdata[1]:.6g}<extra></extra>"
+    named = [[word, values[key]] for word, key in zip(words, ranked)]
+    return picture.update_traces(customdata=named, hovertemplate=hover, marker_size=11, line_width=1)
 
 
 def decided_by(a: Sequence[int], b: Sequence[int]) -> tuple[int, bool]:
-    """(first place in which two sets, largest entry first, differ; whether b is larger there)."""
-    if len(a) != len(b) or tuple(a) == tuple(b):
-        raise ValueError(f"a, b: got {tuple(a)} and {tuple(b)}, wanted two different sets of the same size")
+    """(first place in which two different sets, largest entry first, differ; whether b is larger there)."""
     return next((at, y > x) for at, (x, y) in enumerate(zip(a, b)) if x != y)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import torch
-from einops import einsum, rearrange, repeat
+from einops import einsum, reduce, repeat
 from jaxtyping import Float
 from torch import Tensor
 
@@ -21,6 +21,7 @@ from seqlab.names.separation import names
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 FIRST, SECOND = (0, 1, 4, 5), (0, 2, 3, 5)
+HEADS = 2000
 
 THEOREM_1 = Statement(
     "Theorem 1",
@@ -48,11 +49,9 @@ def counterexamples(
 
     sizes: which sizes of sets, such as (4,); all unless given. Pairs come with the smallest sets first.
     """
-    sizes = range(2, top + 2) if sizes is None else sizes
-    inner = [s for size in sorted(sizes) if size >= 2 for s in itertools.combinations(range(1, top), size - 2)]
-    for pair in itertools.combinations([(0, *s, top) for s in inner], 2):
-        if summary(pair[0]) == summary(pair[1]):
-            yield pair
+    inner = [s for size in range(top) for s in itertools.combinations(range(1, top), size)]
+    ends = [(0, *s, top) for s in inner if sizes is None or len(s) + 2 in sizes]
+    return (pair for pair in itertools.combinations(ends, 2) if summary(pair[0]) == summary(pair[1]))
 
 
 def find(
@@ -72,23 +71,19 @@ def line(
     return torch.tensor([[b + t * w for b, w in zip(base, direction)] for t in points], dtype=torch.float64)
 
 
-def heads(
-    dim: int, direction: Sequence[int], *, samples: int = 2000, size: int = 2, ties: float = 0.2, seed: int = 0
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Random W_Q, W_K "head size dim" and W_O W_V "head dim dim", Gaussian; a share `ties` sees equal scores
-    everywhere.
+def heads(direction: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """2,000 random W_Q, W_K "head size dim" of size 2 and W_O W_V "head dim dim", Gaussian; a fifth, spread over all,
+    sees equal scores everywhere.
 
     Those have W_K with integer entries perpendicular to the line (for d = 1: zero), so that ties are exact.
     """
-    draw = torch.Generator().manual_seed(seed)
-    query, key = torch.randn(2, samples, size, dim, generator=draw, dtype=torch.float64)
-    value = torch.randn(samples, dim, dim, generator=draw, dtype=torch.float64)
-    tied = int(ties * samples)
-    key[:tied] = 0
-    if dim > 1:
-        factor = torch.randint(-9, 10, (tied, size), generator=draw).double()
-        key[:tied, :, 0], key[:tied, :, 1] = factor * direction[1], -factor * direction[0]
-        query[:tied] = torch.randint(-9, 10, (tied, size, dim), generator=draw).double()
+    dim, draw = len(direction), torch.Generator().manual_seed(0)
+    query, key = torch.randn(2, HEADS, 2, dim, generator=draw, dtype=torch.float64)
+    value = torch.randn(HEADS, dim, dim, generator=draw, dtype=torch.float64)
+    across = torch.tensor([direction[1], -direction[0], *[0] * (dim - 2)] if dim > 1 else [0])
+    factor = torch.randint(-9, 10, (HEADS // 5, 2, 1), generator=draw)
+    key[::5] = (factor * across).double()
+    query[::5] = torch.randint(-9, 10, (HEADS // 5, 2, dim), generator=draw).double()
     return query, key, value
 
 
@@ -100,44 +95,6 @@ def outputs(
     q, k = (einsum(w, x, "head size dim, token dim -> head token size") for w in (query, key))
     mixed = attention(q, k, repeat(x, "token dim -> head token dim", head=len(q)), normalizer=normalizer, scale=1.0)
     return einsum(value, mixed, "head out dim, head token dim -> head token out")
-
-
-def differences(
-    first: Sequence[int] = FIRST,
-    second: Sequence[int] = SECOND,
-    *,
-    base: Sequence[int] = (0,),
-    direction: Sequence[int] = (1,),
-    normalizer: Normalizer = hardmax(),
-    samples: int = 2000,
-    heads_per_layer: int = 1,
-    ties: float = 0.2,
-    seed: int = 0,
-) -> Float[Tensor, "layer shared"]:
-    """For every random layer and every shared token: how far apart the two ids are (the tokens being equal, this is
-    heads only).
-    """
-    if len(base) != len(direction) or not any(direction):
-        raise ValueError(f"direction: got {direction} for base {base}, wanted as many numbers, not all zero")
-    if samples < 1 or heads_per_layer < 1 or samples % heads_per_layer:
-        raise ValueError(f"heads_per_layer: got {heads_per_layer}, wanted a divisor of the {samples} samples")
-    if set(first) == set(second):
-        raise ValueError(f"first, second: {first} and {second} are the same set, so there is nothing to tell apart")
-    if len(base) > 1 and any(x != int(x) for x in (*first, *second, *base, *direction)):
-        raise ValueError("first, second, base, direction: wanted whole numbers; others round, and ties would break")
-    shared = [t for t in first if t in second]
-    if not shared:
-        raise ValueError(f"first, second: {first} and {second} share no token, so nothing can be compared")
-    weights = heads(len(base), direction, samples=samples, ties=ties, seed=seed)
-    if heads_per_layer > 1:  # heads with ties are mixed with others
-        mixed = torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
-        weights = tuple(w[mixed] for w in weights)
-    sides = []
-    for points in (first, second):
-        out = outputs(line(points, base, direction), weights, normalizer)
-        out = rearrange(out, "(layer head) token dim -> layer head token dim", head=heads_per_layer).sum(dim=1)
-        sides.append(out[:, [list(points).index(t) for t in shared]])
-    return (sides[0] - sides[1]).norm(dim=-1)
 
 
 def softmax_difference(first: Sequence[int] = FIRST, second: Sequence[int] = SECOND, *, beta: float = 0.5) -> float:
@@ -153,26 +110,35 @@ def check_theorem_1(
     first: Sequence[int] = FIRST,
     second: Sequence[int] = SECOND,
     *,
+    base: Sequence[int] = (0,),
+    direction: Sequence[int] = (1,),
     normalizer: Normalizer = hardmax(),
-    tolerance: float = 1e-12,
-    **options: object,
+    heads_per_layer: int = 1,
 ) -> Verdict:
-    """Theorem 1 on random layers: no head tells the two sets apart. softmax(β) as the normalizer breaks it.
+    """Theorem 1 on layers of 2,000 random heads: none tells the two sets apart. softmax(β) as the normalizer breaks it.
 
-    options: of `differences`. The margin is the tolerance less the largest difference; the witness carries
-    (first, second, shared token, layer, difference).
+    The tokens are base + t · direction. The margin is 1e-12 less the largest difference of the ids of a shared token
+    (the tokens being equal, this is heads only); the witness carries (first, second, shared token, layer, difference).
     """
-    found = differences(first, second, normalizer=normalizer, **options)
-    worst = found.max().item()
-    layer, at = divmod(int(found.argmax()), found.shape[1])
-    token = [t for t in first if t in second][at]
-    text = f"layer {layer} gives token {token} ids {worst:.4g} apart in {set(first)} and {set(second)}"
+    shared = [t for t in first if t in second]
+    if not shared or set(first) == set(second):
+        raise ValueError(f"first, second: got {first} and {second}, wanted two sets that differ and share a token")
+    if any(x != int(x) for x in (*first, *second, *base, *direction)):
+        raise ValueError("first, second, base, direction: wanted whole numbers; others round, and ties would break")
+    weights, sides = heads(direction), []
+    for points in (first, second):
+        out = outputs(line(points, base, direction), weights, normalizer)
+        layers = reduce(out, "(layer head) token dim -> layer token dim", "sum", head=heads_per_layer)
+        sides.append(layers[:, [points.index(t) for t in shared]])
+    found = (sides[0] - sides[1]).norm(dim=-1)
+    worst, (layer, at) = found.max().item(), divmod(int(found.argmax()), len(shared))
+    text = f"layer {layer} gives token {shared[at]} ids {worst:.4g} apart in {set(first)} and {set(second)}"
     (*ends, mean), (*other_ends, other_mean) = summary(first), summary(second)
     return judge(
-        tolerance - worst,
+        1e-12 - worst,
         THEOREM_1.under(
             hardmax=normalizer.name.startswith("hardmax"), extremes=ends == other_ends, mean=mean == other_mean
         ),
-        witness=Witness(text, (tuple(first), tuple(second), token, layer, worst)),
+        witness=Witness(text, (tuple(first), tuple(second), shared[at], layer, worst)),
         checked=found.numel(),
     )

@@ -18,6 +18,8 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
+from scipy.optimize import bisect
+
 from seqlab.names.exact import ExactNames, log10
 from seqlab.one_layer.boltzmann import gap
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
@@ -48,15 +50,13 @@ SLOPE = Statement(
 
 
 def level_sets(levels: int, n: int) -> list[Set]:
-    """All n-subsets of the levels 0 … levels - 1, each downwards."""
-    if not 1 <= n <= levels:
-        raise ValueError(f"n: got {n}, wanted 1 to {levels}, the number of levels")
-    return list(itertools.combinations(range(levels - 1, -1, -1), n))
-
-
-def expected_order(levels: int, n: int) -> list[Set]:
-    """All n-subsets as boltz puts them in order: by the largest entry upwards, by all further ones downwards."""
-    return sorted(level_sets(levels, n), key=lambda s: (s[0], *(-level for level in s[1:])))
+    """All n-subsets of the levels 0 … levels - 1, each downwards, as boltz is to put them in order: by the largest
+    entry upwards, by all further ones downwards.
+    """
+    every = list(itertools.combinations(range(levels - 1, -1, -1), n))
+    if len(every) < 2:
+        raise ValueError(f"n: got {n} of {levels} levels, wanted at least two sets to compare")
+    return sorted(every, key=lambda s: (s[0], *(-level for level in s[1:])))
 
 
 def boltz_names(levels: int, spacing: float) -> ExactNames:
@@ -68,20 +68,16 @@ def boltz_names(levels: int, spacing: float) -> ExactNames:
     return ExactNames([*(Fraction(spacing) * (2 * k - levels + 1) / 2 for k in range(levels)), 1], 1)
 
 
-def order(levels: int, n: int, spacing: float) -> list[Set]:
-    """All n-subsets by increasing boltz, in exact arithmetic."""
-    ranked, _ = boltz_names(levels, spacing).ladder([(levels, s) for s in level_sets(levels, n)])
-    return [s for _, s in ranked]
-
-
-def smallest_difference(levels: int, n: int, spacing: float) -> tuple[float, Set, Set, float]:
-    """log10 of the smallest difference of two values of boltz, the two sets, and the largest |boltz|."""
-    if len(sets := level_sets(levels, n)) < 2:
-        raise ValueError("levels: got a single set, wanted at least two sets to compare")
+def ladder(levels: int, n: int, spacing: float) -> tuple[list[Set], list[object], float]:
+    """All n-subsets by increasing boltz, in exact arithmetic, the steps between them, and the largest |boltz|."""
     names = boltz_names(levels, spacing)
-    ranked, steps = names.ladder([(levels, s) for s in sets])
-    step, (_, a), (_, b) = min(zip(steps, ranked, ranked[1:]))
-    return log10(step), a, b, float(max(abs(names.name(ranked[0])), abs(names.name(ranked[-1]))))
+    ranked, steps = names.ladder([(levels, s) for s in level_sets(levels, n)])
+    return [s for _, s in ranked], steps, float(max(abs(names.name(ranked[0])), abs(names.name(ranked[-1]))))
+
+
+def order(levels: int, n: int, spacing: float) -> list[Set]:
+    """All n-subsets by increasing boltz."""
+    return ladder(levels, n, spacing)[0]
 
 
 def check_lemma(n: int, levels: int | None = None, spacing: float | None = None) -> Verdict:
@@ -94,78 +90,69 @@ def check_lemma(n: int, levels: int | None = None, spacing: float | None = None)
     """
     if n < 2:
         raise ValueError(f"n: got {n}, wanted at least 2: (log n)² is 0 at n = 1")
-    levels = n + 3 if levels is None else levels
-    spacing = gap(n) + 1e-6 if spacing is None else spacing
+    levels, spacing = n + 3 if levels is None else levels, enough(n) if spacing is None else spacing
     r = spacing * (levels - 1) / 2
-    observed, first, second, size = smallest_difference(levels, n, spacing)
-    bound = 2 * math.log10(math.log(n)) - 2 * r / math.log(10)
+    ranked, steps, size = ladder(levels, n, spacing)
+    step, first, second = min(zip(steps, ranked, ranked[1:]))
+    observed, bound = log10(step), 2 * math.log10(math.log(n)) - 2 * r / math.log(10)
     text = f"{first} and {second} differ by 10^{observed:.2f}, guaranteed 10^{bound:.2f}"
     return judge(
         observed - bound,
         LEMMA_1.under(gap=spacing > gap(n)),
         witness=Witness(f"{text}; |boltz| ≤ {size:.4g}, r = {r:.4g}", (first, second, observed, bound)),
         holds=observed > bound and size <= r * (1 + 1e-12),
-        checked=math.comb(math.comb(levels, n), 2),
+        checked=math.comb(len(ranked), 2),
         unit="orders of magnitude",
         notes=[f"smallest difference 10^{observed:.2f}, guaranteed 10^{bound:.2f}, r = {r:.2f}"],
     )
 
 
+def enough(n: int) -> float:
+    """A distance of levels just above 2 log n + 3."""
+    return gap(n) + 1e-6
+
+
 def check_order(levels: int = 5, n: int = 3, spacing: float | None = None) -> Verdict:
-    """The order of all n-subsets by boltz against `expected_order`.
+    """The order of all n-subsets by boltz against that of `level_sets`.
 
     The margin is the smallest step from one set to the next in the expected order: negative where the order breaks
     (for a step too small for a float, the sign of the smallest float). The witness carries the two sets.
     """
-    spacing = gap(n) + 1e-6 if spacing is None else spacing
-    expected, names = expected_order(levels, n), boltz_names(levels, spacing)
-    if len(expected) < 2:
-        raise ValueError(f"levels: {levels} levels have a single set of {n}, wanted at least two sets to put in order")
+    spacing = enough(n) if spacing is None else spacing
+    expected, names = level_sets(levels, n), boltz_names(levels, spacing)
     pairs = itertools.pairwise(expected)
     step, before, after = min((names.difference((levels, b), (levels, a)), a, b) for a, b in pairs)
-    text = f"{_word(after)} should come after {_word(before)}, and comes before it"
+    words = ("".join(map(str, s)) if levels <= 10 else str(s) for s in (after, before))
     return judge(
         float(step) or math.copysign(5e-324, step),
         ORDER.under(gap=spacing > gap(n)),
-        witness=Witness(text, (before, after)),
+        witness=Witness("{} should come after {}, and comes before it".format(*words), (before, after)),
         holds=bool(step > 0),
         checked=len(expected),
         unit="of boltz",
     )
 
 
-def order_breaks_at(levels: int = 5, n: int = 3, *, low: float = 0.25, precision: float = 1e-6) -> float:
-    """The spacing below which the order breaks, by bisection between `low` (broken) and 2 log n + 3 (right)."""
-    high = gap(n)
-    for spacing, right in ((high, True), (low, False)):
-        if bool(check_order(levels, n, spacing)) != right:
-            wanted = "right" if right else "broken"
-            raise ValueError(
-                f"low: the order should be {wanted} at spacing {spacing:.4g}, and is not; nothing to bisect"
-            )
-    while high - low > precision:
-        middle = (low + high) / 2
-        low, high = (low, middle) if check_order(levels, n, middle) else (middle, high)
-    return high
+def order_breaks_at(levels: int = 5, n: int = 3) -> float:
+    """The spacing below which the order breaks, by bisection between 0.25 (broken) and 2 log n + 3 (right)."""
+    return bisect(lambda spacing: check_order(levels, n, spacing).holds - 0.5, 0.25, gap(n), xtol=1e-6)
 
 
-def check_slopes(
-    lengths: Sequence[int] = (2, 3, 4, 5), *, more: int = 3, factor: float = 1.1, spacing: float | None = None
-) -> Verdict:
-    """r grown in two ways, by more levels and by levels further apart: all slopes lie between -2/ln 10 and -1/ln 10.
+def check_slopes(lengths: Sequence[int] = (2, 3, 4, 5), *, spacing: float | None = None) -> Verdict:
+    """r grown in two ways, by one to three levels more and by levels 1.1 times as far apart up to three times: all
+    slopes lie between -2/ln 10 and -1/ln 10.
 
-    more:     how many times a level is added, and the spacing multiplied by `factor`
     spacing:  2 log n + 3 + 1e-6 unless given
 
     The margin is the smallest distance of a slope from these ends; the witness carries (n, slope).
     """
     found = []
     for n in lengths:
-        start = gap(n) + 1e-6 if spacing is None else spacing
-        wider = [(n + 3 + k, start) for k in range(more + 1)]
-        further = [(n + 3, start * factor**k) for k in range(more + 1)]
+        start = enough(n) if spacing is None else spacing
+        wider = [(n + 3 + k, start) for k in range(4)]
+        further = [(n + 3, start * 1.1**k) for k in range(4)]
         for grids in (wider, further):
-            at = [(width * (levels - 1) / 2, smallest_difference(levels, n, width)[0]) for levels, width in grids]
+            at = [(width * (levels - 1) / 2, log10(min(ladder(levels, n, width)[1]))) for levels, width in grids]
             found += [((b - a) / (s - r), n) for (r, a), (s, b) in itertools.pairwise(at)]
     slack, slope, n = min((min(s + 2 / math.log(10), -1 / math.log(10) - s), s, n) for s, n in found)
     return judge(
@@ -176,7 +163,3 @@ def check_slopes(
         unit="orders of magnitude per unit of r",
         notes=[f"slopes {min(found)[0]:.3f} to {max(found)[0]:.3f}"],
     )
-
-
-def _word(s: Set) -> str:
-    return "".join(map(str, s)) if max(s) < 10 else str(s)

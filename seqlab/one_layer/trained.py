@@ -41,19 +41,6 @@ class Arm:
     tied: bool = False
 
 
-@dataclass(frozen=True)
-class Plan:
-    """One part: its data by seed, its arms, and the training that all arms share. batch: sequences, 0 for all."""
-
-    make: Callable[[int], Labelled]
-    arms: dict[str, Arm]
-    dim: int
-    width: int
-    steps: int
-    lr: float
-    batch: int = 0
-
-
 def ceiling(ids: Int[Tensor, "sequence token"], labels: Int[Tensor, "sequence token"], arm: Arm) -> float:
     """The exact best accuracy on these places of any weights of `arm`: a majority for all that it cannot tell apart.
 
@@ -61,46 +48,34 @@ def ceiling(ids: Int[Tensor, "sequence token"], labels: Int[Tensor, "sequence to
     place, and then the order. Hardmax without positions: the token and the winner of its query, under the best order of
     the keys for each query (exactly tied scores, which training does not meet, are left out).
     """
-    if arm.attention == "hardmax" and not arm.positions:
-        return _hardmax_ceiling(ids, labels)
-    groups: dict[Hashable, Counter] = defaultdict(Counter)
+    winner = arm.attention == "hardmax" and not arm.positions
+    groups: dict[Hashable, list[tuple[frozenset, int]]] = defaultdict(list)
     for row, wanted in zip(ids.tolist(), labels.tolist()):
-        context = () if arm.attention is None else tuple(row) if arm.positions else tuple(sorted(row))
+        seen = None if arm.attention is None or winner else tuple(row if arm.positions else sorted(row))
         for place, (token, label) in enumerate(zip(row, wanted)):
             if label >= 0:
-                groups[token, context, place if arm.positions else 0][label] += 1
-    return _majority(groups.values()) / int((labels >= 0).sum())
+                groups[token, seen, place if arm.positions else 0].append((frozenset(row), label))
+    right = sum(_best_order(tuple(g)) if winner else _majority(label for _, label in g) for g in groups.values())
+    return right / int((labels >= 0).sum())
 
 
-def _majority(groups: Iterable[Counter]) -> int:
-    return sum(max(group.values()) for group in groups if group)
+def _majority(labels: Iterable[int]) -> int:
+    return Counter(labels).most_common(1)[0][1]
 
 
-def _hardmax_ceiling(ids: Int[Tensor, "sequence token"], labels: Int[Tensor, "sequence token"]) -> float:
-    """Per query token the best order of all keys, by dynamic programming over the set of keys that come first."""
-    right = 0
-    everything = sorted(set(ids.flatten().tolist()))
-    if len(everything) > 12:
-        raise ValueError(f"ids: {len(everything)} different tokens; the search over orders of keys is for at most 12")
-    for query in everything:
-        cases = [
-            (frozenset(row), wanted[row.index(query)])
-            for row, wanted in zip(ids.tolist(), labels.tolist())
-            if query in row
-        ]
-
-        @lru_cache(None)
-        def best(left: frozenset[int], cases: tuple = tuple(cases)) -> int:
-            if not any(keys <= left for keys, _ in cases):
-                return 0
-            return max(
-                _majority([Counter(label for keys, label in cases if key in keys and keys <= left)])
-                + best(left - {key})
-                for key in left
-            )
-
-        right += best(frozenset(everything))
-    return right / labels.numel()
+@lru_cache(None)
+def _best_order(cases: tuple[tuple[frozenset, int], ...]) -> int:
+    """The most labels right under any order of the keys: the first key wins in the sets that hold it, and these get one
+    label; the second in what is left, and so on.
+    """
+    return max(
+        (
+            _majority(label for keys, label in cases if first in keys)
+            + _best_order(tuple(case for case in cases if first not in case[0]))
+            for first in frozenset().union(*(keys for keys, _ in cases))
+        ),
+        default=0,
+    )
 
 
 def straight_through() -> Normalizer:
@@ -149,7 +124,19 @@ class Memoriser(nn.Module):
         return right.double().mean().item()
 
 
-PARTS: dict[str, Plan] = {
+@dataclass(frozen=True)
+class Plan:
+    """One part: its data by seed, its arms, and what all arms share. batch: sequences, 0 for all."""
+
+    make: Callable[[int], Labelled]
+    arms: dict[str, Arm]
+    setting: dict
+
+
+EXACT = dict(dim=8, width=128, steps=2500, lr=5e-3, batch=0)
+EXACT |= dict(tokens=TOKENS, members=MEMBERS, sequences=SETS, classes=CLASSES)
+TEXT = dict(dim=64, width=256, steps=2000, lr=5e-3, batch=100, text="austen", train=TRAIN, test=TEST, words=LENGTHS)
+PARTS = {
     "random labels": Plan(
         sets,
         {
@@ -160,10 +147,7 @@ PARTS: dict[str, Plan] = {
             "softmax, rank 1": Arm("softmax", 1),
             "softmax, rank 4": Arm("softmax", 4),
         },
-        dim=8,
-        width=128,
-        steps=2500,
-        lr=5e-3,
+        EXACT,
     ),
     "order": Plan(
         orders,
@@ -172,10 +156,7 @@ PARTS: dict[str, Plan] = {
             "softmax, rank 4": Arm("softmax", 4),
             "softmax, rank 4, positions": Arm("softmax", 4, positions=True),
         },
-        dim=8,
-        width=128,
-        steps=2500,
-        lr=5e-3,
+        EXACT,
     ),
     "book": Plan(
         book,
@@ -186,33 +167,28 @@ PARTS: dict[str, Plan] = {
             "tied rank 8": Arm("softmax", 8, tied=True),
             "tied rank 1, positions": Arm("softmax", 1, positions=True, tied=True),
         },
-        dim=64,
-        width=256,
-        steps=2000,
-        lr=5e-3,
-        batch=100,
+        TEXT,
     ),
 }
 
 
-def train(part: str, arm: str, seed: int = 0, *, steps: int | None = None, **options: object) -> dict:
+def train(part: str, arm: str, seed: int = 0, *, steps: int | None = None) -> dict:
     """Train one arm of `PARTS`, as long as all others. The seed is that of the data, the weights and the batches.
 
     "ceiling": no weights can do better on the training data; "test": None where there is no such data. Same arguments,
-    same result; options as in `fit`.
+    same result.
     """
     plan = PARTS[part]
-    labelled = plan.make(seed)
+    labelled, setting = plan.make(seed), plan.setting
     ids, labels = labelled.part()
-    rows = epochs(len(ids), batch=plan.batch or len(ids), seed=seed)
+    rows = epochs(len(ids), batch=setting["batch"] or len(ids), seed=seed)
     model, found = experiment.train(
-        lambda: Memoriser(plan.arms[arm], labelled, plan.dim, plan.width),
+        lambda: Memoriser(plan.arms[arm], labelled, setting["dim"], setting["width"]),
         ((ids[chosen], labels[chosen]) for chosen in rows),
         seed=seed,
-        steps=steps or plan.steps,
-        lr=plan.lr,
+        steps=steps or setting["steps"],
+        lr=setting["lr"],
         weight_decay=0.0,
-        **options,
     )
     scores = {"accuracy": model.accuracy(ids, labels), "ceiling": ceiling(ids, labels, plan.arms[arm])}
     scores["test"] = model.accuracy(*labelled.part(test=True)) if labelled.train < len(labelled.ids) else None
@@ -221,14 +197,10 @@ def train(part: str, arm: str, seed: int = 0, *, steps: int | None = None, **opt
 
 def parts() -> dict[str, Part]:
     """All of `PARTS`."""
-    exact = {"tokens": TOKENS, "members": MEMBERS, "sequences": SETS, "classes": CLASSES}
-    text = {"text": "austen", "train": TRAIN, "test": TEST, "words": LENGTHS}
-    found = {}
-    for name, plan in PARTS.items():
-        setting = {key: getattr(plan, key) for key in ("dim", "width", "steps", "lr", "batch")}
-        setting |= text if name == "book" else exact
-        found[name] = Part(partial(train, name), ("arm", "seed"), seeded((arm,) for arm in plan.arms), setting)
-    return found
+    return {
+        name: Part(partial(train, name), ("arm", "seed"), seeded((arm,) for arm in plan.arms), plan.setting)
+        for name, plan in PARTS.items()
+    }
 
 
 QUICK = (("random labels", "none"), ("random labels", "hardmax, rank 4"), ("random labels", "softmax, rank 4"))

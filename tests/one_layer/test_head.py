@@ -244,17 +244,16 @@ def test_the_kernels_agree():
 def test_no_hardmax_head_tells_the_sets_apart(pair, options):
     verdict = hardmax.check_theorem_1(*pair, **options)
     assert verdict and not verdict._broken()
-    assert hardmax.differences(*pair, **options).max() <= 1e-12
     assert not hardmax.check_theorem_1(*pair, normalizer=softmax(), **options)
     assert hardmax.softmax_difference(*pair) > 1e-6
 
 
 def test_ties_are_exact_and_a_fifth():
-    query, key, _ = hardmax.heads(2, (2, -1))
+    query, key, _ = hardmax.heads((2, -1))
     x = hardmax.line(hardmax.FIRST, (1, 2), (2, -1))
     scores = torch.einsum("hsd,nd,hse,me->hnm", query, x, key, x)
     tied = (scores == scores[..., :1]).all(-1).all(-1)
-    assert tied.double().mean() == 0.2
+    assert tied.double().mean() == 0.2 and tied[::5].all()
 
 
 def test_counterexamples_are_found_and_others_are_none():
@@ -268,11 +267,6 @@ def test_counterexamples_are_found_and_others_are_none():
         hardmax.find(4)
     with pytest.raises(ValueError, match="raise top"):
         hardmax.find(sizes=(1,))
-    for arguments, options, message in (
-        (((0, 1), (2, 3)), {}, "share no token"),
-        (((0, 1, 2), (2, 1, 0)), {}, "the same set"),
-        ((), {"heads_per_layer": 0}, "divisor"),
-        ((), {"samples": 0}, "divisor"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            hardmax.differences(*arguments, **options)
+    for pair in (((0, 1), (2, 3)), ((0, 1, 2), (2, 1, 0))):
+        with pytest.raises(ValueError, match="differ and share a token"):
+            hardmax.check_theorem_1(*pair)

@@ -89,8 +89,6 @@ def test_the_ceiling_of_hardmax_is_that_of_all_orders():
                 best = max(best, sum(max(group.values()) for group in groups.values()))
             right += best
         assert ceiling(ids, labels, Arm("hardmax")) == right / labels.numel()
-    with pytest.raises(ValueError, match="at most 12"):
-        ceiling(torch.arange(1, 15)[None], torch.zeros(1, 14).long(), Arm("hardmax"))
 
 
 def test_arms_use_what_they_may():

@@ -60,6 +60,7 @@ class Exercise:
     cases:       makes the argument tuples, smallest first: the first that fails is shown
     properties:  (name, test) pairs; test(result, *arguments) is None or one sentence on what is violated
     hints:       three levels, from a nudge to nearly the answer
+    look:        look(result, *arguments) is what is compared and shown of a result, where that is not the result itself
     """
 
     id: str
@@ -70,6 +71,7 @@ class Exercise:
     properties: tuple[Property, ...] = ()
     mutants: tuple[Mutant, ...] = ()
     tolerance: float = 1e-5
+    look: Callable[..., object] = lambda result, *arguments: result
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def _problem(exercise: Exercise, arguments: tuple, done: Call) -> tuple[str, str
     for name, test in exercise.properties:
         if message := test(done.value, *arguments):
             return name, message
-    if not close(done.value, want, exercise.tolerance):
+    if not close(exercise.look(done.value, *arguments), exercise.look(want, *arguments), exercise.tolerance):
         return "equals the reference", "the result is not what the definition gives."
     return None
 
@@ -204,14 +206,15 @@ def _recognize(exercise: Exercise, function: Callable) -> str:
     """The message of the first mutant that behaves like `function` on every case."""
     for mutant in exercise.mutants:
         wrong = mutant.function(exercise.reference)
-        pairs = ((call(function, a, seconds=1), call(wrong, a, seconds=1)) for a in exercise.cases())
-        if all(x.problem == y.problem and (x.problem or _alike(x.value, y.value)) for x, y in pairs):
+        calls = ((a, call(function, a, seconds=1), call(wrong, a, seconds=1)) for a in exercise.cases())
+        if all(x.problem == y.problem and (x.problem or _alike(exercise, a, x.value, y.value)) for a, x, y in calls):
             return mutant.message
     return ""
 
 
-def _alike(a: object, b: object) -> bool:
+def _alike(exercise: Exercise, arguments: tuple, a: object, b: object) -> bool:
     try:
+        a, b = (exercise.look(result, *arguments) for result in (a, b))
         return type(a) is type(b) and getattr(a, "dtype", None) == getattr(b, "dtype", None) and close(a, b, 1e-6)
     except Exception:  # not comparable, so not alike
         return False
@@ -221,7 +224,8 @@ def _show(exercise: Exercise, arguments: tuple, done: Call) -> str:
     given = _given(exercise, arguments)
     if done.problem is not None:
         return given
-    return f"{given}\nyours     → {_text(done.value)}\nreference → {_text(exercise.reference(*arguments))}"
+    yours, reference = (exercise.look(result, *arguments) for result in (done.value, exercise.reference(*arguments)))
+    return f"{given}\nyours     → {_text(yours)}\nreference → {_text(reference)}".lstrip()
 
 
 def _given(exercise: Exercise, arguments: tuple) -> str:

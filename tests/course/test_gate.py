@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seqlab.course import exercise, gate, hint, panel, progress, solution
-from seqlab.course.check import judge
+from seqlab.course.check import Exercise, Mutant, judge
 from seqlab.course.gate import exercises
 from seqlab.course.sandbox import call
 
@@ -338,3 +338,18 @@ def test_progress_of_before_a_room_was_renamed_still_counts(notebook, tmp_path, 
         monkeypatch.chdir(tmp_path)
     right = re.findall(r": (\d+) of \d+$", repr(panel()), re.MULTILINE)
     assert sum(map(int, right)) == 42 and "✓ tiles.online right (2 tries)" in repr(panel())
+
+
+def bag(items):
+    """A function that returns the items."""
+    return lambda: list(items)
+
+
+def test_results_may_be_compared_by_what_they_do():
+    look = lambda made, *arguments: (sorted(made()), len(arguments)) if callable(made) else made
+    lost = Mutant({"list(items)": "list(items)[1:]"}, "equals the reference", "One is lost.")
+    task = Exercise("toy.bag", "A bag.", bag, lambda: [([1],), ([1, 2],)], ("a", "b", "c"), mutants=(lost,), look=look)
+    assert judge(task, lambda items: lambda: items[::-1]).right
+    found = judge(task, lambda items: lambda: items[1:]).diagnosis
+    assert found.known == "One is lost." and found.case == "items = [1]\nyours     → ([], 1)\nreference → ([1], 1)"
+    assert judge(task, lambda items: 3).diagnosis.violated == "returns a function"

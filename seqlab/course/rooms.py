@@ -6,6 +6,7 @@ one whose name its own begins with, and what else there is to know stands in the
     minutes, difficulty    of reading and playing
     needs                  what its machine must offer beside a CPU
     rooms                  where it uses more than one
+    after                  where its number is not its place in the order of reading: the number of the lab before it
     paper                  short, title, pattern, normalizer, depth, sentence: its place on the map of lab 00
 """
 
@@ -35,6 +36,7 @@ class Lab:
     minutes: int = 0
     difficulty: str = ""
     needs: tuple[str, ...] = ()
+    after: str = ""
     paper: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -66,9 +68,9 @@ def lab_files(folder: Path) -> list[Path]:
 
 
 def labs(folder: Path | None = None) -> list[Lab]:
-    """The labs of `folder`; without one, those beside the notebook that runs, or else those of the repository."""
+    """The labs of `folder` as they are to be read; without one, of where the notebook runs, or of the repository."""
     files = lab_files(folder or Path.cwd()) or lab_files(PACKAGE.parent / "labs")
-    return [read(path) for path in files]
+    return sorted(map(read, files), key=lambda lab: (lab.after or lab.number, lab.number))
 
 
 def read(path: Path) -> Lab:

@@ -93,3 +93,10 @@ def test_labs_are_those_that_are_numbered(tmp_path):
     for name in ("01_a_lab", "00_first", "01_a_lab-Copy1", "Untitled", "1_no_number"):
         (tmp_path / f"{name}.ipynb").write_text("{}")
     assert [path.stem for path in rooms.lab_files(tmp_path)] == ["00_first", "01_a_lab"]
+
+
+def test_labs_come_in_the_order_of_reading(tmp_path):
+    for name, after in (("00_first", None), ("01_a_lab", None), ("02_another", None), ("14_between", "01")):
+        said = {"seqlab": {"after": after} if after else {}}
+        nbformat.write(new_notebook(metadata=said), tmp_path / f"{name}.ipynb")
+    assert [lab.number for lab in rooms.labs(tmp_path)] == ["00", "01", "14", "02"]

@@ -1,21 +1,25 @@
-"""Pictures of sigmoid attention in training: fresh heads, curves, three modalities, other lengths."""
+"""Pictures of sigmoid attention: fresh and steep heads, Jacobians and their bound, training, predictions."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean
+from fractions import Fraction
 
 import plotly.graph_objects as go
 from IPython.display import HTML
 
-from seqlab.colours import GREY
-from seqlab.draw.figures import log
-from seqlab.draw.plots import dots, each, lines
+from seqlab.colours import BLUE, GREY, ORANGE, RED
+from seqlab.draw.figures import figure, log
+from seqlab.draw.plots import LOOKS, Look, bars, dots, each, line, lines
 from seqlab.draw.svg import table
-from seqlab.sigmoid.modalities import by_variant
+from seqlab.sigmoid.kernel import Prediction
+from seqlab.sigmoid.universal import shift_heads
+from seqlab.train.experiment import by
 
 UNITS = {"nats": "nats on held-out data", "accuracy": "share right on held-out data"}
 KINDS = {"alibi": "ALiBi", "rope": "RoPE"}
+MARK = {"mode": "markers", "marker": {"color": RED, "size": 13, "line": {"color": "white", "width": 2}}}
 
 
 def fresh_heads(
@@ -26,38 +30,97 @@ def fresh_heads(
     return lines(f"Before the first step: {what}", log(axis, lengths, str), log(what), values, lengths, lead=lead)
 
 
-def training_curves(cells: Iterable[dict], variants: Sequence[str], title: str) -> go.Figure:
-    """Smoothed training loss, one line a variant (mean over seeds), its range over seeds on hover."""
-    cells = list(cells)
-    found: dict[str, dict[int, list[float]]] = {variant: {} for variant in variants}
-    for cell in cells:
-        for step, loss in cell["curve"] if cell["variant"] in found else ():
-            found[cell["variant"]].setdefault(step, []).append(loss)
-    rows = {variant: {step: fmean(seeds) for step, seeds in row.items()} for variant, row in found.items()}
+def four_heads(ids: Sequence[int], low: float, high: float) -> go.Figure:
+    """What each of the four steep heads gives every token, and their sum: Ψ."""
+    tokens = [(value, Fraction(low), Fraction(high)) for value in ids]
+    alone = [shift_heads({0, 1, 2, 3} - {h}) for h in range(4)]
+    total = shift_heads().run(tokens)[:, 0].tolist()
+    labels = [f"token {k}: id {value}" for k, value in enumerate(ids, 1)]
+    rows = {
+        f"{sign}½ head {h}": program.run(tokens)[:, 0].astype(float).tolist()
+        for h, (sign, program) in enumerate(zip("+-+-", alone), 1)
+    }
+    told = ", ".join(f"{label} gets {value:g}" for label, value in zip(labels, total))
+    return bars(
+        "Four heads, one window",
+        "",
+        "added to the token",
+        rows,
+        labels,
+        alt=f"Four steep heads for the window from {low:g} to {high:g}. They cancel outside the window; in sum {told}.",
+        before=[line("sum", labels, total, Look(RED, mark="diamond"), **MARK)],
+        barmode="relative",
+    )
+
+
+def norms_and_bounds(groups: Mapping[str, Sequence[tuple[float, float]]]) -> go.Figure:
+    """A point for each test: Theorem 3.2's bound across, the Jacobian's norm up; no point lies above the diagonal."""
+    every = [pair for pairs in groups.values() for pair in pairs]
+    ends = [min(map(min, every)), max(map(max, every))]
+    diagonal = line("norm = bound", ends, ends, Look(GREY, "dash"), False)
+    hover = "bound %{x:.3g}, norm %{y:.3g}"
+    points = [
+        line(name, *zip(*pairs), look, mode="markers", marker_size=6, hovertemplate=hover)
+        for (name, pairs), look in zip(groups.items(), LOOKS)
+    ]
+    above = sum(norm > bound * (1 + 1e-9) for bound, norm in every)
+    closest = max(norm / bound for bound, norm in every)
+    alt = f"{len(every)} tests: {above} norms lie above their bound; the closest is {closest:.4g} times its bound."
+    across, up = log("bound"), log("largest singular value")
+    return figure("The Jacobian and its bound", across, up, alt, diagonal, *points, height=420)
+
+
+def two_norms(x: Sequence[float], norms: Mapping[str, Sequence[float]], *, title: str, axis: str) -> go.Figure:
+    """Jacobian norms of sigmoid and softmax side by side against a radius or a length; both axes logarithmic."""
+    looks = [LOOKS[0]._replace(colour=ORANGE), LOOKS[1]._replace(colour=BLUE), *LOOKS[2:]]
+    across, up = log(axis, x, "{:g}".format), log("largest singular value")
+    return lines(title, across, up, norms, x, lead=f"{title}. As {axis} goes from {x[0]:g} to {x[-1]:g}:", looks=looks)
+
+
+def ascent(ratios: Sequence[float]) -> go.Figure:
+    """Gradient ascent on norm / bound: how close to 1 it comes."""
+    best = max(ratios)
+    end = f"it reaches {best:.5f}, above 1" if best > 1 + 1e-9 else f"up to {best:.5f}, never above 1"
+    alt = f"Norm over bound during {len(ratios)} steps of gradient ascent: from {ratios[0]:.3g}, {end}."
+    up, rows = {"title": "norm / bound", "rangemode": "tozero"}, {"norm / bound": ratios}
+    return lines("Trying to break the bound", "step", up, rows, alt=alt, marks=False, levels={"the bound": 1})
+
+
+def training_curves(cells: Iterable[dict], title: str) -> go.Figure:
+    """Smoothed training loss, one line a cell."""
+    rows = {cell["variant"]: dict(cell["curve"]) for cell in cells}
     told = lambda name, _, y: f"{name} ends at {y[-1]:.3f}"
-    lead = f"{title}: training loss in nats, mean over seeds."
-    picture = lines(title, "step", "loss, nats", rows, lead=lead, told=told, marks=False)
-    ranges = {variant: [[min(seeds), max(seeds)] for seeds in row.values()] for variant, row in found.items()}
-    hover = "step %{x}: %{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})"
-    return picture.for_each_trace(lambda trace: trace.update(customdata=ranges[trace.name], hovertemplate=hover))
+    lead = f"{title}: training loss in nats."
+    return lines(title, "step", "loss, nats", rows, lead=lead, told=told, marks=False)
 
 
-def variant_scores(cells: Iterable[dict | object], score: str, title: str, reference: str = "softmax") -> go.Figure:
-    """A row a variant: a stroke at the mean, a mark a seed; the band is the range of the seeds of `reference`."""
-    found = by_variant(list(cells), score)
+def variant_scores(cells: Iterable[dict], score: str, title: str) -> go.Figure:
+    """A row a variant: a stroke at the mean, a mark a seed; the band is the range of the seeds of softmax."""
+    found = by("variant")(cells, score)
     softmax = {name: values for name, values in found.items() if name.startswith("softmax")}
     every = [value for values in found.values() for value in values]
     pad = 0.15 * (max(every) - min(every)) or 0.1
-    unit = f"{UNITS.get(score, score)} ({'lower' if score == 'nats' else 'higher'} is better)"
+    unit = f"{UNITS[score]} ({'lower' if score == 'nats' else 'higher'} is better)"
     picture = dots(
         title,
         {"title": unit, "range": [max(0, min(every) - pad), max(every) + pad]},
         {"softmax": softmax, "sigmoid": {name: row for name, row in found.items() if name not in softmax}},
         names=list(found),
-        lead=f"{title}, {unit}: mean (range over seeds). The band is the range of {reference}.",
+        lead=f"{title}, {unit}: mean (range over seeds). The band is the range of softmax.",
     )
-    low, high = min(found[reference]), max(found[reference])
+    low, high = min(found["softmax"]), max(found["softmax"])
     return picture.add_vrect(x0=low, x1=high, fillcolor=GREY, opacity=0.25, line_width=0, layer="below")
+
+
+def search_table(cells: Iterable[dict]) -> HTML:
+    """The search for a setting that needs the fix: held-out nats (and share right) by setting and variant, one seed."""
+    rows: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        told = f"{cell['nats']:.3f} ({cell['accuracy']:.0%})"
+        rows.setdefault(cell["setting"], {})[cell["variant"]] = told
+    variants = next(iter(rows.values()))
+    shown = {setting: [row[variant] for variant in variants] for setting, row in rows.items()}
+    return HTML(table(["setting", *variants], shown, "Nats on held-out data (share right), one seed"))
 
 
 def length_curves(cells: Sequence[dict], lengths: Sequence[int]) -> go.Figure:
@@ -80,11 +143,28 @@ def length_curves(cells: Sequence[dict], lengths: Sequence[int]) -> go.Figure:
     )
 
 
-def search_table(cells: Iterable[dict]) -> HTML:
-    """The search for a setting that needs the fix: held-out nats (and share right) by setting and variant, one seed."""
-    cells = list(cells)
-    variants = list(dict.fromkeys(cell["variant"] for cell in cells))
-    rows: dict[str, list[str]] = {cell["setting"]: ["–"] * len(variants) for cell in cells}
-    for cell in cells:
-        rows[cell["setting"]][variants.index(cell["variant"])] = f"{cell['nats']:.3f} ({cell['accuracy']:.0%})"
-    return HTML(table(["setting", *variants], rows, "Nats on held-out data (share right), one seed"))
+def gains(predictions: Sequence[Prediction]) -> go.Figure:
+    """Predicted share of softmax's time that sigmoid saves, by three readings of the limits, beside the published."""
+    names = [f"{p.device}, {p.dim}, {'causal' if p.causal else 'full'}" for p in predictions]
+    told = "; ".join(
+        f"{name}: {100 * p.gain:.1f} %, one after another {100 * p.gain_without_overlap:.1f} %"
+        for name, p in zip(names, predictions)
+    )
+    reported = " and ".join(f"{100 * gain:.2f} %" for gain in sorted({p.published for p in predictions}))
+    measured = [100 * p.published if p.device == "H100" else None for p in predictions]
+    readings = {
+        "speed of light": lambda p: p.gain,
+        "units one after another": lambda p: p.gain_without_overlap,
+        "issue slots alone": lambda p: p.gains.get("issue slots", math.nan),
+    }
+    return bars(
+        f"How much time sigmoid saves: {predictions[0].step}",
+        {"title": "", "tickvals": names, "ticktext": [name.replace(", ", "<br>") for name in names], "tickangle": 0},
+        "per cent of softmax's time",
+        {reading: [100 * share(p) for p in predictions] for reading, share in readings.items()},
+        names,
+        alt=f"Predicted gains of the {predictions[0].step} pass. {told}. Published for an H100: {reported}.",
+        before=[line("published, H100", names, measured, Look(RED, mark="diamond"), **MARK)],
+        height=420,
+        legend={"y": -0.3},  # below names of three lines
+    )

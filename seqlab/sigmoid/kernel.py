@@ -1,41 +1,37 @@
 """What a GPU kernel saves when sigmoid takes the place of softmax: state, and the speed of light.
 
-    tiled_forward, tiled_backward      both normalizers tile by tile, to be read: what is carried, what is kept
+    check_tiles(...)                   `kernels.tiled` with its output deleted before the backward pass
     state(...)                         what disappears, counted on the real kernels
     predict("H100", 64)                softmax against sigmoid by `kernels.instruments.roofline`, before any measurement
 
-| FlashSigmoid (Ramapuram et al. 2024, section 4) | here                                           |
-| ----------------------------------------------- | ---------------------------------------------- |
-| P_ij = σ(S_ij), O_i += P_ij V_j                 | tiled_forward(…, kind="sigmoid")               |
-| dS_ij = P_ij (1 - P_ij) dP_ij                   | tiled_backward(…, kind="sigmoid")              |
-| m, l, L = log-sum-exp, D = rowsum(dO ∘ O)       | what kind="softmax" carries and keeps besides  |
-| 17.39 %, 18.76 % (forward), 2.7 %, 6.19 %       | PUBLISHED                                      |
+| FlashSigmoid (Ramapuram et al. 2024, section 4) | here                                                       |
+| ----------------------------------------------- | ---------------------------------------------------------- |
+| P_ij = σ(S_ij), O_i += P_ij V_j                 | kernels.tiled.forward, normalizer="sigmoid"                |
+| dS_ij = P_ij (1 - P_ij) dP_ij                   | kernels.tiled.backward                                     |
+| m, l, L = log-sum-exp, D = rowsum(dO ∘ O)       | what normalizer="softmax" carries and keeps besides        |
+| 17.39 %, 18.76 % (forward), 2.7 %, 6.19 %       | PUBLISHED                                                  |
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 import kernels
+from kernels import tiled
 from kernels.flash.catalogue import default_tiles
 from kernels.instruments.ledger import Counts, closed_form
 from kernels.instruments.roofline import DEVICES, Roofline, roofline
+from kernels.spec import Spec
 from seqlab.attention import attention, sigmoid, softmax
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 Kind = Literal["sigmoid", "softmax"]
 Step = Literal["forward", "backward"]
-Queries, Keys = Float[Tensor, "query dim"], Float[Tensor, "key dim"]
-Values, Out = Float[Tensor, "key value"], Float[Tensor, "query value"]
-
 KINDS: tuple[Kind, Kind] = ("softmax", "sigmoid")
 PARTS = {  # the kernels of each step; the third of softmax's backward pass makes rowsum(dO ∘ O)
     ("softmax", "forward"): ("forward",),
@@ -63,96 +59,36 @@ LEFT_OUT = (
 )
 
 
-def tiled_forward(
-    q: Queries, k: Keys, v: Values, *, kind: Kind = "sigmoid", bias: float = 0.0, block: int = 16, causal: bool = False
-) -> tuple[Out, Float[Tensor, "query 1"] | None]:
-    """The output, and what the backward pass will need besides: softmax's log-sum-exp, nothing for sigmoid."""
-    out, lse = v.new_zeros(len(q), v.shape[1]), q.new_empty(len(q), 1)
-    for rows in _tiles(len(q), block):
-        highest = q.new_full((rows.stop - rows.start, 1), -math.inf)  # softmax alone carries these two
-        total = torch.zeros_like(highest)
-        for columns in _tiles(len(k), block):
-            scores = _scores(q, k, rows, columns, bias, causal)
-            if kind == "sigmoid":
-                out[rows] += torch.sigmoid(scores) @ v[columns]
-                continue
-            before, highest = highest, torch.maximum(highest, scores.amax(1, keepdim=True))
-            weights, shrink = torch.exp(scores - highest), torch.exp(before - highest)
-            total = shrink * total + weights.sum(1, keepdim=True)
-            out[rows] = shrink * out[rows] + weights @ v[columns]
-        if kind == "softmax":
-            out[rows] /= total
-            lse[rows] = highest + total.log()
-    return out, lse if kind == "softmax" else None
-
-
-def tiled_backward(
-    grad: Out,
-    q: Queries,
-    k: Keys,
-    v: Values,
-    out: Out | None = None,
-    lse: Float[Tensor, "query 1"] | None = None,
-    *,
-    kind: Kind = "sigmoid",
-    bias: float = 0.0,
-    block: int = 16,
-    causal: bool = False,
-) -> tuple[Queries, Keys, Values]:
-    """dQ, dK, dV. Sigmoid ignores `out` and `lse`; softmax without its output takes the row term rowsum(dO ∘ O) as 0.
-
-    Raises ValueError for softmax without its log-sum-exp.
-    """
-    if kind == "softmax" and lse is None:
-        raise ValueError("lse: got None; softmax makes its weights again from the log-sum-exp of tiled_forward")
-    dq, dk, dv = (torch.zeros_like(x) for x in (q, k, v))
-    scale = 1 / math.sqrt(q.shape[1])
-    delta = torch.zeros_like(grad[:, :1]) if out is None else (grad * out).sum(1, keepdim=True)
-    for rows in _tiles(len(q), block):
-        for columns in _tiles(len(k), block):
-            scores = _scores(q, k, rows, columns, bias, causal)
-            dp = grad[rows] @ v[columns].T
-            if kind == "sigmoid":
-                p = torch.sigmoid(scores)
-                ds = p * (1 - p) * dp
-            else:
-                p = torch.exp(scores - lse[rows])
-                ds = p * (dp - delta[rows])
-            dq[rows] += scale * ds @ k[columns]
-            dk[columns] += scale * ds.T @ q[rows]
-            dv[columns] += p.T @ grad[rows]
-    return dq, dk, dv
-
-
 def check_tiles(
-    n: int = 50,
+    n: int = 600,
     dim: int = 8,
-    block: int = 16,
     *,
     softmax_weights: bool = False,
     delete_output: bool = True,
     causal: bool = False,
     seed: int = 0,
 ) -> Verdict:
-    """Tiles against autograd through `seqlab.attention`, in float64: output and all three gradients.
+    """The tiles of `kernels.tiled` against autograd through `seqlab.attention`, in float64: output and gradients.
 
-    delete_output: the output is gone before the backward pass. Sigmoid does not notice, softmax does.
+    delete_output: the output is gone before the backward pass, all that is left of it are zeros. Sigmoid does not
+    notice, softmax does. A tile has 256 queries and 512 keys.
     The margin is 1e-12 less the largest difference. The witness carries (name of the tensor, difference).
     """
     draw = torch.Generator().manual_seed(seed)
-    q, k, v, grad = torch.randn(4, n, dim, generator=draw, dtype=torch.float64)
-    kind, bias = ("softmax", 0.0) if softmax_weights else ("sigmoid", -math.log(n))
+    q, k, v, grad = torch.randn(4, 1, 1, n, dim, generator=draw, dtype=torch.float64)
+    normalizer = softmax() if softmax_weights else sigmoid()
     inputs = [x.clone().requires_grad_() for x in (q, k, v)]
-    want = attention(*inputs, normalizer=softmax() if softmax_weights else sigmoid(bias), causal=causal)
+    want = attention(*inputs, normalizer=normalizer, causal=causal)
     wanted = {"output": want, **dict(zip(("dQ", "dK", "dV"), torch.autograd.grad(want, inputs, grad)))}
-    options = dict(kind=kind, bias=bias, block=block, causal=causal)
-    out, lse = tiled_forward(q, k, v, **options)
-    got = (out, *tiled_backward(grad, q, k, v, None if delete_output else out, lse, **options))
+    name, _, shift = normalizer.kernel(n)
+    spec = Spec(name, dim**-0.5, shift, causal)
+    out, lse = tiled.forward(q, k, v, spec)
+    left = torch.zeros_like(out) if delete_output else out
+    got = (out, *tiled.backward(grad, q, k, v, left, lse, spec, False))
     errors = {name: (a - b).abs().max().item() for (name, a), b in zip(wanted.items(), got)}
     name = max(errors, key=errors.get)
     text, lacking = f"{name} is off by {errors[name]:.3g}", softmax_weights and delete_output
-    if lacking:
-        text += ": dS = P (dP - rowsum(dO ∘ O)) needs the output"
+    text += ": dS = P (dP - rowsum(dO ∘ O)) needs the output" * lacking
     statement = TILES.under(sigmoid=not softmax_weights, kept=not lacking)
     return judge(1e-12 - errors[name], statement, witness=Witness(text, (name, errors[name])), checked=4 * n * dim)
 
@@ -195,11 +131,6 @@ class Prediction:
     def published(self) -> float:
         """What the paper measured on an H100 for this step, at the lengths and head dims of its own figure."""
         return PUBLISHED[self.step][self.causal]
-
-    @property
-    def short_of_published(self) -> float:
-        """How much of the published gain the speed of light does not explain."""
-        return self.published - self.gain
 
     def _saved(self, seconds: Callable[[Roofline], float]) -> float:
         return 1 - sum(map(seconds, self.sigmoid)) / sum(map(seconds, self.softmax))
@@ -266,16 +197,3 @@ def _work(kind: Kind, part: str, arch: str, n: int, dim: int, causal: bool = Fal
     tiles = default_tiles(part, arch, "fp16", dim)
     blocks, shape = dict(block_q=tiles.block_q, block_k=tiles.block_k), dict(batch=1, heads=1, n_query=n, n_key=n)
     return closed_form(part, normalizer=kind, dim=dim, itemsize=2, causal=causal, **blocks, **shape)
-
-
-def _tiles(n: int, block: int) -> Iterator[slice]:
-    for start in range(0, n, block):
-        yield slice(start, min(start + block, n))
-
-
-def _scores(q: Queries, k: Keys, rows: slice, columns: slice, bias: float, causal: bool) -> Tensor:
-    scores = q[rows] @ k[columns].T / math.sqrt(q.shape[1]) + bias
-    if causal:
-        i = torch.arange(rows.start, rows.stop)[:, None] + len(k) - len(q)
-        scores = scores.masked_fill(torch.arange(columns.start, columns.stop) > i, -math.inf)
-    return scores

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 from seqlab.sigmoid.telemetry import MEASURES, measure
 from seqlab.sigmoid.transformer import Batch, Transformer
 from seqlab.train.fit import History, descend
+
+PROBES = 6
 
 
 @dataclass
@@ -38,43 +39,30 @@ class Run(History):
         ]
 
 
-def follow(
-    model: Transformer,
-    batches: Iterator[Batch],
-    *,
-    steps: int,
-    lr: float,
-    probe: Batch,
-    probes: int = 8,
-    weight_decay: float = 0.01,
-    warmup: float = 0.05,
-) -> Iterator[Run]:
+def follow(model: Transformer, batches: Iterator[Batch], *, steps: int, lr: float, probe: Batch) -> Iterator[Run]:
     """Train with AdamW, warm-up and cosine decay; yield the growing Run before the first and after every step.
 
-    probe:   the batch on which the norms are measured, before the first step and `probes` times more
-    warmup:  share of the steps in which the rate rises; 0 for none
+    probe: the batch on which the norms are measured, before the first step and `PROBES` times more
 
     Raises what `descend` raises.
     """
-    run, due = Run(planned=steps), {round(k * steps / probes) for k in range(probes + 1)}
-    _look(model, probe, run)
-    yield run
-    slope = partial(rate, warmup=warmup)
-    for _ in descend(run, model, batches, steps=steps, lr=lr, weight_decay=weight_decay, rate=slope):
+    run, due = Run(planned=steps), {round(k * steps / PROBES) for k in range(PROBES + 1)}
+
+    def look() -> Run:
         if run.steps in due:
-            _look(model, probe, run)
-        yield run
+            run.probed.append(run.steps)
+            for name, layers in measure(model, probe).items():
+                run.probes[name].append(layers)
+        return run
+
+    yield look()
+    for _ in descend(run, model, batches, steps=steps, lr=lr, weight_decay=0.01, rate=rate):
+        yield look()
 
 
-def rate(step: int, steps: int, warmup: float) -> float:
+def rate(step: int, steps: int) -> float:
     """`warm_cosine` with a rise that is rounded, and a fall that begins one step sooner."""
-    rising = max(1, round(steps * warmup))
+    rising = max(1, round(0.05 * steps))
     if step <= rising:
         return step / rising
     return 0.1 + 0.45 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
-
-
-def _look(model: Transformer, probe: Batch, run: Run) -> None:
-    run.probed.append(run.steps)
-    for name, layers in measure(model, probe).items():
-        run.probes[name].append(layers)

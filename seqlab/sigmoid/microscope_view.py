@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import NamedTuple
 
 import ipywidgets
 
 from seqlab.colours import BLUE, GREEN, GREY, ORANGE, PURPLE
-from seqlab.draw.svg import Markup, circle, curve, element, line, picture, rules, text
+from seqlab.draw.sketch import chart
+from seqlab.draw.svg import Markup, element, line
 from seqlab.sigmoid import modalities
 from seqlab.sigmoid.modalities import SHIPPED
 from seqlab.sigmoid.telemetry import MEASURES
 from seqlab.widgets.view import Beside, View, side_by_side, status, wide
 
-WIDTH, HEIGHT, KEPT = 430, 240, 3
+KEPT = 3
 LOOKS = ((BLUE, ""), (ORANGE, "7 4"), (GREEN, "2 3"))  # newest run first
-SHIPPED_LOOKS = {"softmax": (GREY, "1 3")}
 
 
-@dataclass
-class Curve:
-    """One line of the microscope: a run of yours, or one that came with seqlab."""
+class Curve(NamedTuple):
+    """One line of the microscope: a run of yours, or one that came with seqlab (number 0).
+
+    steps: how many were planned, by which the learning rate falls
+    """
 
     name: str
     task: str
     variant: str
     loss: Sequence
     probed: Sequence
-    probes: dict[str, Sequence]
-    number: int = 0  # 0: came with seqlab
-    steps: int = 0  # planned, by which the learning rate falls
-
-    def layer(self, measure: str, layer: int) -> list[tuple[int, float]]:
-        """(step, value) of one layer; the stream has its embedding in front."""
-        at = layer if measure == "residual norm" else layer - 1
-        return [(step, layers[at]) for step, layers in zip(self.probed, self.probes[measure]) if at < len(layers)]
+    probes: Mapping[str, Sequence]
+    number: int = 0
+    steps: int = 0
 
 
 class MicroscopeView(View):
@@ -66,8 +63,6 @@ class MicroscopeView(View):
                 clear=ipywidgets.Button(description="Forget my runs", icon="trash", disabled=True),
             ),
         )
-        self.status = ipywidgets.HTML()
-        self.children = [*self.children, self.status]
         self.watch(self._choose_task, self.task)
         self.watch(self._draw, self.variant, self.measure, self.layer, self.steps)
         self.run.on_click(self._run)
@@ -76,33 +71,27 @@ class MicroscopeView(View):
         self.said = "Nothing run yet. Choose a variant, then press Run."
         self._draw()
 
-    def start(self) -> Iterator[None]:
-        """One run, driven by whoever iterates: it draws itself, its curve stays in `runs`. None while another runs."""
-        if self.run.disabled:
-            return
-        task, variant, steps = self.task.value, self.variant.value, self.steps.value
+    def _train(self) -> Iterator[None]:
+        """One run, driven by whoever iterates: it draws itself, its curve stays in `runs`."""
+        task, variant, steps, drawn = self.task.value, self.variant.value, self.steps.value, 0.0
         self.stopping, self.run.disabled, self.stop.disabled, self.clear.disabled = False, True, False, True
         number = 1 + max((curve.number for curve in self.runs), default=0)
-        drawn = 0.0
         try:
-            _, training = modalities.start(self.tasks[task], variant, 0, steps=steps)
-            for run in training:
-                loss = list(enumerate(run.smooth(), 1))
-                curve = Curve(f"run {number}: {variant}", task, variant, loss, run.probed, run.probes, number, steps)
+            for run in modalities.start(self.tasks[task], variant, 0, steps=steps)[1]:
+                name, loss = f"run {number}: {variant}", list(enumerate(run.smooth(), 1))
+                curve = Curve(name, task, variant, loss, run.probed, run.probes, number, steps)
                 self.runs = [curve, *(other for other in self.runs if other.number != number)][:KEPT]
+                told = f": {loss[-1][1]:.3f} nats" if loss else ""
                 if time.monotonic() - drawn > 0.25 or run.done:
-                    lost = f": {curve.loss[-1][1]:.3f} nats" if run.loss else ""
-                    self.said = f"Step {len(run.loss)} of {steps}{lost}."
+                    self.said = f"Step {run.steps} of {steps}{told}."
                     self._draw()
                     drawn = time.monotonic()
                     yield
                 if self.stopping:
-                    self.said = f"Stopped after step {len(run.loss)} of {steps}."
+                    self.said = f"Stopped after step {run.steps} of {steps}."
                     break
             else:
-                self.said = (
-                    f"Run {number}, {variant}: {curve.loss[-1][1]:.3f} nats after {steps} steps, {run.seconds:.0f} s."
-                )
+                self.said = f"Run {number}, {variant}{told} after {steps} steps, {run.seconds:.0f} s."
         except FloatingPointError as error:
             self.said = f"✗ {variant}: {error}."
         finally:
@@ -112,15 +101,12 @@ class MicroscopeView(View):
     def _run(self, _: object) -> None:
         if self.run.disabled:  # a second click, sent before the button was seen to be off
             return
-        run = self.start()
+        run = self._train()
         next(run, None)  # here, not in the task: whatever is clicked from now on meets a run that has begun
         try:
-            loop = asyncio.get_running_loop()
+            self.current = asyncio.get_running_loop().create_task(self._drive(run))
         except RuntimeError:
-            for _ in run:
-                pass
-        else:
-            self.current = loop.create_task(self._drive(run))
+            list(run)
 
     async def _drive(self, run: Iterator[None]) -> None:
         await asyncio.sleep(0.02)  # let the kernel read what was clicked
@@ -139,8 +125,7 @@ class MicroscopeView(View):
         with self.held():
             kept = self.variant.value if self.variant.value in task.variants else "sigmoid"
             self.variant.options, self.variant.value = task.variants, kept
-            self.steps.max, self.layer.max = task.steps, task.config.layers
-            self.steps.value = task.steps
+            self.steps.max, self.layer.max, self.steps.value = task.steps, task.config.layers, task.steps
         self._draw()
 
     @property
@@ -161,13 +146,18 @@ class MicroscopeView(View):
 
     def _draw(self) -> None:
         curves, measure, layer = self.curves(), self.measure.value, self.layer.value
-        probed = [(c, c.layer(measure, layer)) for c in curves]
+        at = layer if measure == "residual norm" else layer - 1  # the stream has its embedding in front
+        looks = _looks(curves)
+        losses = [(curve.name, curve.loss, look) for curve, look in zip(curves, looks)]
+        probed = [
+            (curve.name, [(step, layers[at]) for step, layers in zip(curve.probed, curve.probes[measure])], look)
+            for curve, look in zip(curves, looks)
+        ]
         charts = (
-            _chart("Loss while training (mean of 10 steps)", "nats", [(c, c.loss) for c in curves]),
-            _chart(f"{measure}, layer {layer}", MEASURES[measure], probed, log=True),
+            chart("Loss while training (mean of 10 steps)", "nats", losses),
+            chart(f"{measure}, layer {layer}", MEASURES[measure], probed, log=True),
         )
-        self.picture.value = side_by_side(*charts) + _legend(curves)
-        self.status.value = status(*self._told())
+        self.picture.value = side_by_side(*charts) + _legend(curves, looks) + status(*self._told())
 
     def _told(self) -> list[str]:
         task, variant, steps = self.task.value, self.variant.value, self.steps.value
@@ -176,9 +166,6 @@ class MicroscopeView(View):
         mine = [curve for curve in self.runs if curve.task == task][:2]
         compared = [_difference(*mine)] if len(mine) > 1 else []
         return [self.said, f"Run would train {task}, {variant}, for {steps} steps{about}.", *compared]
-
-    def twin(self) -> str:
-        return super().twin() + self.status.value
 
 
 def _difference(new: Curve, old: Curve) -> str:
@@ -200,52 +187,15 @@ def _difference(new: Curve, old: Curve) -> str:
 
 def _looks(curves: Sequence[Curve]) -> list[dict]:
     """How each curve is drawn: thick for yours, thin for those that came with seqlab."""
-    mine = iter(LOOKS)
-    looks = [
-        (*next(mine), 2.5) if curve.number else (*SHIPPED_LOOKS.get(curve.variant, (PURPLE, "5 3")), 1.8)
-        for curve in curves
-    ]
+    mine, shipped = iter(LOOKS), {"softmax": (GREY, "1 3")}
+    looks = [(*next(mine), 2.5) if c.number else (*shipped.get(c.variant, (PURPLE, "5 3")), 1.8) for c in curves]
     return [{"stroke": colour, "stroke_dasharray": dash, "stroke_width": width} for colour, dash, width in looks]
 
 
-def _legend(curves: Sequence[Curve]) -> Markup:
+def _legend(curves: Sequence[Curve], looks: Sequence[dict]) -> Markup:
+    sample = lambda look: element("svg", line(1, 5, 33, 5, **look), width=34, height=10, aria_hidden="true")
     marks = [
-        element(
-            "span",
-            element("svg", line(1, 5, 33, 5, **look), width=34, height=10, aria_hidden="true"),
-            f" {curve.name}",
-            style="white-space:nowrap",
-        )
-        for curve, look in zip(curves, _looks(curves))
+        element("span", sample(look), f" {curve.name}", style="white-space:nowrap")
+        for curve, look in zip(curves, looks)
     ]
     return element("div", marks, style="display:flex;gap:1.2em;flex-wrap:wrap;font-size:90%")
-
-
-def _chart(title: str, unit: str, lines: Sequence[tuple[Curve, Sequence]], *, log: bool = False) -> Markup:
-    """SVG lines over the steps; log where the values are positive and span more than a factor of 20."""
-    values = [value for _, points in lines for _, value in points if math.isfinite(value)]
-    last = max((step for _, points in lines for step, _ in points), default=1) or 1
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    log = log and low > 0 and high / low > 20
-    scale, back = (math.log10, lambda level: 10**level) if log else (float, float)
-    low, high = scale(low), scale(high)
-    pad = 0.06 * (high - low) or 0.5
-    low, high = low - pad if log or low < 0 else max(low - pad, 0.0), high + pad
-    left, top, right, bottom = 52, 42, WIDTH - 12, HEIGHT - 34
-    x = lambda step: left + (right - left) * step / last
-    y = lambda level: bottom - (bottom - top) * (level - low) / (high - low)
-    levels, steps = ([a + at / 4 * (b - a) for at in range(5)] for a, b in ((low, high), (0, last)))
-    parts = [
-        text(0, 13, title, 13, "start", font_weight="bold"),
-        text(0, 28, f"{unit}{', log scale' if log else ''}", 11, "start", opacity=0.8),
-        rules([(y(level), f"{back(level):.3g}") for level in levels], left, right),
-        [text(x(step), bottom + 15, f"{step:.0f}", 11) for step in steps],
-        text(WIDTH / 2, HEIGHT - 3, "step", 11),
-    ]
-    for (run, points), look in zip(lines, _looks([run for run, _ in lines])):
-        places = [(x(step), y(scale(value))) for step, value in points if math.isfinite(value)]
-        parts.append(curve(places, tip=run.name, **look))
-        if run.number and places:
-            parts.append(circle(*places[-1], 4, fill=look["stroke"]))
-    said = "; ".join(f"{run.name} {points[0][1]:.3g} to {points[-1][1]:.3g}" for run, points in lines if points)
-    return picture(f"{title}. {said or 'nothing yet'}.", WIDTH, HEIGHT, parts)

@@ -23,13 +23,11 @@ from seqlab.train.experiment import Experiment, Part, beats, by, seeded
 SHIPPED = ("row sum", "attention norm", "mixed norm", "added norm", "residual norm", "entropy", "saturated")
 
 
-def start(
-    task: Modality, variant: str, seed: int, *, steps: int | None = None, probes: int = 6
-) -> tuple[Transformer, Iterator[Run]]:
+def start(task: Modality, variant: str, seed: int, *, steps: int | None = None) -> tuple[Transformer, Iterator[Run]]:
     """A fresh model, and its training, which waits to be driven: `for run in training: …`."""
     model, steps = make(task.variant(variant), seed), task.steps if steps is None else steps
     probe = Batch(*(None if part is None else part[:16] for part in task.test()[0]))
-    return model, follow(model, task.train(seed), steps=steps, lr=task.lr, probe=probe, probes=probes)
+    return model, follow(model, task.train(seed), steps=steps, lr=task.lr, probe=probe)
 
 
 def train(task: Modality | str, variant: str, seed: int = 0, *, steps: int | None = None) -> dict:
@@ -60,7 +58,7 @@ def train(task: Modality | str, variant: str, seed: int = 0, *, steps: int | Non
 
 
 def verdict(values: Sequence[float], reference: Sequence[float], score: str) -> str:
-    """`values`, one a seed, beside those of `reference`, such as softmax.
+    """`values`, one a seed, beside those of `reference`, such as softmax; "nats" are better low, "accuracy" high.
 
     matches:   the mean is not worse than the worst of the reference: within its seed spread, or better
     overlaps:  the best is not worse than that
@@ -68,10 +66,8 @@ def verdict(values: Sequence[float], reference: Sequence[float], score: str) -> 
 
     10^-4 is forgiven to a match: shipped numbers have four digits.
     """
-    if score not in ("nats", "accuracy"):
-        raise ValueError(f"score: got {score!r}, wanted 'nats' (lower is better) or 'accuracy' (higher is better)")
-    if score == "nats":
-        values, reference = [-x for x in values], [-x for x in reference]
+    sign = {"nats": -1, "accuracy": 1}[score]
+    values, reference = ([sign * x for x in row] for row in (values, reference))
     if fmean(values) >= min(reference) - 1e-4:
         return "matches"
     return "lags" if beats(reference, values) else "overlaps"

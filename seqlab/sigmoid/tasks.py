@@ -42,7 +42,7 @@ VARIANTS: dict[str, dict] = {
 class Modality:
     """One task: its model, its data, its budget.
 
-    best:    what the paper uses in this setting: `VARIANTS["best practice"]` is sigmoid with this
+    best:    what the paper uses in this setting: "best practice" is sigmoid with this
     score:   "nats" (lower is better) or "accuracy" (higher is better)
     skip:    variants that make no sense here, or add nothing
     """
@@ -51,37 +51,33 @@ class Modality:
     train: Callable[[int], Iterator[Batch]]
     test: Callable[[], list[Batch]]
     steps: int
-    lr: float
     best: dict
-    score: str
+    score: str = "accuracy"
     skip: tuple[str, ...] = ("ALiBi", "softmax, ALiBi")
+    lr: float = 3e-3
+
+    @property
+    def changes(self) -> dict[str, dict]:
+        """Name of a variant → what is other than in softmax."""
+        extras = {key: value for key, value in self.best.items() if key != "bias"}
+        return VARIANTS | {"best practice": SIGMOID | self.best, "softmax, same extras": extras}
 
     @property
     def variants(self) -> tuple[str, ...]:
         """The names of all variants."""
-        return tuple(name for name in (*VARIANTS, "best practice", "softmax, same extras") if name not in self.skip)
+        return tuple(name for name in self.changes if name not in self.skip)
 
     def variant(self, name: str) -> Config:
         """The configuration of a variant."""
-        if name == "best practice":
-            return replace(self.config, **SIGMOID | self.best)
-        if name == "softmax, same extras":
-            return replace(self.config, **{key: value for key, value in self.best.items() if key != "bias"})
-        if name not in VARIANTS:
+        if name not in self.changes:
             raise ValueError(f"variant: got {name!r}, wanted one of {', '.join(self.variants)}")
-        return replace(self.config, **VARIANTS[name])
+        return replace(self.config, **self.changes[name])
 
 
 def text_batches(length: int, batch: int, seed: int, *, test: bool = False) -> Iterator[Batch]:
     """Endless windows of the novel, or of its held-out tenth; each token's target is the next character."""
     for ids in windows(novel()[2 if test else 1], batch=batch, length=length + 1, seed=seed):
         yield Batch(ids[:, :-1], ids[:, 1:])
-
-
-def text_test(length: int, windows: int = 64) -> list[Batch]:
-    """The same stretches of the held-out tenth for everyone, in pieces of 16."""
-    inputs, targets, _ = next(text_batches(length, windows, 0, test=True))
-    return [Batch(*part) for part in zip(inputs.split(16), targets.split(16))]
 
 
 @lru_cache
@@ -124,64 +120,57 @@ def modalities() -> dict[str, Modality]:
 def language(
     layers: int = 2, length: int = 64, *, dim: int = 48, positions: str = "rope", lr: float = 3e-3, steps: int = 200
 ) -> Modality:
-    """Next character, 1,024 of them a step."""
+    """Next character, 1,024 of them a step; 8,192 of them are the test, in pieces of 16 stretches."""
     alphabet = len(novel()[0])
-    config = Config(
-        alphabet, length, tokens=alphabet, causal=True, positions=positions, dim=dim, layers=layers, hidden=2 * dim
-    )
+    model = dict(tokens=alphabet, causal=True, positions=positions, dim=dim, layers=layers, hidden=2 * dim)
+
+    def test() -> list[Batch]:
+        inputs, targets, _ = next(text_batches(length, 8192 // length, 0, test=True))
+        return [Batch(*part) for part in zip(inputs.split(16), targets.split(16))]
+
     return Modality(
-        config,
+        Config(alphabet, length, **model),
         lambda seed: text_batches(length, 1024 // length, seed),
-        lambda: text_test(length, 8192 // length),
+        test,
         steps,
-        lr,
         best=dict(bias="keys", positions="alibi", hybrid_norm=True),
         score="nats",
         skip=(),
+        lr=lr,
     )
 
 
-def vision(layers: int = 3, *, lr: float = 3e-3, steps: int = 200) -> Modality:
+def vision(layers: int = 3, *, steps: int = 200) -> Modality:
     """What is on the picture?"""
-    config = Config(10, 49, features=16, pooled=True, dim=48, layers=layers, hidden=96)
     return Modality(
-        config,
+        Config(10, 49, features=16, pooled=True, dim=48, layers=layers, hidden=96),
         lambda seed: shuffled(pictures()["train"], 32, seed),
         lambda: [pictures()["test"]],
         steps,
-        lr,
         best=dict(bias="trained", layer_scale=1e-4),
-        score="accuracy",
         skip=("ALiBi", "softmax, ALiBi", "b = -log keys"),  # every row sees all 49 patches
     )
 
 
-def speech(layers: int = 2, *, lr: float = 3e-3, steps: int = 150) -> Modality:
+def speech(layers: int = 2, *, steps: int = 150) -> Modality:
     """Who of nine is speaking?"""
-    config = Config(9, 29, features=12, pooled=True, dim=32, layers=layers, hidden=64)
     return Modality(
-        config,
+        Config(9, 29, features=12, pooled=True, dim=32, layers=layers, hidden=64),
         lambda seed: shuffled(utterances()["train"], 27, seed),
         lambda: [utterances()["test"]],
         steps,
-        lr,
         best=dict(bias="keys", qk_norm=True),
-        score="accuracy",
     )
 
 
-def copying_task(length: int = 128, *, steps: int = 140, lr: float = 3e-3) -> Modality:
+def copying_task(length: int = 128, *, steps: int = 140) -> Modality:
     """Say again what was said length/2 tokens ago: each answer is in one of all the keys."""
-    config = Config(
-        copying.SYMBOLS + 1, length, tokens=copying.SYMBOLS + 1, causal=True, positions="rope", dim=48, hidden=96
-    )
+    symbols = copying.SYMBOLS + 1
     return Modality(
-        config,
+        Config(symbols, length, tokens=symbols, causal=True, positions="rope", dim=48, hidden=96),
         lambda seed: copies(length, 1024 // length, seed),
         lambda: [next(copies(length, 32, 10**6))],
         steps,
-        lr,
         best=dict(bias="keys", hybrid_norm=True),
-        score="accuracy",
         skip=("ALiBi", "softmax, ALiBi", "LayerScale", "1/√n"),
     )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from seqlab.sigmoid.transformer import Batch, Bias, Transformer
@@ -21,55 +25,56 @@ MEASURES = {  # name → what it says
 }
 
 
-class Telemetry:
-    """A `record` for `Transformer`: pass it along, then read `table`, measure → one number a layer.
+@contextmanager
+def listening(model: Transformer, hear: Callable[[str, Tensor], object]) -> Iterator[None]:
+    """Inside, `hear(name, tensor)` is called with what the model computes, layer by layer.
 
-    Only rows of real tokens count, and only keys that a row may see. `table["residual norm"]` has one more entry than
-    the others, the embedding in front.
+    residual (the embedding first), weights, mixed (before the heads are joined), projected, added
     """
+    apart = lambda x: rearrange(x, "batch token (head dim) -> batch head token dim", head=model.config.heads)
+    told = lambda name: lambda _, read, made: hear(name, made)
+    with ExitStack() as hooks:
+        hooks.enter_context(model.blocks[0].register_forward_pre_hook(lambda _, read: hear("residual", read[0])))
+        for block in model.blocks:
+            weigh, out = block.attention.weigh, block.attention.out
+            hooks.enter_context(out.register_forward_pre_hook(lambda _, read: hear("mixed", apart(read[0]))))
+            for part, name in {weigh: "weights", out: "projected", block.attention: "added", block: "residual"}.items():
+                hooks.enter_context(part.register_forward_hook(told(name)))
+        yield
 
-    def __init__(self, real: Tensor | None = None):
-        self.real = real
-        self.table: dict[str, list[float]] = {name: [] for name in MEASURES}
-        self.allowed: Tensor | None = None
 
-    @torch.no_grad()
-    def __call__(self, layer: int, name: str, value: Tensor) -> None:
-        if name == "allowed":
-            self.allowed = value
-        elif name == "weights":
-            self._weights(value)
-        elif name in ("mixed", "projected", "added", "residual"):
-            self.table[f"{name} norm"].append(self._mean(value.norm(dim=-1)))
-
-    def _weights(self, weights: Tensor) -> None:
-        allowed = self.allowed.expand(weights.shape)
-        keys, sums = allowed.sum(-1, keepdim=True), weights.sum(-1, keepdim=True)
-        share = weights / sums.clamp(min=1e-30)
-        at_one, at_zero = (
-            (where & allowed).sum(-1) / keys[..., 0] for where in (weights > 0.99, weights < 0.01 / keys)
-        )
-        for name, row in (
-            ("row sum", sums[..., 0]),
-            ("attention norm", weights.norm(dim=-1)),
-            ("entropy", -torch.xlogy(share, share).sum(-1)),
-            ("at one", at_one),
-            ("at zero", at_zero),
-            ("saturated", at_one + at_zero),
-        ):
-            self.table[name].append(self._mean(row))
-
-    def _mean(self, rows: Tensor) -> float:
-        """Mean over real tokens of "batch token" or "batch head token"."""
-        if self.real is None:
-            return rows.mean().item()
-        real = self.real if rows.ndim == 2 else self.real[:, None].expand(rows.shape)
-        return rows[real].mean().item()
+def of_weights(weights: Tensor, allowed: Tensor) -> dict[str, Tensor]:
+    """The measures of weights "batch head query key", a number a row; only keys that a row may see count."""
+    allowed = allowed.expand(weights.shape)
+    keys, sums = allowed.sum(-1), weights.sum(-1)
+    share = weights / sums.clamp(min=1e-30)[..., None]
+    near = weights > 0.99, weights < 0.01 / keys[..., None]
+    at_one, at_zero = ((where & allowed).sum(-1) / keys for where in near)
+    return {
+        "row sum": sums,
+        "attention norm": weights.norm(dim=-1),
+        "entropy": -torch.xlogy(share, share).sum(-1),
+        "at one": at_one,
+        "at zero": at_zero,
+        "saturated": at_one + at_zero,
+    }
 
 
 @torch.no_grad()
 def measure(model: Transformer, batch: Batch, *, bias: Bias | None = None) -> dict[str, list[float]]:
-    """All of `MEASURES` on one batch, one number a layer."""
-    telemetry = Telemetry(batch.real)
-    model(batch.inputs, batch.real, bias=bias, record=telemetry)
-    return telemetry.table
+    """All of `MEASURES` on one batch, one number a layer; only rows of real tokens count.
+
+    "residual norm" has one more entry than the others, the embedding in front.
+    """
+    table: dict[str, list[float]] = {name: [] for name in MEASURES}
+    allowed, real = model.allowed(batch.inputs.shape[1], batch.real), batch.real
+
+    def hear(name: str, value: Tensor) -> None:
+        found = of_weights(value, allowed) if name == "weights" else {f"{name} norm": value.norm(dim=-1)}
+        for measured, rows in found.items():  # "batch token" or "batch head token"
+            told = rows if real is None else rows.movedim(1, -1)[real] if rows.ndim > 2 else rows[real]
+            table[measured].append(told.mean().item())
+
+    with listening(model, hear):
+        model(batch.inputs, batch.real, bias=bias)
+    return table

@@ -10,7 +10,7 @@ from IPython.display import display
 from seqlab.colours import BLUE
 from seqlab.draw.figures import bundle
 from seqlab.draw.plots import lines
-from seqlab.draw.svg import circle, curve, picture, text
+from seqlab.draw.sketch import chart
 from seqlab.train.fit import History
 
 
@@ -58,13 +58,6 @@ class LiveLoss:
             self.handle.update(shown, raw=True)
 
     def _sketch(self, history: History) -> dict:
-        width, height, left = 640, 200, 46
-        top, low = max(history.loss), min(history.loss + [self.reference or 0.0])
-        x = lambda step: left + (width - left) * step / self.steps
-        y = lambda loss: 10 + (height - 40) * (top - loss) / ((top - low) or 1.0)
-        points = [(x(step), y(loss)) for step, loss in zip(history.step, history.loss)]
-        alt = f"Step {history.steps} of {self.steps}: {history.loss[-1]:.2f} nats per character."
-        marks = curve(points, stroke=BLUE), circle(*points[-1], 4, fill=BLUE)
-        words = (0, 14, f"{top:.2f}"), (0, height - 28, f"{low:.2f}"), (left, height - 6, alt)
-        said = [text(at, up, told, anchor="start") for at, up, told in words]
-        return {"text/html": picture(alt, width, height, marks, said), "text/plain": alt}
+        told = f"Step {history.steps} of {self.steps}: {history.loss[-1]:.2f} nats per character"
+        rows = [("this run", list(zip(history.step, history.loss)), {"stroke": BLUE})]
+        return {"text/html": chart(told, "nats per character", rows, last=self.steps), "text/plain": told}

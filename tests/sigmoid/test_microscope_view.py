@@ -34,7 +34,7 @@ def test_it_starts_with_shipped_curves_and_a_twin(view):
 
 
 def test_every_control_changes_what_is_seen(view):
-    seen = lambda: view.picture.value + view.status.value
+    seen = lambda: view.picture.value
     for control in (view.variant, view.measure, view.task):
         for option in control.options:
             before = seen()
@@ -51,11 +51,11 @@ def test_a_run_is_live_deterministic_and_compared(view):
     short(view)
     assert "run 1: sigmoid" in view.picture.value and "20 steps" in view.said
     short(view)
-    assert "repeats run 1" in view.status.value and "largest gap 0)" in view.status.value
+    assert "repeats run 1" in view.picture.value and "largest gap 0)" in view.picture.value
     short(view, "b = -log n")
-    assert "bias 'zero' → 'trained'" in view.status.value and "things changed" not in view.status.value
+    assert "bias 'zero' → 'trained'" in view.picture.value and "things changed" not in view.picture.value
     short(view, "softmax")
-    assert "2 things changed at once" in view.status.value
+    assert "2 things changed at once" in view.picture.value
     assert len(view.runs) == KEPT and [curve.number for curve in view.runs] == [4, 3, 2]
     view.clear.click()
     assert not view.runs and view.clear.disabled and len(view.curves()) == 1
@@ -102,7 +102,7 @@ def test_a_second_click_and_clear_and_stop_at_once(view):
 def test_runs_are_compared_at_a_step_that_both_have_and_under_one_plan(view, drawn_at_every_step):
     short(view, steps=20)
     short(view, "b = -log n", steps=30)
-    assert "planned for 30 and 20 steps" in view.status.value and "repeats" not in view.status.value
+    assert "planned for 30 and 20 steps" in view.picture.value and "repeats" not in view.picture.value
     view.variant.value = "sigmoid"
 
     async def press():
@@ -115,7 +115,7 @@ def test_runs_are_compared_at_a_step_that_both_have_and_under_one_plan(view, dra
     asyncio.run(press())
     cut = len(view.runs[0].loss)
     gap = view.runs[0].loss[-1][1] - view.runs[1].loss[cut - 1][1]
-    assert cut < 30 and f"loss {gap:+.3f} nats at step {cut}." in view.status.value
+    assert cut < 30 and f"loss {gap:+.3f} nats at step {cut}." in view.picture.value
 
 
 def test_changing_the_task_stops_the_run(view):
@@ -134,7 +134,7 @@ def test_a_loss_that_is_not_finite_is_said_not_raised(view, monkeypatch):
         modalities, "start", lambda *_, **__: (_ for _ in ()).throw(FloatingPointError("loss is nan at step 3"))
     )
     view.run.click()
-    assert "loss is nan at step 3" in view.status.value and not view.run.disabled
+    assert "loss is nan at step 3" in view.picture.value and not view.run.disabled
 
 
 def test_without_shipped_results_it_still_runs(monkeypatch):

@@ -33,7 +33,7 @@ def test_the_norm_is_the_largest_singular_value():
 
 
 def test_the_bound_holds_on_more_than_500():
-    verdict = R.check()
+    verdict = R.check(R.own_tests())
     assert verdict and verdict.checked >= 500 and 0 <= verdict.margin < 1e-6
     assert all(h.holds for h in verdict.statement.hypotheses)
 
@@ -63,9 +63,8 @@ def test_the_bound_is_sharp(n, dim, slope, bias):
 
 def test_gradient_ascent_comes_close_but_not_above():
     draw = matrices((4, 2), (2, 2), (2, 2), (2, 2))
-    ratios, head, x = R.push_up(R.Head(*draw[1:]), draw[0], steps=80)
-    assert ratios[0] < 0.3 and 0.9 < max(ratios) <= 1
-    assert (R.jacobian_norm(head, x) / R.bound(head, x)).item() == pytest.approx(max(ratios))
+    ratios = R.push_up(R.Head(*draw[1:]), draw[0], steps=80)
+    assert len(ratios) == 80 and ratios[0] < 0.3 and 0.9 < max(ratios) <= 1
 
 
 def test_where_softmax_is_the_smoother_one():
@@ -73,6 +72,7 @@ def test_where_softmax_is_the_smoother_one():
         found = R.on_sphere(radius)
         assert found["sigmoid"] == pytest.approx(sigmoid, rel=0.05)
         assert found["softmax"] == pytest.approx(softmax, rel=0.05)
+    assert R.on_sphere(4, bias=-20.0)["sigmoid"] < R.on_sphere(4)["softmax"]  # its weights are nearly all 0
 
 
 def test_where_sigmoid_is_the_smoother_one():
@@ -98,21 +98,11 @@ def test_a_head_of_zeros_and_scores_beyond_float64():
     assert not R.check([(R.Head(eye, eye, eye), 1e200 * x)])
 
 
-def test_heads_in_float32_are_heads():
-    x, w_q, w_k, w_v = (m.float() for m in matrices((5, 3), (2, 3), (2, 3), (4, 3)))
-    head = R.Head(w_q, w_k, w_v)
-    assert R.jacobian_norm(head, x) <= R.bound(head, x) and head(x)[0].dtype == torch.float64
-
-
 def test_bad_inputs():
     eye = torch.eye(2, dtype=torch.float64)
     with pytest.raises(ValueError, match="softmax"):
         R.bound(R.Head(eye, eye, eye, kind="softmax"), eye)
     with pytest.raises(ValueError, match="no hypothesis named"):
         R.check([R.sharp_case(4, 2)], everything=True)
-    with pytest.raises(ValueError, match="n: got 2"):
-        R.hard_for_softmax(2)
     with pytest.raises(ValueError, match="nothing would be checked"):
         R.check([])
-    with pytest.raises(ValueError, match="slope"):
-        R.sharp_case(2, 2, slope=-1)

@@ -34,9 +34,9 @@ class Row:
     index, step, computes:  row number from 1, the machine step of its block, whether it applies δ
     state, symbol, head:    what its input holds; in a compute row this is the machine at that step
     wrote, move:            what δ says to them (it counts in compute rows only)
-    edges, scores:          the rows it sees, and its look-up score with each
+    edges, offers, scores:  the rows it sees, the step whose write each offers, and its look-up score with each
     attends:                those of `edges` that won; more than one where scores tie
-    kept:                   the step whose write is the best candidate so far; None where a tie mixed several
+    kept:                   the step whose write is the best candidate so far; None, here and there, for a tie's mixture
     """
 
     index: int
@@ -48,6 +48,7 @@ class Row:
     wrote: str | None
     move: int
     edges: tuple[int, ...]
+    offers: tuple[int | None, ...]
     scores: tuple[Fraction, ...]
     attends: tuple[int, ...]
     kept: int | None
@@ -98,13 +99,8 @@ def decode(
                    With neither, a row keeps what it carries
     arithmetic:    "float64" or "float32" rounds queries, keys and scores; all else stays exact
 
-    Raises ValueError for steps below 1, a symbol of the input that the machine does not know, another arithmetic;
-    TypeError where `machine` is none.
+    Raises ValueError for steps below 1, a symbol of the input that the machine does not know, another arithmetic.
     """
-    if not isinstance(machine, Machine):
-        raise TypeError(
-            f"machine: got {type(machine).__name__}, wanted a Machine: Machine.parse(text), or shipped(name)"
-        )
     check_steps(steps)
     if arithmetic not in ROUNDINGS:
         raise ValueError(f"arithmetic: got {arithmetic!r}, wanted one of {', '.join(ROUNDINGS)}")
@@ -153,9 +149,10 @@ class _Decoder:
         if computes(index):
             self.compute_rows[index] = [*x]
         seen = self._edges(index)
-        winners, scores = self._look_up(x, [x if row == index else self.compute_rows[row] for row in seen])
+        sources = [x if row == index else self.compute_rows[row] for row in seen]
+        offers = tuple(map(self._offered, sources))
+        winners, scores = self._look_up(x, sources)
         self._choose(x)
-        u1, u2 = x[at["x13"]], x[at["x14"]]
         row = Row(
             index=index,
             step=block(index),
@@ -166,9 +163,10 @@ class _Decoder:
             wrote=wrote,
             move=int(move),
             edges=seen,
+            offers=offers,
             scores=scores,
             attends=tuple(seen[n] for n in winners),
-            kept=int(1 / u1) - 1 if u2 == u1 * u1 else None,  # a mean of different steps has a larger mean of squares
+            kept=self._offered(x),
         )
         y = [ZERO] * len(x)
         for name in ("q1", "s1", "x1", "s4", "u"):  # state, symbol, head, and the best candidate
@@ -232,6 +230,11 @@ class _Decoder:
         hit, inside = _same(x[at["x15"]] - x[at["x1"]]), _same(x[at["x7"]] - x[at["x1"]])
         x[at["x6"]] = hit
         x[at["s1"]] = _mix(hit, x[at["s4"]], _mix(inside, x[at["s3"]], self.blank))
+
+    def _offered(self, x: list[Fraction]) -> int | None:
+        """The step of a row's candidate; None for a mean of different steps, whose mean of squares is larger."""
+        u1, u2 = x[self.at["x13"]], x[self.at["x14"]]
+        return int(1 / u1) - 1 if u1 and u2 == u1 * u1 else None
 
     def _name(self, x: list[Fraction], slot: str) -> str | None:
         """The name of a one-hot block; None where it is a mixture."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
 MOVES = {"L": -1, "N": 0, "S": 0, "R": 1}
 HEADERS = ("name", "blank", "start", "halt", "symbols")
 RULE = "'state symbol -> state symbol move'"
+_RULE = re.compile(r"(\S+)\s+(\S+?)\s*->\s*(\S+)\s+(\S+)\s+(\S+)(?:\s+#.*)?")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Machine:
     halt:     states without rules; a pair without a rule stops the machine as well
     symbols:  Σ; what the rules mention and the blank unless given
 
-    Raises ValueError that names the field: what is no string, a target state that has no rule and is not in `halt` (a
+    Raises ValueError that names the field: a target state that has no rule and is not in `halt` (a
     misspelt name), a rule for a halting state, a move that is none of L, N, R, a symbol outside `symbols`, a start that
     is unknown.
     """
@@ -45,25 +46,13 @@ class Machine:
     name: str = "machine"
 
     def __post_init__(self) -> None:
-        _want(isinstance(self.rules, Mapping), "rules", self.rules, "a dict {(state, symbol): (state, symbol, move)}")
-        for pair, rule in self.rules.items():
-            _want(_strings(pair, 2), "rules", pair, "2 strings as a key: (state, symbol)")
-            _want(_strings(rule, 3), f"rules[{pair!r}]", rule, "3 strings (next state, symbol to write, move)")
-        for field in ("start", "blank"):
-            value = getattr(self, field)
-            _want(isinstance(value, str) and value != "", field, value, "a string that is not empty")
         written = {self.blank, *(s for (_, read), (_, write, _) in self.rules.items() for s in (read, write))}
-        own = {"rules": dict(self.rules), "halt": _words(self.halt), "symbols": _words(self.symbols or sorted(written))}
-        for field, value in own.items():
-            object.__setattr__(self, field, value)
-        for field in ("halt", "symbols"):
-            _want(_strings(own[field], len(own[field])), field, own[field], "strings")
+        object.__setattr__(self, "symbols", self.symbols or tuple(sorted(written)))
         symbols, ruled = self.symbols, {state for state, _ in self.rules}
-        known = sorted(ruled.union(self.halt))
+        known, both = sorted(ruled.union(self.halt)), sorted(ruled.intersection(self.halt))
         _want(len(set(symbols)) == len(symbols), "symbols", symbols, "each symbol once")
         _want(self.blank in symbols, "blank", self.blank, f"one of the symbols {symbols}")
         _want(self.start in known, "start", self.start, f"a state that has rules or halts: {known}")
-        both = sorted(ruled.intersection(self.halt))
         _want(not both, "halt", both, "states without rules; these have some")
         for (state, read), (target, write, move) in self.rules.items():
             field = f"rules[{state!r}, {read!r}]"
@@ -88,7 +77,6 @@ class Machine:
 
     def read(self, word: str | Sequence[str]) -> tuple[str, ...]:
         """The input as symbols, a letter each if it is a string. Raises ValueError for a symbol that is not in Σ."""
-        _want(isinstance(word, Sequence), "input", word, "a string or a list of symbols")
         for at, symbol in enumerate(word):
             _want(symbol in self.symbols, f"input[{at}]", symbol, f"one of the symbols {self.symbols}")
         return tuple(word)
@@ -114,50 +102,36 @@ class Machine:
         `#` (elsewhere `#` is a symbol like any other). Raises ValueError that names the line, what came and what was
         wanted.
         """
-        _want(isinstance(text, str), "text", text, "a string with a rule a line")
         fields, rules = {}, {}
         for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
             line, where = line.strip(), f"line {number}"
-            left, arrow, right = line.partition("->")
             if not line or line.startswith("#"):
                 continue
-            if arrow:
-                pair, rule, behind = tuple(left.split()), tuple(right.split()[:3]), right.split()[3:]
-                whole = len(pair) == 2 and len(rule) == 3 and all(word.startswith("#") for word in behind[:1])
+            if "->" in line:
+                whole = _RULE.fullmatch(line)
                 _want(whole, where, line, RULE)
+                state, read, *rule = whole.groups()
                 _want(rule[0][0] != "#", f"{where}, state", rule[0], "another name: its own rules would be comments")
-                _want(pair not in rules, where, line, f"one rule for {pair}, which has one above")
-                rules[pair] = rule
+                _want((state, read) not in rules, where, line, f"one rule for {(state, read)}, which has one above")
+                rules[state, read] = tuple(rule)
                 continue
             title, colon, value = (part.strip() for part in line.partition(":"))
-            _want(bool(colon) and title in HEADERS, where, line, f"{RULE} or one of {', '.join(HEADERS)}, with a colon")
-            _want(value != "" and title not in fields, f"{where}, {title}", value, "one value, given once")
+            _want(colon and title in HEADERS, where, line, f"{RULE} or one of {', '.join(HEADERS)}, with a colon")
+            _want(value and title not in fields, f"{where}, {title}", value, "one value, given once")
             if title in ("start", "halt"):
                 value = " ".join(takewhile(lambda word: not word.startswith("#"), value.split()))
             one = title not in ("start", "blank") or len(value.split()) == 1
             _want(one, f"{where}, {title}", value, "one word")
-            fields[title] = _words(value) if title in ("halt", "symbols") else value
+            fields[title] = tuple(value.split()) if title in ("halt", "symbols") else value
         _want("start" in fields, "start", None, "a line 'start: state'")
         return cls(rules, **fields)
 
 
-def check_steps(steps: object) -> None:
-    """Raises ValueError for what is no number of machine steps."""
-    whole = isinstance(steps, numbers.Integral) and not isinstance(steps, bool) and steps >= 1
-    _want(whole, "steps", steps, "a whole number, at least 1")
+def check_steps(steps: int) -> None:
+    """Raises ValueError for less than one machine step."""
+    _want(steps >= 1, "steps", steps, "a whole number, at least 1")
 
 
-def _want(fine: bool, field: str, got: object, wanted: str) -> None:
+def _want(fine: object, field: str, got: object, wanted: str) -> None:
     if not fine:
         raise ValueError(f"{field}: got {got!r}, wanted {wanted}")
-
-
-def _strings(value: object, length: int) -> bool:
-    return isinstance(value, tuple) and len(value) == length and all(isinstance(part, str) for part in value)
-
-
-def _words(value: object) -> tuple:
-    """A string's words, or a list's items; anything else alone in a tuple, for the checks to name."""
-    if isinstance(value, str):
-        return tuple(value.split())
-    return tuple(value) if isinstance(value, Collection) else (value,)

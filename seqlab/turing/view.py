@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import ipywidgets
 
 from seqlab.colours import BLUE, GREY, ORANGE, RED
 from seqlab.draw.svg import Inside, Markup, circle, element, line, path, picture, rect, text
 from seqlab.turing import SHIPPED, Machine, Row, Run, Step, decode, last_visit, look_ups, rows_for
+from seqlab.turing.graph import block as block_of
 from seqlab.turing.machine import MOVES
 from seqlab.widgets.view import Beside, View, bold, status, wide
 
@@ -16,7 +15,6 @@ STEPS = 24
 WORDS = {"bouncing": "0110", "increment": "1011", "palindrome": "abba", "busy_beaver_3": "", "busy_beaver_4": ""}
 WIDTH, CELL, LEFT = 760, 34, 70
 PAST, NOW = 34, 124  # heights of the compute rows of the past, and of the rows of this block
-MOST_RULES = 24
 FAINT = {"stroke": GREY, "opacity": 0.5}
 WRONG = element("span", "✗", style=f"color:{RED}")
 LEGEND = (
@@ -71,7 +69,7 @@ class TuringView(View):
     def _turn(self, by: int) -> None:
         """To the next or the last decoder row, round the ends."""
         index = (rows_for(self.step.value) + self.row.value - 1 + by) % rows_for(STEPS)
-        step = next(j for j in range(STEPS) if index < rows_for(j + 1))
+        step = block_of(index + 1)
         self._to(step, index - rows_for(step) + 1)
 
     def _run(self) -> None:
@@ -140,8 +138,8 @@ class TuringView(View):
             for kind, edge in zip(("past", "own")[-len(each.edges) :], each.edges):
                 look = {"stroke": ORANGE, "stroke_width": 3 if edge in each.attends else 1.5} if now else FAINT
                 if edge != each.index:
-                    m = next(m for m in range(STEPS) if rows_for(m + 1) == edge)
-                    way = ("M", x(m + 1), PAST + size, "Q", x(m + 1), 100, x(k), NOW - size)
+                    past = x(block_of(edge) + 1)
+                    way = ("M", past, PAST + size, "Q", past, 100, x(k), NOW - size)
                     marks.append(path(*way, stroke_dasharray="6 4" if kind == "past" else None, **look))
                 elif k > 1:
                     marks.append(line(x(k - 1) + size, NOW, x(k) - size, NOW, **look))
@@ -157,14 +155,6 @@ class TuringView(View):
             f"{row.step}; it sees the rows {row.edges} and keeps {row.attends}"
         )
         return picture(alt, WIDTH, 178, marks)
-
-    def _candidates(self, row: Row) -> list[tuple[str, int | None, Fraction]]:
-        """(which edge, the step it offers, score) per edge."""
-        if len(row.edges) < 2:
-            return [("the only one", row.step - 1, row.scores[0])]
-        k = row.index - rows_for(row.step)
-        carried = self.run.rows[row.index - 2].kept if k > 1 else row.step - 1
-        return list(zip(("past compute row", "best so far"), (k - 1, carried), row.scores))
 
     def _good(self, row: Row) -> bool | None:
         """Whether the row keeps the last visit among the steps that it has seen; None where there is none."""
@@ -184,7 +174,8 @@ class TuringView(View):
                 lines.append((WRONG, f" The simulator is in state {right[j].state} and reads {right[j].symbol}."))
         else:
             lines.append(("What was last written to cell ", bold(str(row.head)), ", where the head stands?"))
-            for name, offer, score in self._candidates(row):
+            names = ("past compute row", "best so far") if len(row.edges) > 1 else ("the only one",)
+            for name, offer, score in zip(names, row.offers, row.scores):
                 written = "" if offer is None else f", cell {steps[offer].head}, wrote {_short(steps[offer].wrote, 9)}"
                 what = "a mixture" if offer is None else f"step {offer}{written}"
                 said = f"{name}: {what} · score {abs(float(score)):.3e}"
@@ -202,24 +193,17 @@ class TuringView(View):
 
     def _rules(self, row: Row) -> Markup:
         """The machine's table, the row that fires marked; it fires in the compute row."""
-        rules = self.run.machine.rules
-        fires, many = (row.state, row.symbol) if row.computes else None, len(rules) > MOST_RULES
-        lines = []
+        rules, fires, lines = self.run.machine.rules, (row.state, row.symbol) if row.computes else None, []
         for pair, (target, write, move) in rules.items():
-            if many and pair != fires:
-                continue
             words = f"{pair[0]} {pair[1]}  ⇒  {target} {write} {'•→←'[MOVES[move]]}"
             lines.append(f"  {words}" if pair != fires else bold(f"▶ {words}"))
         if fires and fires not in rules:
             lines.append(bold("▶ no rule: the machine has stopped"))
-        if many:
-            lines.append(element("small", f"{len(rules)} rules; only the one that fires is shown"))
         style = f"columns:3;font:12px monospace;white-space:pre;max-width:{WIDTH}px;margin-top:.4em"
         return element("div", [element("div", line) for line in lines], style=style)
 
 
 def _short(symbol: str | None, letters: int) -> str:
     """A symbol in at most so many letters."""
-    if symbol is None:
-        return "?"
+    symbol = "?" if symbol is None else symbol
     return symbol if len(symbol) <= letters else symbol[: letters - 1] + "…"

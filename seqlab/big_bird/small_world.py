@@ -3,7 +3,7 @@ both.
 
 | Zaheer et al. 2020, section 2            | name                                                               |
 | ---------------------------------------- | ------------------------------------------------------------------ |
-| D, the digraph of who attends whom       | `graph(pattern.at(n))`, its undirected support without self-loops  |
+| D, the digraph of who attends whom       | `of_layout(layout)`, its undirected support without self-loops     |
 | window of w neighbours (a ring lattice)  | `ring(n, w)`                                                       |
 | r random keys per query (Erdős–Rényi)    | `random_edges(n, r)`: r draws per token, so mean degree about 2r   |
 | Watts–Strogatz small world               | `watts_strogatz(n, w, share)`                                      |
@@ -12,9 +12,9 @@ both.
 | spectral gap                             | 1 - λ₂ of D^(-1/2) A D^(-1/2), λ₂ the second largest, with sign    |
 | paths like n, or like log n              | `growth(lengths, mean_paths)`                                      |
 
-Tokens with the same neighbours that also see each other (twins: the tokens of one block of Big Bird) are one vertex
-with a size. All statistics are computed on vertices with sizes and are exactly those of the graph of tokens, so that
-100,000 tokens of Big Bird in blocks of 64 are a graph of 1,562 vertices.
+Tokens of one block of a layout have the same neighbours and see each other: they are one vertex with a size. All
+statistics are computed on vertices with sizes and are exactly those of the graph of tokens, so that 100,000 tokens of
+Big Bird in blocks of 64 are a graph of 1,563 vertices.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import networkx
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int
 from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.sparse.linalg import eigsh
 
-from seqlab.patterns.catalogue import bigbird as bigbird_pattern
-from seqlab.patterns.catalogue import random
-from seqlab.patterns.pattern import Instance
-from seqlab.patterns.runs import Runs, expand, join
+from kernels import BlockLayout
+from seqlab.patterns.catalogue import random, relays
+from seqlab.patterns.runs import expand
 
 Ends, Sizes = Int[np.ndarray, "edges"], Int[np.ndarray, "vertex"]
 
@@ -85,85 +85,63 @@ class SmallWorld:
         return f"{size}, {far}, spectral gap {self.gap:.2g}"
 
 
-def graph(instance: Instance) -> Graph:
-    """The undirected support of a pattern at n, over all its layers and heads; twins are one vertex.
-
-    i and j are linked when one of them sees the other. Twins are found by 2 × 64 hashed bits of the rows and columns.
-    """
-    n, rows = instance.n, join([instance.rows(layer) for layer in range(instance.p)])
-    if (rows.step > 1).any():
-        query, key = expand(rows)
-        rows = Runs(query, key, key, np.ones_like(key))
-    mark = np.random.default_rng(0).integers(0, 2**64, n, dtype=np.uint64)
-    total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mark)])  # sums of marks wrap around on purpose
-    sees, heard = np.zeros(n, np.uint64), np.zeros(n + 1, np.uint64)
-    np.add.at(sees, rows.query, total[rows.last + 1] - total[rows.first])
-    np.add.at(heard, rows.first, mark[rows.query])
-    np.subtract.at(heard, rows.last + 1, mark[rows.query])
-    own = np.bincount(rows.query[(rows.first <= rows.query) & (rows.query <= rows.last)], minlength=n).astype(np.uint64)
-    missing = (np.uint64(1) - own) * mark  # every token counts itself once, whether or not it sees itself
-    names = np.stack([sees + missing, np.cumsum(heard)[:n] + missing], axis=1)
-    _, first, vertex, sizes = np.unique(names, axis=0, return_index=True, return_inverse=True, return_counts=True)
-    chosen = np.zeros(n, dtype=bool)
-    chosen[first] = True
-    query, key = expand(rows.where(chosen[rows.query]))
-    return of_tokens(len(first), vertex[query], vertex[key], sizes)
-
-
-def of_tokens(n: int, one: Ends, other: Ends, sizes: Sizes | None = None) -> Graph:
+def of_edges(n: int, one: Ends, other: Ends, sizes: Sizes | None = None) -> Graph:
     """A graph of n vertices, single tokens unless sizes are given, from the two ends of its edges, in any order.
 
     Edges may be listed twice, and in one direction or both; from a vertex to itself they are left out.
     """
     if n < 1:
         raise ValueError(f"n: got {n}, wanted at least 1 token")
-    one, other = one[one != other], other[one != other]
-    both = np.concatenate([one, other]), np.concatenate([other, one])
-    links = sp.csr_array((np.ones(len(both[0])), both), shape=(n, n))
+    apart = one != other
+    ends = np.concatenate([one[apart], other[apart]]), np.concatenate([other[apart], one[apart]])
+    links = sp.csr_array((np.ones(len(ends[0])), ends), shape=(n, n))
     links.data[:] = 1.0  # doubles were summed
     return Graph(links, np.ones(n, np.int64) if sizes is None else sizes)
 
 
+def of_layout(layout: BlockLayout) -> Graph:
+    """The undirected support of a layout, over all its heads: i and j are linked when one of them sees the other.
+
+    Raises ValueError where tokens of a block do not see each other: they are no vertex then, take blocks of one token.
+    """
+    seen = layout.blocks().any(dim=0).numpy()
+    sizes = np.diff(np.minimum(np.arange(len(seen) + 1) * layout.block, layout.n_query))
+    if lone := np.flatnonzero(~seen.diagonal() & (sizes > 1)).tolist():
+        raise ValueError(f"layout: tokens of block {lone[0]} do not see each other; take blocks of one token")
+    return of_edges(len(seen), *seen.nonzero(), sizes)
+
+
 def ring(n: int, neighbours: int = 6) -> Graph:
     """A ring lattice: each token and the w/2 before and after it."""
-    if neighbours % 2 or not 0 <= neighbours < n:
-        raise ValueError(f"neighbours: got {neighbours}, wanted an even number from 0 to n - 1 = {n - 1} (half a side)")
-    at, step = np.arange(n), np.arange(1, neighbours // 2 + 1)
-    return of_tokens(n, np.repeat(at, len(step)), (at[:, None] + step).ravel() % n)
+    return watts_strogatz(n, neighbours, 0)
 
 
 def random_edges(n: int, keys: int = 3, seed: int = 0) -> Graph:
     """Each token draws `keys` others; an edge holds both ways, so that the mean degree is about 2 · keys."""
-    return of_tokens(n, *expand(random(keys, seed).at(n).rows()))
+    return of_edges(n, *expand(random(keys, seed).at(n).rows()))
 
 
 def watts_strogatz(n: int, neighbours: int = 6, share: float = 0.1, seed: int = 0) -> Graph:
     """The ring lattice with a share of its edges rewired: one end stays, the other is drawn anew."""
-    import networkx
-
+    if neighbours % 2 or not 0 <= neighbours < n:
+        raise ValueError(f"neighbours: got {neighbours}, wanted an even number from 0 to n - 1 = {n - 1} (half a side)")
     if not 0 <= share <= 1:
         raise ValueError(f"share: got {share}, wanted the share of rewired edges, 0 to 1")
-    ring(max(n, 1), neighbours)
     made = networkx.watts_strogatz_graph(n, neighbours, share, seed=seed)
-    return of_tokens(n, *np.array(made.edges, np.int64).reshape(-1, 2).T)
+    return of_edges(n, *np.array(made.edges, np.int64).reshape(-1, 2).T)
 
 
 def hubs(n: int, tokens: int = 2) -> Graph:
     """The first `tokens` are linked to all; the others to them only."""
-    if not 0 <= tokens <= n:
-        raise ValueError(f"tokens: got {tokens}, wanted 0 to n = {n}")
-    return of_tokens(n, np.repeat(np.arange(tokens), n), np.tile(np.arange(n), tokens))
+    return of_edges(n, *expand(relays(range(tokens)).at(n).rows()))
 
 
 def union(*graphs: Graph) -> Graph:
     """All edges of all graphs of the same n tokens."""
     if len({g.n for g in graphs}) != 1 or any(len(g.sizes) < g.n for g in graphs):
-        raise ValueError(
-            f"graphs: got {', '.join(map(repr, graphs)) or 'none'}; wanted graphs of the same tokens, one vertex each "
-            "(for patterns, lay them over each other first: graph((a | b).at(n)))"
-        )
-    pairs = [g.links.nonzero() for g in graphs]
-    return of_tokens(graphs[0].n, *(np.concatenate([pair[end] for pair in pairs]) for end in (0, 1)))
+        got = ", ".join(map(repr, graphs)) or "none"
+        raise ValueError(f"graphs: got {got}; wanted graphs of the same tokens, one vertex each")
+    return of_edges(graphs[0].n, *np.concatenate([g.links.nonzero() for g in graphs], axis=1))
 
 
 def ring_random(n: int, neighbours: int = 6, keys: int = 3, seed: int = 0) -> Graph:
@@ -172,19 +150,16 @@ def ring_random(n: int, neighbours: int = 6, keys: int = 3, seed: int = 0) -> Gr
 
 
 def bigbird(n: int, block: int = 64, **options: int) -> Graph:
-    """`patterns.bigbird(block, **options)` at n as a graph."""
-    return graph(bigbird_pattern(block, **options).at(n))
+    """`BlockLayout.bigbird(n, block=block, **options)` as a graph of tokens."""
+    return of_layout(BlockLayout.bigbird(n, block=block, **options))
 
 
-def statistics(of: Graph | Instance) -> SmallWorld:
+def statistics(of: Graph | BlockLayout) -> SmallWorld:
     """Clustering, paths and gap, exactly. Raises ValueError for one token, or beyond 4,096 vertices."""
-    if not isinstance(of, Graph | Instance):
-        raise TypeError(f"of: got {type(of).__name__}, wanted a graph, or a pattern at a length: pattern.at(1024)")
-    g = of if isinstance(of, Graph) else graph(of)
+    g = of if isinstance(of, Graph) else of_layout(of)
     if g.n < 2:
         raise ValueError(f"n: got {g.n} token, wanted at least 2: one token alone has no paths")
-    mean_path, diameter = paths(g)
-    return SmallWorld(g.n, g.edges, clustering(g), mean_path, diameter, spectral_gap(g))
+    return SmallWorld(g.n, g.edges, clustering(g), *paths(g), spectral_gap(g))
 
 
 def clustering(g: Graph) -> float:
@@ -205,8 +180,8 @@ def paths(g: Graph) -> tuple[float, float]:
     if len(g.sizes) > MOST:
         raise ValueError(f"{g!r}: wanted at most {MOST:,} vertices, each is the source of a search; take blocks")
     steps = dijkstra(g.links, directed=True, unweighted=True)
-    np.fill_diagonal(steps, g.sizes > 1)  # twins are one step apart
-    own = g.sizes @ (g.sizes > 1)  # each token was counted among its twins
+    np.fill_diagonal(steps, g.sizes > 1)  # tokens of a block are one step apart
+    own = g.sizes @ (g.sizes > 1)  # each token was counted among those of its block
     return float((g.sizes @ steps @ g.sizes - own) / (g.n * (g.n - 1))), float(steps.max())
 
 
@@ -232,17 +207,16 @@ def spectral_gap(g: Graph) -> float:
 
 @dataclass(frozen=True)
 class Growth:
-    """Mean paths against n: the exponent of n^e, the slope per ln n, and how far (rms) each straight line is off."""
+    """Mean paths against n: the exponent of n^e, and the mean square by which each straight line is off."""
 
     exponent: float
-    per_log: float
     linear_off: float
     log_off: float
 
     @property
     def better(self) -> str:
         """The law that is less far off, "linear" or "logarithmic"; "neither" where the paths do not grow."""
-        return "neither" if self.per_log <= 0 else "linear" if self.linear_off < self.log_off else "logarithmic"
+        return "neither" if self.exponent < 1e-12 else "linear" if self.linear_off < self.log_off else "logarithmic"
 
 
 def growth(lengths: Sequence[int], mean_paths: Sequence[float]) -> Growth:
@@ -253,11 +227,5 @@ def growth(lengths: Sequence[int], mean_paths: Sequence[float]) -> Growth:
     for name, x in (("lengths", n), ("mean_paths", y)):
         if odd := x[~(np.isfinite(x) & (x > 0))].tolist():
             raise ValueError(f"{name}: got {odd[0]}, wanted finite ones above 0; is one of the graphs not connected?")
-
-    def fit(x: np.ndarray) -> tuple[float, float]:
-        slope, start = np.polyfit(x, y, 1)
-        off = np.sqrt(np.mean((start + slope * x - y) ** 2))
-        return tuple(0.0 if abs(z) < 1e-12 * y.max() else float(z) for z in (slope, off))  # below that it is rounding
-
-    per_log, log_off = fit(np.log(n))
-    return Growth(float(np.polyfit(np.log(n), np.log(y), 1)[0]), per_log, fit(n)[1], log_off)
+    off = [float(np.mean((np.poly1d(np.polyfit(x, y, 1))(x) - y) ** 2)) for x in (n, np.log(n))]
+    return Growth(float(np.polyfit(np.log(n), np.log(y), 1)[0]), *off)

@@ -7,17 +7,16 @@ from functools import lru_cache
 
 import ipywidgets
 import numpy as np
-import scipy.sparse as sp
 from jaxtyping import Float, UInt8
 from scipy.sparse.csgraph import dijkstra
+from torch.nn.functional import pad
 
-from seqlab import patterns
+from kernels import BlockLayout
 from seqlab.big_bird import small_world
-from seqlab.big_bird.small_world import SmallWorld
+from seqlab.big_bird.small_world import Graph, SmallWorld
 from seqlab.colours import BLUE, GREEN, ORANGE
 from seqlab.draw.svg import Inside, Markup, element, path, picture, rect, table, text
-from seqlab.patterns import Instance
-from seqlab.patterns.runs import Runs, expand
+from seqlab.patterns.runs import packed
 from seqlab.widgets.view import Beside, View, bold, side_by_side, status, wide
 
 Kinds, Steps = UInt8[np.ndarray, "row column"], Float[np.ndarray, "block"]
@@ -98,45 +97,41 @@ class BigBirdView(View):
         return tuple(each.value for each in (self.random, self.window, self.globals, self.block, self.n))
 
     @property
-    def instance(self) -> Instance:
-        """The pattern that the controls describe, at its number of tokens (ETC: n and the extra ones)."""
+    def listed(self) -> BlockLayout:
+        """The pattern that the controls describe, in blocks (ETC: n tokens behind g blocks of extra ones)."""
         r, w, g, b, n = self.numbers
-        rest = {"window": w, "random_blocks": r, "seed": self.seed}
-        if self.where.value == "ETC" and g:
-            return patterns.bigbird_etc(g * b, b, **rest).at(n + g * b)
-        return patterns.bigbird(b, global_blocks=g, **rest).at(n)
+        front = g if self.where.value == "ETC" else 0
+        inside = BlockLayout.bigbird(
+            n, block=b, global_blocks=g - front, window=w, random_blocks=r, seed=self.seed
+        ).blocks()
+        length = n + front * b
+        return BlockLayout.from_mask(pad(inside, (front, 0, front, 0), value=True), b, n_query=length, n_key=length)
 
     def kinds(self) -> Kinds:
         """Block by block: 0 where nothing is seen, else which of KINDS it is."""
-        b, g, instance = self.block.value, self.globals.value, self.instance
-        rows = instance.rows(queries=np.arange(0, instance.n, b))  # whole blocks: their first queries say it all
-        row, column = expand(Runs(rows.query // b, rows.first // b, rows.last // b, rows.step))
-        m = -(-instance.n // b)
-        at = np.arange(m)
-        first = g if self.where.value == "ETC" else -(-g // 2)
-        hub = (at < first) | (at >= m - (g - first))
-        near = abs(row - column) <= self.window.value // 2
-        kinds = np.zeros((m, m), np.uint8)
-        kinds[row, column] = np.where(hub[row] | hub[column], GLOBAL, np.where(near, WINDOW, RANDOM))
-        return kinds
+        seen, g = self.listed.blocks()[0].numpy(), self.globals.value
+        at, first = np.arange(len(seen)), g if self.where.value == "ETC" else -(-g // 2)
+        hub = (at < first) | (at >= len(seen) - (g - first))
+        near = abs(at[:, None] - at) <= self.window.value // 2
+        return np.select([~seen, hub[:, None] | hub, near], [0, GLOBAL, WINDOW], RANDOM).astype(np.uint8)
 
     def _again(self, _: object) -> None:
         self.seed += 1
         self._draw()
 
     def _draw(self) -> None:
-        kinds, instance = self.kinds(), self.instance
+        kinds, graph = self.kinds(), small_world.of_layout(self.listed)
         with self.held():  # the slider may have to come down
             self.source.max = len(kinds) - 1
-        source, found = self.source.value, small_world.statistics(instance)
-        steps = dijkstra(sp.csr_array((kinds | kinds.T).astype(float)), unweighted=True, indices=source)
+        source, found = self.source.value, small_world.statistics(graph)
+        steps = dijkstra(graph.links, unweighted=True, indices=source)
         r, w, g, b, n = self.numbers
         title = (
             f"Big Bird {self.where.value}: n = {n:,} tokens in blocks of b = {b}; r = {r}, w = {w}, g = {g} blocks; "
             f"random draw {self.seed}"
         )
-        notes = status(_reach(source, steps), *self._notes(kinds, instance, found))
-        told = element("div", self._told(instance, found), notes, style="flex:1 1 22em;max-width:36em")
+        notes = status(_reach(source, steps), *self._notes(kinds, graph, found))
+        told = element("div", self._told(kinds, graph, found), notes, style="flex:1 1 22em;max-width:36em")
         self.picture.value = element(
             "div",
             bold(title),
@@ -144,13 +139,17 @@ class BigBirdView(View):
             side_by_side(_mask(kinds, source), _ring(kinds, source, steps), told),
         )
 
-    def _told(self, instance: Instance, found: SmallWorld) -> Inside:
+    def _told(self, kinds: Kinds, graph: Graph, found: SmallWorld) -> Inside:
         """Counts, and the graph beside that of the window alone."""
         r, w, g, b, n = self.numbers
-        products, all_pairs, middle = instance.connections()[0], instance.n**2, instance.n // 2
-        keys = f"keys per middle query (g + w + r) b = ({g} + {w} + {r}) · {b} = "
+        keys, middle = (kinds > 0) @ graph.sizes, graph.n // 2
+        products, all_pairs = int(graph.sizes @ keys), graph.n**2
         said = status(
-            (keys, bold(f"{(g + w + r) * b:,}"), f"; token {middle:,} has {len(instance.keys(middle)):,}"),
+            (
+                f"keys per middle query (g + w + r) b = ({g} + {w} + {r}) · {b} = ",
+                bold(f"{(g + w + r) * b:,}"),
+                f"; token {middle:,} has {keys[middle // b]:,}",
+            ),
             (
                 "inner products ",
                 bold(f"{products:,}"),
@@ -163,7 +162,7 @@ class BigBirdView(View):
         rows = {name: [form(getattr(world, of)) for world in (found, alone)] for of, (name, form) in STATISTICS.items()}
         return said, table(["graph of tokens", "this pattern", "window only"], rows)
 
-    def _notes(self, kinds: Kinds, instance: Instance, found: SmallWorld) -> list[str]:
+    def _notes(self, kinds: Kinds, graph: Graph, found: SmallWorld) -> list[str]:
         """What the numbers alone would leave open."""
         r, w, g, b, n = self.numbers
         cases = {
@@ -174,7 +173,7 @@ class BigBirdView(View):
             "Through a global block everyone is at most 2 steps from everyone.": g,
             "No global block, but random edges are shortcuts: paths grow like log n.": True,
         }
-        extra = f"{g * b} extra tokens stand in front: {instance.n:,} in all." if g else "With g = 0 nothing is added."
+        extra = f"{g * b} extra tokens stand in front: {graph.n:,} in all." if g else "With g = 0 nothing is added."
         notes = {
             f"{n:,} tokens are {n // b} blocks of {b} and one of {n % b}; padding is seen by nobody.": n % b,
             next(note for note, holds in cases.items() if holds): True,
@@ -208,19 +207,15 @@ def _mask(kinds: Kinds, source: int) -> Markup:
     cell, half = SIDE / m, max(SIDE / m, 3) / 2
     drawn, counts = [], []
     for code, (kind, colour, _) in KINDS.items():
-        found = kinds == code
-        counts.append(f"{int(found.sum())} {kind}")
+        row, column = np.nonzero(kinds == code)
+        counts.append(f"{len(row)} {kind}")
         if code == RANDOM:
-            tops = ((np.argwhere(found)[:, ::-1] + 0.5) * cell - (0, half)).tolist()
             shape = f"l{half:.1f} {half:.1f}-{half:.1f} {half:.1f}-{half:.1f}-{half:.1f}z"
-            steps = [f"M{x:.1f} {y:.1f}{shape}" for x, y in tops]
+            steps = [f"M{(j + 0.5) * cell:.1f} {(i + 0.5) * cell - half:.1f}{shape}" for i, j in zip(row, column)]
         else:
-            edges = np.diff(np.pad(found.astype(np.int8), ((0, 0), (1, 1))), axis=1)
-            starts, stops = np.argwhere(edges == 1).tolist(), np.argwhere(edges == -1)[:, 1].tolist()
-            steps = [
-                f"M{a * cell:.1f} {i * cell:.1f}H{z * cell:.1f}v{cell:.2f}H{a * cell:.1f}z"
-                for (i, a), z in zip(starts, stops)
-            ]
+            bars = packed(row, column)
+            ends = zip(bars.query * cell, bars.first * cell, (bars.last + 1) * cell)
+            steps = [f"M{a:.1f} {y:.1f}H{z:.1f}v{cell:.2f}H{a:.1f}z" for y, a, z in ends]
         drawn.append(path("".join(steps), fill="url(#lm-hatch)" if code == GLOBAL else colour))
     top = source * cell
     return picture(

@@ -7,6 +7,7 @@ import ipywidgets
 import numpy as np
 import pytest
 
+from seqlab import patterns
 from seqlab.big_bird import small_world
 from seqlab.big_bird.view import BLOCKS, GLOBAL, LENGTHS, RANDOM, WINDOW, BigBirdView, _window_only
 from seqlab.widgets.contract import sweep
@@ -50,13 +51,17 @@ def test_the_button_draws_anew():
 def test_blocks_are_those_of_the_mask(where, r, w, g):
     view = BigBirdView(500, 16)
     view.random.value, view.window.value, view.globals.value, view.where.value = r, w, g, where
-    kinds, mask = view.kinds(), view.instance.mask.numpy()
+    rest = dict(window=w, random_blocks=r)
+    pattern = patterns.bigbird(16, global_blocks=g, **rest)
+    if where == "ETC" and g:
+        pattern = patterns.bigbird_etc(16 * g, 16, **rest)
+    kinds, mask = view.kinds(), pattern.at(500 + 16 * g * (where == "ETC")).mask.numpy()
     at = np.arange(len(mask)) // 16
     assert np.array_equal(mask, kinds[at][:, at] > 0)
     inside = (kinds == RANDOM).sum(1)
     assert inside.max() == r and (kinds == GLOBAL).all(1).sum() == g
     assert f"{int(mask.sum()):,}</b> of {mask.size:,}" in view.picture.value
-    found = small_world.statistics(view.instance)
+    found = small_world.statistics(view.listed)
     assert f"{found.clustering:.2f}" in view.picture.value
 
 

@@ -52,7 +52,7 @@ def attention(
     ):  # as PyTorch's own attention does
         dtype = torch.get_autocast_dtype(q.device.type)
         q, k, v = (x.to(dtype) if isinstance(x, Tensor) and x.dtype.is_floating_point else x for x in (q, k, v))
-    spec = _read(q, k, v, normalizer, layout, causal, bias, key_padding, alibi, scale)
+    spec = read(q, k, v, normalizer, layout, causal, bias, key_padding, alibi, scale)
     if impl not in IMPLS:
         raise ValueError(f"impl: got {impl!r}, wanted one of {', '.join(IMPLS)}")
     if impl == "reference":
@@ -60,8 +60,10 @@ def attention(
     return operator.attention(q, k, v, spec, impl)
 
 
-def _read(q, k, v, normalizer, layout, causal, bias, key_padding, alibi, scale) -> Spec:
-    """Check every argument and bring it into the form of `Spec`."""
+def read(
+    q, k, v, normalizer="softmax", layout=None, causal=False, bias=None, key_padding=None, alibi=None, scale=None
+) -> Spec:
+    """Check every argument of `attention` and bring it into the form of `Spec`."""
     _check_tensors(q, k, v)
     (batch, heads, n_query, dim), n_key = q.shape, k.shape[2]
     if normalizer not in NORMALIZERS:

@@ -102,14 +102,8 @@ class BlockLayout:
                 raise ValueError(
                     f"rows: query block {bad[0][0]} lists key block {bad[0][1]}, wanted 0 to {n_columns - 1}"
                 )
-        head_rows = [[sorted(set(row)) for row in head] for head in heads]
-        columns = []
-        for head in head_rows:
-            columns.append([[] for _ in range(n_columns)])
-            for i, row in enumerate(head):
-                for j in row:
-                    columns[-1][j].append(i)
-        return cls(block, n_query, n_key, *_pack(head_rows), *_pack(columns))
+        made = (torch.tensor(x, dtype=torch.int32, device="cpu") for x in tables(heads, n_columns))
+        return cls(block, n_query, n_key, *made)
 
     @classmethod
     def dense(cls, n_query: int, n_key: int | None = None, *, block: int = 64) -> BlockLayout:
@@ -217,14 +211,23 @@ def _csr(grid: Tensor) -> tuple[Tensor, Tensor]:
     return offsets.contiguous(), grid.nonzero()[:, 2].to(torch.int32).contiguous()
 
 
-def _pack(heads: list[list[list[int]]]) -> tuple[Tensor, Tensor]:
+def tables(heads: Sequence[Sequence[Iterable[int]]], columns: int) -> tuple[list, list, list, list]:
+    """offsets, indices, offsets_t, indices_t in plain numbers, from the key blocks that query blocks list, by head."""
+    rows = [[sorted({*row}) for row in head] for head in heads]
+    turned = [[[] for _ in range(columns)] for _ in rows]
+    for head, i, j in ((head, i, j) for head, each in enumerate(rows) for i, row in enumerate(each) for j in row):
+        turned[head][j].append(i)
+    return *_pack(rows), *_pack(turned)
+
+
+def _pack(heads: list[list[list[int]]]) -> tuple[list[list[int]], list[int]]:
     offsets, indices = [], []
     for rows in heads:
         offsets.append([len(indices)])
         for row in rows:
             indices.extend(row)
             offsets[-1].append(len(indices))
-    return tuple(torch.tensor(table, dtype=torch.int32, device="cpu") for table in (offsets, indices))
+    return offsets, indices
 
 
 def _sizes(block: int, n_query: int, n_key: int) -> tuple[int, int, int]:

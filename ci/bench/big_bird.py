@@ -6,10 +6,13 @@ One head of width 64, forward and backward. Memory is the peak of a fresh proces
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+from ci.bench import rows
 from ci.bench.rows import Row, exponent, in_child, left_out, row
 from seqlab.big_bird import budget
 
@@ -40,7 +43,7 @@ def memory(bytes_: int) -> Iterator[Row]:
     dense = 1
     for kind, start in STARTS.items():
         start = max(round(start * (bytes_ / 2**30) ** (0.5 if kind == "dense" else 1) / 64), 4) * 64
-        found = budget.longest_measured(kind, bytes_, start=start)
+        found = longest(kind, bytes_, start)
         if kind == "dense":
             dense = max(found["tokens"], 1)
         yield reach(what, kind, found, dense)
@@ -56,10 +59,40 @@ def reach(what: str, kind: str, found: dict, dense: int, how: str = "") -> Row:
 def sdpa(bytes_: int) -> dict:
     """Dense attention that stores no scores: its memory grows like n, so the slope tells; its time grows like n²."""
     short, long = 4096, 8192
-    low, high = budget.peaks("sdpa", (short, long))
+    low, high = (in_child(used, "sdpa", n)[0] for n in (short, long))
     tokens = round(long + (bytes_ - high) * (long - short) / max(high - low, 1))
     took = growth("sdpa", (short, long), 2)["seconds"]
     return {"tokens": tokens, "seconds": took[str(long)] * (tokens / long) ** 2}
+
+
+def longest(kind: str, bytes_: int, start: int, step: float = 2**0.25) -> dict:
+    """{"tokens", "bytes", "seconds"} of the longest sequence whose measured peak fits.
+
+    It climbs the ladder start, start · step, … in whole blocks until one does not fit; 0 tokens if the first does not.
+    """
+    found, length = {"tokens": 0, "bytes": 0, "seconds": 0.0}, float(start)
+    while True:
+        n = max(round(length / budget.PLAN.block), 1) * budget.PLAN.block
+        try:
+            peak, seconds = in_child(used, kind, n)
+        except subprocess.CalledProcessError as error:
+            if error.returncode >= 0:
+                raise
+            return found  # killed: out of memory
+        if peak > bytes_:
+            return found
+        found, length = {"tokens": n, "bytes": peak, "seconds": seconds}, step * length
+
+
+def used(kind: str, n: int) -> tuple[int, float]:
+    """(bytes by which this process grew at its highest, seconds) of one run, forward and backward."""
+    budget.run(kind, 1024)  # what is loaded on first use is no part of it
+    budget.PLAN.at(n)  # drawn once
+    before = rows.memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts here
+    started = time.perf_counter()
+    budget.run(kind, n)
+    return max(rows.memory("VmHWM") - before, 0), time.perf_counter() - started
 
 
 def growth(kind: str, lengths: tuple[int, ...], repeats: int) -> Row:

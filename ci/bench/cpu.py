@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from inspect import signature
-from pathlib import Path
 from types import SimpleNamespace
 
 import torch
@@ -17,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import kernels
-from ci.bench.rows import Row, Run, against, exponent, in_child, left_out, medians, row
+from ci.bench.rows import Row, Run, against, exponent, in_child, left_out, medians, memory, row
 from kernels import BlockLayout
 
 HEADS, DIM = 8, 64
@@ -163,5 +161,4 @@ def seconds_and_peak(n: int) -> tuple[float, int]:
     layout = BlockLayout.bigbird(n, block=64)
     with torch.no_grad():
         took = medians({"ours": lambda: kernels.attention(q, k, v, normalizer="sigmoid", layout=layout)}, 3)
-    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())  # ru_maxrss would be the parent's
-    return took["ours"], 1024 * int(peak[1])
+    return took["ours"], memory("VmHWM")

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 Row = dict[str, object]
 Run = Callable[[], object]
@@ -65,6 +67,11 @@ def in_child(function: Callable, *arguments: object, **environment: str) -> obje
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
+
+
+def memory(field: str) -> int:
+    """Bytes that this process holds ("VmRSS") or held at most ("VmHWM"; ru_maxrss is the parent's). Linux only."""
+    return 1024 * int(re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 
 
 def told(rows: Iterator[Row]) -> list[Row]:

@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 import kernels
+from kernels.api import read
 from seqlab.attention import attention
 from seqlab.big_bird.plan import Drawn, Plan
 
@@ -87,7 +88,7 @@ def dense_attention(
     """The same with the n × n scores stored and masked: the oracle."""
     drawn = _read(q, k, v, plan, key_padding)
     k, v = _cleared((k, v), key_padding)
-    return attention(q, k, v, pattern=drawn.mask(), key_padding=key_padding, scale=scale)
+    return attention(q, k, v, pattern=plan.mask(drawn.n), key_padding=key_padding, scale=scale)
 
 
 def _neighbours(
@@ -171,24 +172,10 @@ def _restore(out: Values, drawn: Drawn) -> Float[Tensor, "batch head restored va
 
 def _read(q: Tensor, k: Tensor, v: Tensor, plan: Plan, key_padding: Tensor | None) -> Drawn:
     """The plan at this length, once the arguments agree."""
-    if not isinstance(plan, Plan):
-        raise TypeError(f"plan: got {type(plan).__name__}, wanted a seqlab.big_bird.Plan")
-    for name, x in (("q", q), ("k", k), ("v", v)):
-        if not isinstance(x, Tensor) or not x.is_floating_point():
-            raise TypeError(f"{name}: got {getattr(x, 'dtype', type(x).__name__)}, wanted a tensor of floats")
-        if x.ndim != 4:
-            raise ValueError(f"{name}: got shape {tuple(x.shape)}, wanted (batch, head, token, dim)")
-        if x.dtype != q.dtype:
-            raise TypeError(f"{name}: got {x.dtype}, q is {q.dtype}; cast them to one")
-    if q.shape != k.shape or k.shape[:3] != v.shape[:3]:
+    read(q, k, v, key_padding=key_padding)
+    if q.shape != k.shape:
         got = ", ".join(f"{name} {tuple(x.shape)}" for name, x in (("q", q), ("k", k), ("v", v)))
         raise ValueError(f"shapes differ: {got}; this is self-attention, with as many queries as keys in every head")
     if plan.heads not in (1, q.shape[1]):
         raise ValueError(f"plan: has {plan.heads} heads, q has {q.shape[1]}; wanted the same number, or 1 for all")
-    if key_padding is not None:
-        if key_padding.dtype != torch.bool:
-            raise TypeError(f"key_padding: got {key_padding.dtype}, wanted bool (true = a real key)")
-        if key_padding.shape != (q.shape[0], q.shape[2]):
-            wanted = (q.shape[0], q.shape[2])
-            raise ValueError(f"key_padding: got shape {tuple(key_padding.shape)}, wanted (batch, token) = {wanted}")
     return plan.at(q.shape[2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Literal
 
 import torch
@@ -47,13 +48,7 @@ class BigBirdAttention(SelfAttention):
         """key_padding: true = a real token; what padding tokens get is their own affair, nobody attends to them."""
         if x.ndim != 3:
             raise ValueError(f"x: got shape {tuple(x.shape)}, wanted (batch, token, dim)")
-        if x.shape[-1] != self.dim:
-            raise ValueError(f"x: got dim {x.shape[-1]}, this layer was made for dim {self.dim}")
-        q, k, v = (
-            rearrange(part(x), "batch token (head dim) -> batch head token dim", head=self.heads)
-            for part in (self.query, self.key, self.value)
-        )
-        mixed = IMPLS[self.impl](q, k, v, self.plan, key_padding, scale=self.scale)
+        mixed = IMPLS[self.impl](*self._heads(x), self.plan, key_padding, scale=self.scale)
         return self.out(rearrange(mixed, "batch head token dim -> batch token (head dim)"))
 
     def connections(self, length: int) -> int:
@@ -62,7 +57,7 @@ class BigBirdAttention(SelfAttention):
 
     def get_extra_state(self) -> Tensor:
         """The plan as JSON in bytes: a tensor, which every file format for weights takes."""
-        return torch.tensor(list(json.dumps(self.plan.as_dict()).encode()), dtype=torch.uint8)
+        return torch.tensor(list(json.dumps(asdict(self.plan)).encode()), dtype=torch.uint8)
 
     def set_extra_state(self, state: Tensor) -> None:
         self.plan = _fits(Plan(**json.loads(bytes(state.tolist()))), self.heads)

@@ -14,22 +14,20 @@ front. What is left are whole blocks only, and one code serves ITC and ETC.
 
 from __future__ import annotations
 
-import numbers
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from kernels.layout import BlockLayout
+from kernels.layout import BlockLayout, tables
 from seqlab.patterns import Pattern, extended, laid_out, relays
-
-SHORT = ("error", "fewer")
+from seqlab.patterns.rules import position, whole
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,9 @@ class Plan:
     random_from:    draw them among the whole blocks in the first `random_from` tokens; None is everywhere
     heads:          how many random plans, one for each head; 1 is shared by all heads
     seed:           of the draw. Head h of a plan draws the same whatever the number of heads
-    extra:          tokens in front of the sequence that see all and are seen by all (ETC); lengths count them
+    extra:          tokens in front of the sequence that see all and are seen by all; lengths count them. BigBird-ETC
+                    base is Plan(84, 3, (), 0, extra=256): none of the paper's such models has random blocks
     global_tokens:  single tokens of the sequence that are global; positions do not count the extra ones
-    short:          a sequence with fewer blocks than a plan asks for is an "error", or gets "fewer" of them
     """
 
     block: int = 64
@@ -57,38 +55,31 @@ class Plan:
     seed: int = 0
     extra: int = 0
     global_tokens: Sequence[int] = ()
-    short: str = "error"
 
     def __post_init__(self) -> None:
         smallest = dict(block=1, window=0, random_blocks=0, heads=1, extra=0, seed=None)
-        for name, least in smallest.items():
-            object.__setattr__(self, name, _whole(name, getattr(self, name), least))
+        if self.random_from is not None:
+            smallest["random_from"] = self.block
+        made = {name: whole(name, getattr(self, name), least) for name, least in smallest.items()}
         if self.window and self.window % 2 == 0:
             raise ValueError(
                 f"window: got {self.window} blocks, wanted an odd number (a block and as many neighbours on both "
                 "sides), or 0"
             )
-        if self.random_from is not None:
-            object.__setattr__(self, "random_from", _whole("random_from", self.random_from, self.block))
         for name in ("global_blocks", "global_tokens"):
             given = getattr(self, name)
-            if isinstance(given, int) or not isinstance(given, Iterable):
+            if not isinstance(given, Iterable):
                 raise TypeError(
                     f"{name}: got {given!r}, wanted a list of positions, such as (0, -1) for first and last"
                 )
-            object.__setattr__(self, name, tuple(_whole(name, at) for at in given))
-        if self.short not in SHORT:
-            raise ValueError(f"short: got {self.short!r}, wanted one of {', '.join(SHORT)}")
+            made[name] = tuple(whole(name, at, None) for at in given)
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def published(cls, *, heads: int = 12, seed: int = 0) -> Plan:
         """BigBird-ITC base as the authors' code runs it at 4,096 tokens: random blocks from the first 1,024 only."""
         return cls(64, 3, (0, -1), 3, random_from=1024, heads=heads, seed=seed)
-
-    @classmethod
-    def etc(cls, extra: int = 256, block: int = 84, *, window: int = 3, random_blocks: int = 0, seed: int = 0) -> Plan:
-        """BigBird-ETC base: global tokens are extra ones, and none of the paper's such models has random blocks."""
-        return cls(block, window, (), random_blocks, extra=extra, seed=seed)
 
     def at(self, n: int) -> Drawn:
         """The plan at n tokens, extra ones included. Kept, so that it is drawn once per length."""
@@ -96,7 +87,7 @@ class Plan:
 
     def mask(self, n: int) -> Bool[Tensor, "heads query key"]:
         """A(i, j), for `seqlab.attention.attention(pattern=…)` and for pictures."""
-        return self.at(n).mask()
+        return self.pattern().at(n).masks(by_head=True)[0]
 
     def layout(self, n: int) -> BlockLayout:
         """For `kernels.attention(layout=…)`. Raises ValueError where the plan is not made of whole blocks.
@@ -119,20 +110,16 @@ class Plan:
             inner = inner | relays(self.global_tokens)
         return Pattern("plan", (extended(inner, self.extra) if self.extra else inner).sets)
 
-    def _inner(self, length: int) -> BlockLayout:
-        """Of the sequence without what is lifted in front; `length` does not count the extra tokens."""
+    def _inner(self, length: int) -> tuple[int, list, list]:
+        """The blocks of the sequence without what is lifted in front; `length` does not count the extra tokens."""
         drawn = self.at(length + self.extra)
-        return BlockLayout.from_mask(
-            drawn.grid()[:, drawn.front :, drawn.front :], self.block, n_query=length, n_key=length
-        )
+        (offsets, keys, *_), front = drawn.tables, drawn.front
+        rows = [[[j - front for j in keys[a:b] if j >= front] for a, b in pairwise(ends[front:])] for ends in offsets]
+        return self.block, *tables(rows, len(rows[0]))[:2]
 
     def inner_products(self, n: int) -> int:
         """(query, key) pairs at n tokens, all heads of the plan together: linear in n."""
         return self.pattern().at(n).connections()[0]
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain values, from which `Plan(**values)` is the same plan."""
-        return {name: list(x) if isinstance(x, tuple) else x for name, x in asdict(self).items()}
 
 
 class Drawn(NamedTuple):
@@ -170,26 +157,6 @@ class Drawn(NamedTuple):
         tables = (torch.tensor(table, dtype=torch.int32, device="cpu") for table in self.tables)
         return BlockLayout(self.plan.block, length, length, *tables)
 
-    def grid(self) -> Bool[Tensor, "heads row column"]:
-        """True where a block of queries lists a block of keys."""
-        offsets, keys, *_ = self.tables
-        rows = [[keys[a:b] for a, b in zip(ends, ends[1:])] for ends in offsets]
-        places = [(head, i, j) for head, each in enumerate(rows) for i, row in enumerate(each) for j in row]
-        grid = torch.zeros(self.plan.heads, self.blocks, self.blocks, dtype=torch.bool, device="cpu")
-        grid[tuple(torch.tensor(places, dtype=torch.long, device="cpu").reshape(-1, 3).T)] = True
-        return grid
-
-    def mask(self) -> Bool[Tensor, "heads query key"]:
-        plan, lifted = self.plan, list(self.lifted)
-        tokens = self.grid().repeat_interleave(plan.block, 1).repeat_interleave(plan.block, 2)
-        mask = torch.ones(plan.heads, self.n, self.n, dtype=torch.bool, device="cpu")
-        start = self.front * plan.block
-        own = slice(start, start + self.n - plan.extra)
-        mask[:, plan.extra :, plan.extra :] = tokens[:, own, own]
-        mask[:, lifted] = True
-        mask[:, :, lifted] = True
-        return mask
-
 
 @torch.compiler.assume_constant_result
 def _numbers(plan: Plan, n: object) -> tuple:
@@ -200,77 +167,39 @@ def _numbers(plan: Plan, n: object) -> tuple:
 @lru_cache(maxsize=64)
 def _drawn(plan: Plan, n: object) -> tuple:
     """What `Drawn` holds beside the plan."""
-    n = _whole("n", n, 1)
+    n = whole("n", n, 1)
     length = n - plan.extra
     if length < 1:
         raise ValueError(f"n: got {n} tokens, wanted more than the {plan.extra} extra ones; lengths count them")
-    for t in plan.global_tokens:
-        if not -length <= t < length:
-            raise ValueError(f"global_tokens: got position {t}, the sequence has {length} tokens")
     count = -(-length // plan.block)
-    relays = _relays(plan, count)
-    lifted = (*range(plan.extra), *sorted({plan.extra + t % length for t in plan.global_tokens}))
+    lifted = {plan.extra + position(at, length, "global_tokens") for at in plan.global_tokens}
+    lifted = (*range(plan.extra), *sorted(lifted))
     front = -(-len(lifted) // plan.block)
-    chosen, rows = [], []
-    every, reach = range(front + count), plan.window // 2
-    hubs = {*range(front), *(j + front for j in relays)}
+    every, reach, chosen, rows = range(front + count), plan.window // 2, [], []
+    hubs = {*range(front), *(front + position(j, count, "global_blocks", "blocks") for j in plan.global_blocks)}
     for head in range(plan.heads):
-        draw = random.Random(f"{plan.seed} {head}")
-        drawn = [[]] * front + [_draw(plan, draw, i, count, relays) for i in range(count)]
-        chosen.append([[j + front for j in row] for row in drawn])
-        near = [range(max(front, i - reach), min(len(every), i + reach + 1)) if plan.window else () for i in every]
-        rows.append([every if i in hubs else sorted({*hubs, *near[i], *chosen[-1][i]}) for i in every])
-    columns = [[[] for _ in every] for _ in rows]
-    for listed, head in zip(columns, rows):
-        for i, row in enumerate(head):
-            for j in row:
-                listed[j].append(i)
-    filled = tuple(tuple((*row, *[-1] * (plan.random_blocks - len(row))) for row in head) for head in chosen)
-    return n, front, tuple(sorted(hubs)), lifted, filled, (*_packed(rows), *_packed(columns))
+        draw, listed, drawn = random.Random(f"{plan.seed} {head}"), [], []
+        for i in every:
+            near = every[max(front, i - reach) : i + reach + 1] if plan.window else ()
+            drawn.append([] if i in hubs else _draw(plan, draw, i, {*hubs, *near}, every[front:]))
+            listed.append(every if i in hubs else [*hubs, *near, *drawn[-1]])
+        rows.append(listed)
+        chosen.append(tuple((*row, *[-1] * (plan.random_blocks - len(row))) for row in drawn))
+    return n, front, tuple(sorted(hubs)), lifted, tuple(chosen), tables(rows, len(every))
 
 
-def _packed(heads: Sequence[Sequence[Sequence[int]]]) -> tuple[list[list[int]], list[int]]:
-    """(offsets, indices): the lists of all heads one behind the other, and where each begins and ends."""
-    ends = [0, *accumulate(len(row) for rows in heads for row in rows)]
-    size = len(heads[0])
-    offsets = [ends[head * size : (head + 1) * size + 1] for head in range(len(heads))]
-    return offsets, [j for rows in heads for row in rows for j in row]
-
-
-def _relays(plan: Plan, count: int) -> list[int]:
-    outside = [j for j in plan.global_blocks if not -count <= j < count]
-    if outside and plan.short == "error":
+def _draw(plan: Plan, draw: random.Random, row: int, taken: set[int], blocks: range) -> list[int]:
+    """`random_blocks` distinct blocks that are not taken, ascending."""
+    some = blocks if plan.random_from is None else blocks[: plan.random_from // plan.block]
+    taken = sorted(taken.intersection(some))
+    if len(some) - len(taken) < plan.random_blocks:
+        where = f"all {len(blocks)} blocks" if some == blocks else f"the first {len(some)} of {len(blocks)} blocks"
         raise ValueError(
-            f"global_blocks: got block {outside[0]}, the sequence has {count} of {plan.block} tokens; take a longer "
-            "sequence, or short='fewer'"
+            f"random_blocks: got {plan.random_blocks}, but of {where}, query block {row - blocks[0]} has "
+            f"{len(some) - len(taken)} outside of its window and the global blocks; take a longer sequence"
+            f"{'' if some == blocks else ' or random_from'}, smaller blocks, or fewer random ones"
         )
-    return sorted({j % count for j in plan.global_blocks if -count <= j < count})
-
-
-def _draw(plan: Plan, draw: random.Random, row: int, count: int, relays: list[int]) -> list[int]:
-    """`random_blocks` distinct blocks outside of window and relays, ascending; fewer where there are no more."""
-    if row in relays or not plan.random_blocks:
-        return []
-    limit = count if plan.random_from is None else min(count, plan.random_from // plan.block)
-    reach = plan.window // 2
-    near = range(row - reach, row + reach + 1) if plan.window else ()
-    taken = sorted({j for j in (*near, *relays) if 0 <= j < limit})
-    free = limit - len(taken)
-    if free < plan.random_blocks and plan.short == "error":
-        where = f"all {count} blocks" if limit == count else f"the first {limit} of {count} blocks"
-        raise ValueError(
-            f"random_blocks: got {plan.random_blocks}, but of {where}, query block {row} has {free} outside of its "
-            f"window and the global blocks; take a longer sequence{'' if limit == count else ' or random_from'}, "
-            "smaller blocks, fewer random ones, or short='fewer'"
-        )
-    chosen = sorted(draw.sample(range(free), min(plan.random_blocks, free)))
+    chosen = [some[at] for at in sorted(draw.sample(range(len(some) - len(taken)), plan.random_blocks))]
     for j in taken:  # the k-th free block is found by counting on over each taken one, the lowest first
         chosen = [x + (x >= j) for x in chosen]
     return chosen
-
-
-def _whole(name: str, got: object, least: int | None = None) -> int:
-    if isinstance(got, bool) or not isinstance(got, numbers.Integral) or (least is not None and got < least):
-        wanted = "a whole number" if least is None else f"a whole number, at least {least}"
-        raise ValueError(f"{name}: got {got!r}, wanted {wanted}")
-    return int(got)

@@ -161,7 +161,12 @@ def bigbird(
     options = dict(block=block, global_blocks=global_blocks, window=window, random_blocks=random_blocks, seed=seed)
     BlockLayout.bigbird(max(block, 1), **options)  # raises what is wrong with the options now
     name = f"bigbird({', '.join(f'{k}={v}' for k, v in options.items())})"
-    return laid_out(partial(BlockLayout.bigbird, **options), name=name)
+    return laid_out(partial(_bigbird, options), name=name)
+
+
+def _bigbird(options: dict, n: int) -> tuple[int, np.ndarray, np.ndarray]:
+    layout = BlockLayout.bigbird(n, **options)
+    return layout.block, layout.offsets.numpy(), layout.indices.numpy()
 
 
 def bigbird_etc(
@@ -175,23 +180,26 @@ def bigbird_etc(
     return _named(f"bigbird_etc({tokens}, {block})", extended(inner, tokens))
 
 
-def laid_out(layout_at: Callable[[int], BlockLayout], *, heads: int = 1, name: str = "laid_out") -> Pattern:
-    """What the layouts list: `layout_at(n)` for every length, with one row of offsets for each of `heads`."""
-    return Pattern(name, (tuple(partial(_laid_out, layout_at, head) for head in range(whole("heads", heads))),))
+def laid_out(tables_at: Callable[[int], tuple], *, heads: int = 1, name: str = "laid_out") -> Pattern:
+    """What a list of blocks says at every length: `tables_at(n)` is (block, offsets, indices) as in a `BlockLayout`.
+
+    offsets: a row for each of `heads`. Tables are plain numbers, which no mode of PyTorch can spoil for later calls.
+    """
+    return Pattern(name, (tuple(partial(_laid_out, tables_at, head) for head in range(whole("heads", heads))),))
 
 
-def _laid_out(layout_at: Callable[[int], BlockLayout], head: int, n: int, q: np.ndarray) -> Runs:
-    listed, block = _listed(layout_at, n, head)
+def _laid_out(tables_at: Callable[[int], tuple], head: int, n: int, q: np.ndarray) -> Runs:
+    listed, block = _listed(tables_at, n, head)
     return _cells(listed, np.minimum(np.arange(0, n + block, block), n), q)
 
 
 @lru_cache(maxsize=64)
-def _listed(layout_at: Callable[[int], BlockLayout], n: int, head: int) -> tuple[Runs, int]:
-    """(the block rows of one head as runs, block): numbers, which no mode of PyTorch can spoil for later calls."""
-    layout = layout_at(n)
-    ends = layout.offsets[head].numpy()
-    row = np.repeat(np.arange(layout.n_rows), np.diff(ends))
-    return packed(row, layout.indices[ends[0] : ends[-1]].numpy().astype(np.int64)), layout.block
+def _listed(tables_at: Callable[[int], tuple], n: int, head: int) -> tuple[Runs, int]:
+    """(the block rows of one head as runs, block)."""
+    block, offsets, indices = tables_at(n)
+    ends = np.asarray(offsets[head])
+    row = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
+    return packed(row, np.asarray(indices[ends[0] : ends[-1]], dtype=np.int64)), block
 
 
 def extended(pattern: Pattern, tokens: int) -> Pattern:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from numbers import Integral
 
 import numpy as np
 
@@ -70,15 +71,16 @@ def _hash(q: np.ndarray, i: int, seed: int) -> np.ndarray:
     return x
 
 
-def position(token: int, n: int) -> int:
+def position(at: int, n: int, name: str = "relay", what: str = "tokens") -> int:
     """A place in the sequence, counted from its start; negative ones count from the end."""
-    if not -n <= token < n:
-        raise ValueError(f"relay: got position {token}, the sequence has {n} tokens")
-    return token % n
+    if not -n <= at < n:
+        raise ValueError(f"{name}: got position {at}, the sequence has {n} {what}; take a longer one")
+    return at % n
 
 
-def whole(name: str, got: int, least: int = 1) -> int:
-    """A size, checked."""
-    if isinstance(got, bool) or not isinstance(got, int) or got < least:
-        raise ValueError(f"{name}: got {got!r}, wanted a whole number of tokens, at least {least}")
-    return got
+def whole(name: str, got: object, least: int | None = 1) -> int:
+    """A whole number of Python's, checked, whatever library it came from."""
+    if isinstance(got, bool) or not isinstance(got, Integral) or (least is not None and got < least):
+        wanted = "a whole number" if least is None else f"a whole number, at least {least}"
+        raise ValueError(f"{name}: got {got!r}, wanted {wanted}")
+    return int(got)

@@ -143,10 +143,11 @@ def test_errors_name_the_argument(way):
     q, k, v = (x.detach() for x in heads_of(plan, 40))
     for arguments, error, words in (
         ((q[0], k, v, plan), ValueError, "q: got shape"),
-        ((q.long(), k, v, plan), TypeError, "q: got torch.int64, wanted a tensor of floats"),
+        ((q.long(), k, v, plan), TypeError, "q: got torch.int64, wanted float16"),
         ((q, k.float(), v, plan), TypeError, "k: got torch.float32, q is torch.float64"),
-        ((q, k[:, :, :-1], v, plan), ValueError, "shapes differ"),
-        ((q, k[:, :1], v, plan), ValueError, "shapes differ"),
+        ((q, k[:, :, :-1], v, plan), ValueError, "v: got shape"),
+        ((q, k[:, :, :-1], v[:, :, :-1], plan), ValueError, "shapes differ"),
+        ((q, k[:, :1], v[:, :1], plan), ValueError, "shapes differ"),
         ((q, k, v, replace(plan, heads=3)), ValueError, "plan: has 3 heads, q has 2"),
         ((q, k, v, plan, torch.ones(2, 40)), TypeError, "key_padding: got torch.float32"),
         ((q, k, v, plan, torch.ones(2, 39, dtype=torch.bool)), ValueError, "key_padding: got shape"),

@@ -17,7 +17,7 @@ from seqlab.patterns import catalogue
 
 PLANS = {
     "itc": Plan(4, random_blocks=2, heads=2, seed=5),
-    "lifted": Plan(4, random_blocks=1, extra=3, global_tokens=(1,), short="fewer"),
+    "lifted": Plan(4, random_blocks=1, extra=3, global_tokens=(1,)),
 }
 each_impl = pytest.mark.parametrize("impl", ["kernel", "blocked", "dense"])
 each_plan = pytest.mark.parametrize("of", PLANS.values(), ids=PLANS)

@@ -1,7 +1,7 @@
 """The plan against a definition written out token by token, and its other forms against its mask."""
 
 import pickle
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, asdict, replace
 
 import numpy as np
 import pytest
@@ -22,14 +22,13 @@ PLANS = {
     "nothing": (Plan(4, 0, (), 0), 9),
     "middle global": (Plan(4, 5, (3, -2, 3), 2), 60),
     "from the front": (Plan(4, random_blocks=2, random_from=33, heads=2), 90),
-    "etc": (Plan.etc(6, 4, random_blocks=1), 43),
-    "etc, whole blocks": (Plan.etc(8, 4), 43),
-    "etc and blocks": (replace(Plan.etc(3, 4), global_blocks=(0, -1)), 43),
+    "etc": (Plan(4, 3, (), 1, extra=6), 43),
+    "etc, whole blocks": (Plan(4, 3, (), 0, extra=8), 43),
+    "etc and blocks": (Plan(4, 3, (0, -1), 0, extra=3), 43),
     "tokens": (Plan(4, global_blocks=(), random_blocks=1, global_tokens=(0, 17, -1, 0)), 42),
     "tokens, blocks, extra": (Plan(4, global_blocks=(1,), random_blocks=1, extra=5, global_tokens=(3, 18)), 46),
-    "short": (Plan(8, short="fewer"), 15),
-    "fewer than asked": (Plan(4, short="fewer", heads=2), 22),
-    "one token": (Plan(64, short="fewer"), 1),
+    "a short block": (Plan(8, random_blocks=0), 15),
+    "one token": (Plan(64, 1, (0,), 0), 1),
 }
 each = pytest.mark.parametrize("plan, n", PLANS.values(), ids=PLANS)
 
@@ -107,7 +106,7 @@ def test_every_free_block_is_drawn_as_often():
 def test_keys_of_a_middle_query():
     plan = Plan(16)
     assert int(plan.mask(256)[0, 100].sum()) == 8 * 16
-    assert int(Plan.etc(10, 8).mask(100)[0, 60].sum()) == 34
+    assert int(Plan(8, 3, (), 0, extra=10).mask(100)[0, 60].sum()) == 34
 
 
 def test_the_plan_is_frozen_and_its_draw_too():
@@ -116,7 +115,7 @@ def test_the_plan_is_frozen_and_its_draw_too():
         plan.seed = 4
     before = plan.at(80).random.clone()
     assert torch.equal(pickle.loads(pickle.dumps(plan)).at(80).random, before)
-    assert Plan(**plan.as_dict()) == plan
+    assert Plan(**asdict(plan)) == plan
     assert not torch.equal(replace(plan, seed=4).at(80).random, before)
     assert not torch.equal(before[0], before[1]), "heads have plans of their own"
     assert torch.equal(replace(plan, heads=1).at(80).random[0], before[0])
@@ -138,7 +137,7 @@ def test_a_plan_from_the_front_goes_on_as_the_sequence_grows():
 def made(**options):
     """A plan as a notebook makes it, before its own checks: without the type checks that tests add."""
     plan = object.__new__(Plan)
-    for name, given in (Plan().as_dict() | options).items():
+    for name, given in (asdict(Plan()) | options).items():
         object.__setattr__(plan, name, given)
     return plan
 
@@ -147,7 +146,7 @@ def test_whole_numbers_of_other_libraries_are_whole_numbers():
     ours = Plan(4, seed=3, global_blocks=(0,))
     plan = made(block=np.int64(4), seed=np.int32(3), global_blocks=(np.int8(0),))
     plan.__post_init__()
-    assert plan == ours and type(plan.block) is type(plan.seed) is int and plan.as_dict() == ours.as_dict()
+    assert plan == ours and type(plan.block) is type(plan.seed) is int and asdict(plan) == asdict(ours)
     assert torch.equal(plain(Plan.at)(plan, np.int64(40)).random, ours.at(40).random)
 
 
@@ -170,7 +169,6 @@ def test_a_block_that_begins_in_the_front_but_ends_outside_is_not_in_it():
         (dict(seed=1.0), ValueError, "seed: got 1.0, wanted a whole number"),
         (dict(global_blocks=2), TypeError, "list of positions"),
         (dict(global_tokens=("a",)), ValueError, "global_tokens: got 'a'"),
-        (dict(short="dense"), ValueError, "short: got 'dense'"),
     ],
 )
 def test_wrong_plans(options, error, words):
@@ -183,9 +181,9 @@ def test_wrong_plans(options, error, words):
     [
         (Plan(4), 20, "of all 5 blocks, query block 1 has 1 outside"),
         (Plan(4, random_from=16), 200, "first 4 of 50 blocks, query block 1 has 1 .* or random_from"),
-        (Plan(4, global_blocks=(9,), random_blocks=0), 20, "global_blocks: got block 9, the sequence has 5"),
+        (Plan(4, global_blocks=(9,), random_blocks=0), 20, "global_blocks: got position 9, the sequence has 5 blocks"),
         (Plan(4, random_blocks=0, global_tokens=(20,)), 20, "global_tokens: got position 20"),
-        (Plan.etc(8, 4), 8, "n: got 8 tokens, wanted more than the 8 extra ones"),
+        (Plan(4, 3, (), 0, extra=8), 8, "n: got 8 tokens, wanted more than the 8 extra ones"),
         (Plan(4), 0, "n: got 0"),
     ],
 )
@@ -201,7 +199,7 @@ def test_agrees_with_the_layouts_that_were_there():
         theirs = BlockLayout.bigbird(50, block=4, global_blocks=g, random_blocks=0)
         assert torch.equal(plan.mask(50), theirs.mask())
     etc = patterns.bigbird_etc(6, 4).at(43).mask
-    assert torch.equal(Plan.etc(6, 4).mask(43)[0], etc)
+    assert torch.equal(Plan(4, 3, (), 0, extra=6).mask(43)[0], etc)
 
 
 def test_the_published_plan_looks_at_the_first_1024_positions_only():

@@ -115,12 +115,13 @@ def test_laid_out_is_its_layouts_head_by_head():
     grid = torch.rand(3, 5, 5, generator=torch.Generator().manual_seed(0)) < 0.4
     grid[1, 2] = False
     layouts = {n: BlockLayout.from_mask(grid, 4, n_query=n, n_key=n) for n in (17, 20)}
-    pattern = patterns.laid_out(layouts.__getitem__, heads=3)
+    tables = lambda n: (4, layouts[n].offsets, layouts[n].indices)  # noqa: E731
+    pattern = patterns.laid_out(tables, heads=3)
     for n, layout in layouts.items():
         assert torch.equal(pattern.at(n).mask, layout.mask())
         assert pattern.at(n).connections() == (int(layout.mask().sum()),)
     empty = BlockLayout.from_mask(grid[0] & False, 4)
-    assert not patterns.laid_out(lambda n: empty).at(20).mask.any()
+    assert not patterns.laid_out(lambda n: (4, empty.offsets, empty.indices)).at(20).mask.any()
 
 
 def test_bigbird_etc():

@@ -185,61 +185,44 @@ def contextual_mapping(
     length: int = 3,
     *,
     edges: Pattern | Bool[Tensor, "query key"] | None = None,
-    low: bool = True,
-    high: bool = True,
-    broadcast: int | None = None,
-    late: bool = False,
-) -> StarMapping:
-    """The star's construction for 1/δ = levels, d = dim, n = length, with a switch per hypothesis.
-
-    edges:      who sees whom among n + 1 tokens, the relay first; the star unless given
-    low, high:  False leaves these shifts out
-    broadcast:  gain of the last sweep, δ^-n²d unless given;  late: start it at S_1, above f_1, instead of at T_0
-
-    Raises ValueError unless levels ≥ 2, dim ≥ 1, length ≥ 2, broadcast ≥ 1, edges are for n + 1
-    tokens, and T_n < 2^63: (2, 1, 6), (3, 1, 5), (2, 2, 4) are the longest for their δ and d.
-    """
-    sizes(levels, dim, length)
-    spread = levels ** (length**2 * dim) if broadcast is None else broadcast
-    if spread < 1:
-        raise ValueError(f"broadcast: got {broadcast}, wanted an integer ≥ 1")
-    if isinstance(edges, Pattern):
-        edges = edges.union().merged_heads().at(length + 1).mask
-    grid = star_graph(length) if edges is None else torch.as_tensor(edges)
-    if grid.shape != (length + 1, length + 1):
-        raise ValueError(
-            f"edges: got shape {tuple(grid.shape)}, wanted {length + 1} × {length + 1}: the relay comes first"
-        )
-    seen = tuple(map(tuple, grid.tolist()))
-    options = dict(positions=True, gain=levels**dim, spread=spread, seen=seen, low=low, high=high, late=late)
-    mapping = StarMapping(levels, dim, length, **options)
-    if (largest := mapping.bounds[-1][1]) >= 2**63:
-        raise ValueError(f"levels, dim, length: ids reach {largest:,}, wanted below 2^63; choose smaller ones")
-    return mapping
-
-
-def check(
-    levels: int = 2,
-    dim: int = 1,
-    length: int = 3,
-    *,
     no_relay: bool = False,
     no_low: bool = False,
     no_high: bool = False,
     weak_broadcast: bool = False,
     late: bool = False,
     more_edges: bool = False,
-) -> Verdict:
-    """`StarMapping.check` with a switch for each hypothesis; for a `TheoremView`.
+) -> StarMapping:
+    """The star's construction for 1/δ = levels, d = dim, n = length, with a switch per hypothesis.
 
+    edges:            who sees whom among n + 1 tokens, the relay first; the star unless given
     no_relay:         token 0 sees nobody and nobody sees it
-    no_low, no_high:  leave these shifts out;  weak_broadcast: gain 1;  late: the broadcast starts at S_1
+    no_low, no_high:  leave these shifts out;  weak_broadcast: gain 1 in place of δ^-n²d
+    late:             the broadcast starts at S_1, above f_1, instead of at T_0
     more_edges:       all tokens see each other, the star is still inside: this breaks no hypothesis
+
+    Raises ValueError unless levels ≥ 2, dim ≥ 1, length ≥ 2, edges are for n + 1 tokens, and T_n < 2^63: (2, 1, 6),
+    (3, 1, 5), (2, 2, 4) are the longest for their δ and d.
     """
-    grid = star_graph(length)
+    sizes(levels, dim, length)
+    if isinstance(edges, Pattern):
+        edges = edges.union().merged_heads().at(length + 1).mask
+    grid = star_graph(length) if edges is None else torch.as_tensor(edges).clone()
+    if grid.shape != (length + 1, length + 1):
+        raise ValueError(
+            f"edges: got shape {tuple(grid.shape)}, wanted {length + 1} × {length + 1}: the relay comes first"
+        )
     if more_edges:
         grid[1:] = True
     if no_relay:
         grid[0], grid[:, 0] = False, False
-    options = dict(edges=grid, low=not no_low, high=not no_high, late=late)
-    return contextual_mapping(levels, dim, length, broadcast=1 if weak_broadcast else None, **options).check()
+    spread = 1 if weak_broadcast else levels ** (length**2 * dim)
+    options = dict(seen=tuple(map(tuple, grid.tolist())), low=not no_low, high=not no_high, late=late)
+    mapping = StarMapping(levels, dim, length, True, levels**dim, spread, **options)
+    if (largest := mapping.bounds[-1][1]) >= 2**63:
+        raise ValueError(f"levels, dim, length: ids reach {largest:,}, wanted below 2^63; choose smaller ones")
+    return mapping
+
+
+def check(*size: int, **switches: bool) -> Verdict:
+    """`contextual_mapping(*size, **switches).check()`, for a `TheoremView`."""
+    return contextual_mapping(*size, **switches).check()

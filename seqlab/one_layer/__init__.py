@@ -21,12 +21,12 @@ by less than any float are compared exactly by `seqlab.names.exact`. In reading 
 
 | paper symbol                       | name here                                     |
 | ---------------------------------- | --------------------------------------------- |
-| X^(i), V^(i), V                    | `Data.sequences`, `.bags`, `.vocabulary`      |
+| X^(i), V^(i), V                    | `Data.coded`, `.bags`, `.vectors`             |
 | N, n, d, s                         | sequences, `length`, `dim`, 1                 |
 | r_min, r_max, ε                    | `Data.r_min`, `.r_max`, `.epsilon`            |
 | boltz                              | `boltz`                                       |
 | v, κ, ε / (4 r_max)                | `direction`, `kappa`, `shift`                 |
-| q(X)_k, r, δ                       | `ids`, `radius`, `guaranteed` (log10)         |
+| q(X)_k, δ                          | `ids`, `guaranteed` (log10)                   |
 """
 
 from seqlab.one_layer import boltzmann, hardmax, lemma, mapping, projection

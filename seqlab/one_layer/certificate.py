@@ -12,31 +12,25 @@ Tokens are any strings. Each different one gets a vector of its own from a seede
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from seqlab.one_layer import mapping
 from seqlab.one_layer.head import theorem_delta, theorem_kappa
 from seqlab.one_layer.memoriser import COROLLARY_1, OneLayerMemoriser, memorise
-from seqlab.one_layer.sequences import Data, inconsistency, read
-from seqlab.theorem import Verdict, Witness, judge
+from seqlab.one_layer.sequences import Data, inconsistency
+from seqlab.theorem import Verdict, judge
 
 CHARACTERS, SEQUENCES, LENGTH, TOKENS, WORD = 200_000, 400, 60, 4000, 60  # the limits
 HEADER = ["sequence", "token", "label"]
 
 
-@dataclass(frozen=True)
-class LabelledText:
-    """Parsed text: per sequence its name, its tokens and its labels."""
-
-    names: list[str]
-    tokens: list[list[str]]
-    labels: list[list[str]]
-
-
-@dataclass(frozen=True)
-class Certificate:
+class Certificate(NamedTuple):
     """What is known about one labelled data set. Made by `certificate`.
 
     memoriser:  one head of rank one and one ReLU layer that give every token its label; None where nothing can
@@ -44,64 +38,49 @@ class Certificate:
                 (sequence, position), with one context and two labels where nothing can give both
     """
 
-    text: LabelledText
     data: Data
+    labels: list[list[str]]
     memoriser: OneLayerMemoriser | None
     verdict: Verdict
 
-    @property
-    def holds(self) -> bool:
-        return self.verdict.holds
 
-    @property
-    def collision(self) -> Witness | None:
-        """Where it does not hold, why."""
-        return self.verdict.witness
+def certificate(text: str, *, dim: int = 3) -> Certificate:
+    """The certificate for labelled sequences in the format of this module.
 
-    @property
-    def fit(self) -> float:
-        return self.memoriser.fit if self.memoriser else 0.0
-
-    def __str__(self) -> str:
-        return "\n".join([str(self.verdict), *self.verdict.notes])
-
-    def _repr_html_(self) -> str:
-        return self.verdict._repr_html_()
-
-
-def certificate(text: str | LabelledText, *, dim: int = 3, kappa: float | None = None) -> Certificate:
-    """The certificate for labelled sequences, as text in the format of this module or parsed.
-
-    dim:    length of the code vectors; 1 gives one number per token
-    kappa:  the scale; the best one for float64 unless given
+    dim: length of the code vectors; 1 gives one number per token
     Tokens that repeat inside a sequence are outside the theorem; the table then lists multisets, and the notes say so.
 
     Raises ValueError where the text cannot be read, with the line, what came and what was wanted, or is beyond the
     limits: 200,000 characters, 400 sequences, 60 tokens in one, 4,000 in all, 60 characters in a token or a label.
     """
-    found = parse(text) if isinstance(text, str) else text
-    codes = code(sorted({token for row in found.tokens for token in row}), dim)
-    data = read([[codes[token] for token in row] for row in found.tokens])
-    different = f"{len(codes)} different, {len({label for row in found.labels for label in row})} labels"
-    constants = f"r_min = {data.r_min:.4g}, r_max = {data.r_max:.4g}, ε = {data.epsilon:.4g} (d = {data.dim})"
+    tokens, labels = parse(text)
+    words = sorted({token for row in tokens for token in row})
+    index = {word: at for at, word in enumerate(words)}
+    return certify(Data(code(len(words), dim), [tuple(index[token] for token in row) for row in tokens], words), labels)
+
+
+def certify(data: Data, labels: list[list[str]], kappa: float | None = None) -> Certificate:
+    """The same for data that were read. kappa: the scale; the best one for float64 unless given."""
+    different = f"{len(data.vectors)} different, {len({label for row in labels for label in row})} labels"
     notes = [
-        f"data: {len(data.sequences)} sequences, {len(data.places):,} tokens, {different}",
-        f"tokenwise separated: {constants}",
+        f"data: {len(data.coded)} sequences, {len(data.places):,} tokens, {different}",
+        f"tokenwise separated: r_min = {data.r_min:.4g}, r_max = {data.r_max:.4g}, ε = {data.epsilon:.4g} "
+        f"(d = {data.dim})",
         "tokens are coded by seeded random vectors: any code with the same separation would do",
     ]
     if not data.hypotheses["length"]:
         notes.append(
             "the sequences have different lengths; the theorem is for one length, what is measured here is not"
         )
-    if witness := inconsistency(data, found.labels):
+    if witness := inconsistency(data, labels):
         statement = COROLLARY_1.under(consistent=False, **data.hypotheses)
-        told = _in_words(witness, found)
-        verdict = judge(0.0, statement, witness=told, checked=len(data.places), notes=notes)
-        return Certificate(found, data, None, verdict)
-    made = memorise(data, found.labels, kappa=kappa)
+        return Certificate(
+            data, labels, None, judge(0.0, statement, witness=witness, checked=len(data.places), notes=notes)
+        )
+    made = memorise(data, labels, kappa=kappa)
     verdict = made.check()
     notes += [_separation(made), f"{made.fit:.1%} of {len(data.places):,} labels right", *verdict.notes]
-    return Certificate(found, data, made, replace(verdict, notes=notes))
+    return Certificate(data, labels, made, replace(verdict, notes=notes))
 
 
 def _separation(made: OneLayerMemoriser) -> str:
@@ -115,46 +94,38 @@ def _separation(made: OneLayerMemoriser) -> str:
     return f"{said}; the theorem's κ = {theorem_kappa(data):.4g} guarantees 10^{theorem_delta(data):.1f}"
 
 
-def _in_words(found: Witness, text: LabelledText) -> Witness:
-    """The same witness, told with the words of the text."""
-    said = (
-        f"{text.labels[i][k]!r} in sequence {text.names[i]} ({_short(' '.join(text.tokens[i]))})"
-        for i, k in found.objects
-    )
-    i, k = found.objects[0]
-    around = "the same token among the same tokens. A layer without positions cannot tell them apart"
-    return Witness(f"{text.tokens[i][k]!r} is labelled {' and '.join(said)}: {around}", found.objects)
+def parse(text: str) -> tuple[list[list[str]], list[list[str]]]:
+    """Tokens and labels of each sequence from text in the format of this module.
 
-
-def parse(text: str) -> LabelledText:
-    """Labelled sequences from text in the format of this module; lines of one sequence need not be neighbours."""
+    Lines of one sequence need not be neighbours.
+    """
     if len(text) > CHARACTERS:
         raise ValueError(f"text: got {len(text):,} characters, wanted at most {CHARACTERS:,}")
     rows = [(at, line) for at, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1) if line.strip()]
     first, header = rows[0] if rows else (1, "")
     delimiter = next((mark for mark in ",;\t" if _cells(header.lower(), mark) == HEADER), None)
     if delimiter is None:
-        raise ValueError(
-            f"line {first}: got {_short(header) if header else 'nothing'}, wanted the header sequence,token,label"
-        )
-    found: dict[str, list[list[str]]] = {}
+        raise ValueError(f"line {first}: got {_short(header) or 'nothing'}, wanted the header sequence,token,label")
+    tokens: dict[str, list[str]] = defaultdict(list)
+    labels: dict[str, list[str]] = defaultdict(list)
     for at, line in rows[1:]:
         cells = _cells(line, delimiter)
         if len(cells) != 3 or not all(0 < len(cell) <= WORD for cell in cells):
             wanted = f"three entries of 1 to {WORD} characters: {delimiter.join(HEADER)}"
             quotes = f"a {delimiter!r} inside one needs quotes, and these an end"
             raise ValueError(f"line {at}: got {_short(line)}, wanted {wanted} ({quotes})")
-        found.setdefault(cells[0], []).append(cells[1:])
-    longest = max(found, key=lambda name: len(found[name]), default="")
+        name, token, label = cells
+        tokens[name].append(token)
+        labels[name].append(label)
+    longest = max(tokens, key=lambda name: len(tokens[name]), default="")
     for got, most, what in (
-        (len(found), SEQUENCES, "sequences"),
-        (sum(map(len, found.values())), TOKENS, "tokens"),
-        (len(found.get(longest, ())), LENGTH, f"tokens in sequence {longest!r}"),
+        (len(tokens), SEQUENCES, "sequences"),
+        (len(rows) - 1, TOKENS, "tokens"),
+        (len(tokens[longest]), LENGTH, f"tokens in sequence {longest!r}"),
     ):
         if not 0 < got <= most:
             raise ValueError(f"text: got {got:,} {what}, wanted 1 to {most:,}")
-    columns = [[list(column) for column in zip(*pairs)] for pairs in found.values()]
-    return LabelledText(list(found), *map(list, zip(*columns)))
+    return list(tokens.values()), list(labels.values())
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
@@ -170,18 +141,16 @@ def _cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip() for row in rows for cell in row]
 
 
-def code(types: list[str], dim: int) -> dict[str, tuple[float, ...]]:
-    """A vector for every string: random unit vectors, or for dim = 1 different numbers between 1 and 2."""
+def code(size: int, dim: int) -> Float[Tensor, "token dim"]:
+    """So many different vectors: random unit vectors, or for dim = 1 numbers between 1 and 2."""
+    if dim < 1:
+        raise ValueError(f"dim: got {dim}, wanted at least 1")
     draw = torch.Generator().manual_seed(0)
     if dim == 1:
-        places = torch.randperm(len(types), generator=draw)
-        places = places + 0.5 * torch.rand(len(types), generator=draw, dtype=torch.float64)
-        vectors = (1 + places / len(types))[:, None]
-    else:
-        vectors = torch.randn(len(types), dim, generator=draw, dtype=torch.float64)
-        vectors = vectors / vectors.norm(dim=-1, keepdim=True)
-    return {word: tuple(vector) for word, vector in zip(types, vectors.tolist())}
+        places = torch.randperm(size, generator=draw)
+        return (1 + (places + 0.5 * torch.rand(size, generator=draw, dtype=torch.float64)) / size)[:, None]
+    return torch.nn.functional.normalize(torch.randn(size, dim, generator=draw, dtype=torch.float64), dim=-1)
 
 
 def _short(text: str) -> str:
-    return repr(text if len(text) <= 50 else f"{text[:47]}…")
+    return text and repr(text if len(text) <= 50 else f"{text[:47]}…")

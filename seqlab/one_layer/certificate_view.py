@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
 from functools import lru_cache
-from itertools import combinations, zip_longest
-from typing import NamedTuple
+from itertools import combinations, pairwise
 
 import ipywidgets
 
 from seqlab.colours import BLUE, RED
 from seqlab.draw.svg import Markup, element, joined, line, picture, rules, table, text
 from seqlab.names.exact import log10
-from seqlab.one_layer.certificate import CHARACTERS, Certificate, certificate
+from seqlab.one_layer.certificate import CHARACTERS, Certificate, certificate, certify
+from seqlab.one_layer.sequences import Place
 from seqlab.widgets.file_input import FileInput
 from seqlab.widgets.view import Beside, View, bold, wide
 
@@ -126,8 +125,8 @@ class CertificateView(View):
             told = f"No scale helps, neither the one chosen ({scale}) nor any other; a position code would."
             shown = _sequences(found), element("p", told)
         else:
-            shown = _gaps(found, along_v(found)), _sequences(found), _weights(found)
-        self.picture.value = "".join([found._repr_html_(), *shown])
+            shown = _gaps(found), _sequences(found), _weights(found)
+        self.picture.value = "".join([found.verdict._repr_html_(), *shown])
 
 
 certified = lru_cache(maxsize=1)(certificate)  # the scale moves often, the text does not
@@ -137,38 +136,29 @@ def at_scale(found: Certificate, factor: float) -> Certificate:
     """The same certificate with κ multiplied: in float64 where its names still fit there, else in exact arithmetic."""
     if factor == 1 or found.memoriser is None:
         return found
-    return certificate(found.text, dim=found.data.dim, kappa=factor * found.memoriser.head.kappa)
+    return certify(found.data, found.labels, factor * found.memoriser.head.kappa)
 
 
-class Name(NamedTuple):
-    """One (token, set) along v, and log10 of the distance to the next name up, exactly (inf for the last)."""
+def along_v(found: Certificate) -> list[tuple[Place, float]]:
+    """Where each name stands first, and log10 of the distance to the next name up, exactly (inf for the last).
 
-    token: str
-    label: str
-    where: str
-    gap: float
-
-
-def along_v(found: Certificate) -> list[Name]:
-    """All names in the order of v·id. A head moves tokens by less than their distance: each keeps its stretch."""
-    head, data, given = found.memoriser.head, found.data, found.text
-    ids, names = head.exact_ids(), []
+    They come in the order of v·id. A head moves tokens by less than their distance: each keeps its stretch.
+    """
+    head, data, ids = found.memoriser.head, found.data, found.memoriser.head.exact_ids()
     up = {c: step * head.shift for order, steps in head.ladders for c, step in zip(order, steps)}  # of one token
     contexts = [c for order, _ in head.ladders for c in order]
-    for c, after in zip_longest(contexts, contexts[1:]):
-        i, k = data.places[data.contexts[c]]
-        gap = math.inf if after is None else log10(up[c] if c in up else ids[after] - ids[c])
-        names.append(Name(given.tokens[i][k], given.labels[i][k], " ".join(given.tokens[i]), gap))
-    return names
+    gaps = [log10(up[c] if c in up else ids[after] - ids[c]) for c, after in pairwise(contexts)]
+    return list(zip((data.places[data.contexts[c]] for c in contexts), [*gaps, math.inf]))
 
 
-def _gaps(found: Certificate, names: Sequence[Name]) -> Markup:
+def _gaps(found: Certificate) -> Markup:
     """A column per name: up, the distance to the next name; below, the token and the label that the table gives."""
-    near = min(range(len(names)), key=lambda k: names[k].gap)
-    start = max(0, min(near - COLUMNS // 2, len(names) - COLUMNS))
-    shown, gaps = names[start : start + COLUMNS], [name.gap for name in names[:-1]]
+    names, data = along_v(found), found.data
+    gaps = [gap for _, gap in names]
+    start = max(0, min(gaps.index(min(gaps)) - COLUMNS // 2, len(names) - COLUMNS))
+    shown, finite = names[start : start + COLUMNS], gaps[:-1]
     rounding = math.log10(found.memoriser.head.along.abs().max().item() * 2.0**-52)
-    low = min([-20.0, *(gap * 1.05 for gap in gaps)])
+    low = min([-20.0, *(gap * 1.05 for gap in finite)])
     down = lambda log10: TOP + PLOT * max(0.0, (1 - log10) / (1 - low))
     step, bottom, end = min(44.0, (WIDTH - LEFT - 10) / len(shown)), TOP + PLOT, down(rounding)
     tick = next(t for t in (5, 10, 50, 100, 500, 1000, 5000, 10_000, 10**9) if -low / t <= 6)
@@ -179,37 +169,37 @@ def _gaps(found: Certificate, names: Sequence[Name]) -> Markup:
         line(LEFT, end, WIDTH, end, stroke=RED, stroke_dasharray="6 3", stroke_width=1.5),
         [text(LEFT - 6, bottom + y, word, 11, "end") for y, word in ((40, "token"), (100, "label"))],
     ]
-    for k, (name, before) in enumerate(zip(shown, [None, *shown])):
-        x, size = LEFT + step * (k + 0.5), min(12.0, step + 1)
-        if name.gap < math.inf:
-            edge, lost = x + step / 2, name.gap < rounding
-            told = f"{name.token} among {name.where}: {name.label}; next name 10^{name.gap:.2f} away"
-            bar = line(edge, TOP, edge, down(name.gap), stroke=RED if lost else BLUE, stroke_width=min(6.0, step / 2))
-            cross = text(edge, down(name.gap) + 10, "✗", 10, fill=RED) if lost else ""
-            marks.append(element("g", bar, cross, tip=told))
-        again = before and before.token == name.token
-        for word, y, weight in (("·" if again else name.token, 60, "bold"), (name.label, 120, None)):
+    before = ""
+    for at, ((i, k), gap) in enumerate(shown):
+        x, size, token, label = LEFT + step * (at + 0.5), min(12.0, step + 1), data.show(i, k), found.labels[i][k]
+        if gap < math.inf:
+            edge, lost = x + step / 2, gap < rounding
+            told = f"{token} among {data.show(i)}: {label}; next name 10^{gap:.2f} away"
+            bar = line(edge, TOP, edge, down(gap), stroke=RED if lost else BLUE, stroke_width=min(6.0, step / 2))
+            marks.append(element("g", bar, text(edge, down(gap) + 10, "✗" * lost, 10, fill=RED), tip=told))
+        for word, y, weight in (("·" if token == before else token, 60, "bold"), (label, 120, None)):
             turned = {"transform": f"translate({x + size / 3:.1f} {bottom + y}) rotate(-90)", "font_weight": weight}
             marks.append(text(0, 0, word if len(word) <= 8 else word[:7] + "…", size, "start", **turned))
+        before = token
     some = f" The {len(shown)} around the closest pair are shown." if len(shown) < len(names) else ""
-    ends = f"from 10^{min(gaps, default=0):.1f} to 10^{max(gaps, default=0):.1f}"
-    lost = sum(gap < rounding for gap in gaps)
+    ends = f"from 10^{min(finite, default=0):.1f} to 10^{max(finite, default=0):.1f}"
+    lost = sum(gap < rounding for gap in finite)
     alt = f"{len(names)} names; distances to the next {ends}; {lost} below the rounding of float64.{some}"
     return joined((picture(alt, WIDTH, bottom + 128, marks), element("small", alt)))
 
 
 def _sequences(found: Certificate) -> Markup:
     """The sequences with what the network answers; where it cannot, the two places of the collision."""
-    given, answers = found.text, found.memoriser.predict() if found.memoriser else None
-    pair = () if answers else found.collision.objects[:2]
-    first, rows = sorted({i for i, _ in pair}) or list(range(len(given.tokens))), []
+    data, answers = found.data, found.memoriser.predict() if found.memoriser else None
+    pair = () if answers else found.verdict.witness.objects
+    first, rows = sorted({i for i, _ in pair}) or list(range(len(data.coded))), []
     for i in first[:ROWS]:
         words = []
-        for k, (token, label) in enumerate(zip(given.tokens[i], given.labels[i])):
+        for k, label in enumerate(found.labels[i]):
             clash = answers[i][k] != label if answers else (i, k) in pair
             below = element("sub", label, style="opacity:.75")
             style = f"color:{RED};font-weight:bold" if clash else None
-            words += [element("span", "✗ " * clash, token, below, style=style), " \u2002 "]
+            words += [element("span", "✗ " * clash, data.show(i, k), below, style=style), " \u2002 "]
         rows.append(element("div", words, style="padding-left:1em"))
     rest = element("small", f"{len(first) - ROWS} more sequences") if len(first) > ROWS else ""
     title = bold("What the network answers" if answers else "The pair that collides")

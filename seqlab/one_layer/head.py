@@ -9,7 +9,7 @@
 | κ = (\\|V\\|+1)⁴ (π d / 8) (2 log n + 3) / (ε r_min)                          | theorem_kappa                 |
 | the smallest κ that puts all scores 2 log n + 3 apart, for this v           | smallest_kappa                |
 | q(X)_k = x_k + W_O W_V X softmax[(W_K X)ᵀ W_Q x_k], the context id          | ids                           |
-| r = r_max + ε/4, and δ                                                      | radius, guaranteed (as log10) |
+| δ                                                                           | guaranteed (as log10)         |
 
 u = u' = κ^½, u'' = 1, and W_O writes along v, so that an id moves along v only.
 """
@@ -71,11 +71,6 @@ class RankOneHead:
         """The ranks of W_K, W_Q, W_V, computed."""
         return tuple(int(torch.linalg.matrix_rank(w)) for w in (self.key, self.query, self.value))
 
-    @property
-    def radius(self) -> float:
-        """r = r_max + ε/4."""
-        return self.data.r_max + self.data.epsilon / 4
-
     def module(self, dtype: torch.dtype = torch.float64) -> SelfAttention:
         """The attention part (without residual) as a layer with these weights."""
         with torch.device("meta"):
@@ -106,7 +101,7 @@ class RankOneHead:
     def projected(self) -> list[Fraction]:
         """v·x of every token of the vocabulary, exactly."""
         v = [Fraction(entry) for entry in self.direction.tolist()]
-        return [sum(a * Fraction(x) for a, x in zip(v, token)) for token in self.data.vocabulary]
+        return [sum(a * Fraction(x) for a, x in zip(v, token)) for token in self.data.vectors.tolist()]
 
     @cached_property
     def names(self) -> ExactNames:
@@ -155,7 +150,7 @@ def theorem_kappa(data: Data) -> float:
         raise ValueError(
             "sequences: a token is zero, so r_min = 0 and no κ is large enough; its query sees the average only"
         )
-    large = (len(data.vocabulary) + 1) ** 4 * math.pi * data.dim / 8
+    large = (len(data.vectors) + 1) ** 4 * math.pi * data.dim / 8
     return large * gap(data.length) / (data.epsilon * data.r_min)
 
 
@@ -198,7 +193,7 @@ def rank_one_head(sequences: Iterable | Data, kappa: Kappa = "smallest", *, shif
     Raises ValueError for fewer than two different tokens, a bad κ or shift, or a zero token unless κ is given.
     """
     data = read(sequences)
-    if len(data.vocabulary) < 2:
+    if len(data.vectors) < 2:
         raise ValueError("sequences: got one token only, wanted at least two different ones")
     v = projection.search(data.vectors)
     if isinstance(kappa, str):

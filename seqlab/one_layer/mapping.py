@@ -72,8 +72,8 @@ def check_theorem_2(sequences: Iterable | Data, kappa: Kappa = "smallest", *, sh
     head = rank_one_head(sequences, kappa, shift=shift)
     data, bound, (near, places), apart = head.data, head.guaranteed, closest(head), between_tokens(head)
     got = min(near, apart)
-    longest = torch.cat(head.ids()).norm(dim=-1).max().item()
-    excess = math.log10(longest / head.radius) if longest > head.radius * (1 + 1e-12) else 0.0
+    longest, radius = torch.cat(head.ids()).norm(dim=-1).max().item(), data.r_max + data.epsilon / 4
+    excess = math.log10(longest / radius) if longest > radius * (1 + 1e-12) else 0.0
     both = " and ".join(f"token {k} of {data.show(i)}" for i, k in places) or "different tokens"
     told = f"{both} have ids 10^{got:.1f} apart, guaranteed 10^{bound:.1f}"
     if excess:
@@ -91,7 +91,7 @@ def check_theorem_2(sequences: Iterable | Data, kappa: Kappa = "smallest", *, sh
         unit="orders of magnitude",
         notes=[
             f"κ = {head.kappa:.4g}, achieved separation 10^{got:.1f}, {said} 10^{bound:.1f}",
-            f"longest id {longest:.4g}, r = {head.radius:.4g}; ids of different tokens {10**apart:.4g} apart",
+            f"longest id {longest:.4g}, r = {radius:.4g}; ids of different tokens {10**apart:.4g} apart",
         ],
     )
 

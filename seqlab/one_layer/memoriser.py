@@ -28,7 +28,7 @@ from seqlab.one_layer import mapping
 from seqlab.one_layer.head import RankOneHead
 from seqlab.one_layer.hinges import HingeTable, hinge_table
 from seqlab.one_layer.scale import naming_head
-from seqlab.one_layer.sequences import Data, Label, Labels, inconsistency, read, read_labels, targets
+from seqlab.one_layer.sequences import Data, Labels, inconsistency, read, read_labels, targets
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 LARGEST = 5000  # tokens in all sequences together
@@ -85,7 +85,7 @@ class OneLayerMemoriser:
 
     head: RankOneHead
     labels: Labels
-    classes: tuple[Label, ...] | None
+    classes: list | None
     wanted: Float[Tensor, "place out"]
     table: HingeTable
     arithmetic: Literal["float64", "exact"]
@@ -111,12 +111,12 @@ class OneLayerMemoriser:
         found = {context: self.table.look_up(z) for context, z in ids.items()}
         return [torch.stack([found[token, bag] for token in row]) for row, bag in zip(data.coded, data.bags)]
 
-    def predict(self, sequences: Iterable | Data | None = None) -> list[list[Label]]:
+    def predict(self, sequences: Iterable | Data | None = None) -> Labels:
         """The label of every token: the number itself, or the nearest class; None where a network returns no number."""
         data = self.head.data if sequences is None else read(sequences)
         return [[self._label(y) for y in rows] for rows in self.outputs(data)]
 
-    def _label(self, y: Float[Tensor, out]) -> Label:
+    def _label(self, y: Float[Tensor, out]) -> object:
         if self.classes is None:
             return y.item() if len(y) == 1 else tuple(y.tolist())
         return self.classes[min(max(round(y.item()), 0), len(self.classes) - 1)] if y.isfinite().all() else None
@@ -162,7 +162,7 @@ class OneLayerMemoriser:
 
         headroom = f"{self.head.headroom:.1f} orders of magnitude of headroom in float64"
         notes = [f"κ = {self.head.kappa:.4g}, {self.arithmetic} arithmetic, {headroom}", str(self.parameters)]
-        if data.repeats:
+        if not data.hypotheses["distinct"]:
             notes.append(
                 "tokens are repeated: the table lists multisets, which the theorem does not cover; it works here"
             )
@@ -192,10 +192,10 @@ def memorise(
     labels = read_labels(data, labels)
     if len(data.places) > LARGEST:
         raise ValueError(f"sequences: got {len(data.places):,} tokens, wanted at most {LARGEST:,}")
+    classes, wanted = targets(labels)
     if witness := inconsistency(data, labels):
         raise ValueError(f"labels: {witness}")
     head = naming_head(data, kappa=kappa, seed=seed)
-    classes, wanted = targets(labels)
     each = wanted[[*data.contexts.values()]]
     made = lambda ids, how: OneLayerMemoriser(head, labels, classes, wanted, hinge_table(ids, each), how)
     if head.headroom >= HEADROOM and (found := made(head.along.tolist(), "float64")).fit == 1:

@@ -36,7 +36,7 @@ def best_scale(data: Data, direction: Float[Tensor, dim]) -> float:
 
 def naming_head(data: Data, *, kappa: float | None = None, seed: int = 0) -> RankOneHead:
     """The head of a memoriser: its ids are read along v, so it moves them by a quarter of the gap of tokens along v."""
-    if len(data.vocabulary) < 2:
+    if len(data.vectors) < 2:
         return RankOneHead(data, torch.eye(data.dim, dtype=torch.float64)[0], kappa or 1.0, 0.25)
     v = projection.search(data.vectors, seed=seed)
     t = data.vectors @ v

@@ -1,19 +1,18 @@
 """The data of the theorem, read once: sequences of vectors, how far apart their tokens are, a label for every token.
 
-| symbol (Kajitsuka & Sato 2023, section 4)            | name                                              |
-| ---------------------------------------------------- | ------------------------------------------------- |
-| X^(1), …, X^(N) ∈ R^(d × n)                          | Data.sequences: tuples of tokens, a token a tuple |
-| V^(i), V                                             | Data.bags (with repeats), Data.vocabulary         |
-| r_min, r_max, ε of Definition 1                      | Data.r_min, .r_max, .epsilon                      |
-| Y: equal tokens in equal sets have equal labels      | inconsistency                                     |
+| symbol (Kajitsuka & Sato 2023, section 4)            | name                                                    |
+| ---------------------------------------------------- | ------------------------------------------------------- |
+| V, X^(1), …, X^(N) ∈ R^(d × n)                       | Data.vectors; Data.coded, the sequences as indices of V |
+| V^(i)                                                | Data.bags (with repeats)                                |
+| r_min, r_max, ε of Definition 1                      | Data.r_min, .r_max, .epsilon                            |
+| Y: equal tokens in equal sets have equal labels      | inconsistency                                           |
 """
 
 from __future__ import annotations
 
 import math
-import numbers
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
@@ -26,28 +25,20 @@ from torch import Tensor
 from seqlab.names.exact import Bag, Context
 from seqlab.theorem import Witness
 
-Token = tuple  # of d numbers: ints, floats or Fractions
 Place = tuple[int, int]  # (sequence, position)
-Label = Hashable  # all numbers, or all tuples of as many numbers, or anything else as classes
-Labels = list[tuple[Label, ...]]  # one label per token
+Labels = list[list]  # one label per token: all numbers, or all tuples of as many numbers, or anything else as classes
 
 
 @dataclass(frozen=True)
 class Data:
-    """Sequences of tokens. Made by `read`."""
+    """Different tokens, and sequences of them. Made by `read`.
 
-    sequences: tuple[tuple[Token, ...], ...]
+    words: what the tokens are called; their numbers unless given
+    """
 
-    @cached_property
-    def vocabulary(self) -> list[Token]:
-        """The different tokens, in lexicographic order."""
-        return sorted({token for sequence in self.sequences for token in sequence})
-
-    @cached_property
-    def coded(self) -> list[tuple[int, ...]]:
-        """The sequences as indices into the vocabulary."""
-        index = {token: at for at, token in enumerate(self.vocabulary)}
-        return [tuple(index[token] for token in sequence) for sequence in self.sequences]
+    vectors: Float[Tensor, "token dim"]
+    coded: list[tuple[int, ...]]
+    words: Sequence[str] = ()
 
     @cached_property
     def bags(self) -> list[Bag]:
@@ -57,29 +48,28 @@ class Data:
     @cached_property
     def places(self) -> list[Place]:
         """All tokens, sequence after sequence."""
-        return [(i, k) for i, sequence in enumerate(self.sequences) for k in range(len(sequence))]
+        return [(i, k) for i, sequence in enumerate(self.coded) for k in range(len(sequence))]
+
+    def context(self, i: int, k: int) -> Context:
+        """All that a layer without positions knows of a place: its token and the bag around it."""
+        return self.coded[i][k], self.bags[i]
 
     @cached_property
     def contexts(self) -> dict[Context, int]:
-        """What a layer without positions can tell apart, (token, bag), and which of `places` is its first."""
+        """The different contexts, and which of `places` is the first of each."""
         found: dict[Context, int] = {}
-        for at, (i, k) in enumerate(self.places):
-            found.setdefault((self.coded[i][k], self.bags[i]), at)
+        for at, place in enumerate(self.places):
+            found.setdefault(self.context(*place), at)
         return found
-
-    @cached_property
-    def vectors(self) -> Float[Tensor, "token dim"]:
-        """The vocabulary in float64."""
-        return torch.tensor([[float(x) for x in token] for token in self.vocabulary], dtype=torch.float64)
 
     @property
     def dim(self) -> int:
-        return len(self.vocabulary[0])
+        return self.vectors.shape[1]
 
     @property
     def length(self) -> int:
         """n, the length of the longest sequence."""
-        return max(map(len, self.sequences))
+        return max(map(len, self.coded))
 
     @property
     def r_min(self) -> float:
@@ -95,14 +85,10 @@ class Data:
         return torch.pdist(self.vectors).min().item() if len(self.vectors) > 1 else math.inf
 
     @property
-    def repeats(self) -> list[int]:
-        """The sequences in which a token is repeated."""
-        return [i for i, bag in enumerate(self.bags) if len(set(bag)) < len(bag)]
-
-    @property
     def hypotheses(self) -> dict[str, bool]:
         """Which hypotheses of the theorems hold: no token is zero, none is repeated, and all lengths agree."""
-        return dict(nonzero=self.r_min > 0, distinct=not self.repeats, length=len(set(map(len, self.sequences))) == 1)
+        distinct = all(len(set(bag)) == len(bag) for bag in self.bags)
+        return dict(nonzero=self.r_min > 0, distinct=distinct, length=len(set(map(len, self.coded))) == 1)
 
     def each(self, layer: Callable[[Tensor], Tensor], dtype: torch.dtype = torch.float64) -> list[Tensor]:
         """What `layer` ("sequence token dim" to "sequence token …") gives for each sequence, those of one length at
@@ -137,87 +123,64 @@ class Data:
 
     def show(self, i: int, k: int | None = None) -> str:
         """Sequence i in words, or its token k."""
-        return _listed(map(_show, self.sequences[i])) if k is None else _show(self.sequences[i][k])
+        if k is None:
+            return f"({', '.join(self.show(i, k) for k in range(len(self.coded[i])))})"
+        at = self.coded[i][k]
+        if self.words:
+            return self.words[at]
+        entries = ", ".join(f"{x:.6g}" for x in self.vectors[at].tolist())
+        return entries if self.dim == 1 else f"({entries})"
 
 
 def read(sequences: Iterable | Data) -> Data:
-    """Sequences of tokens as `Data`. A token is a number, or d numbers (tuple, list, tensor); lengths may differ.
+    """Sequences of tokens as `Data`. A token is a number, or d numbers; the sequences' lengths may differ.
 
-    Raises ValueError on empty sequences, tokens of different dimension, or numbers that are not finite.
+    Raises ValueError on no or empty sequences, tokens of different dimension, or what is no finite number.
     """
     if isinstance(sequences, Data):
         return sequences
-    rows = tuple(
-        tuple(_token(token, f"sequences[{i}][{k}]") for k, token in enumerate(_items(row, f"sequences[{i}]")))
-        for i, row in enumerate(_items(sequences, "sequences"))
-    )
-    dims = {len(token) for row in rows for token in row}
-    if len(dims) > 1:
+    rows: list[Tensor] = []
+    for i, row in enumerate(sequences):
+        try:
+            x = torch.as_tensor(row, dtype=torch.float64)
+        except (TypeError, ValueError):
+            x = torch.tensor(math.nan)
+        if x.ndim not in (1, 2) or not x.numel() or not x.isfinite().all():
+            raise ValueError(f"sequences[{i}]: got {row!r}, wanted finite numbers, or vectors of one dimension")
+        rows.append(x.reshape(len(x), -1))
+    if len(dims := {x.shape[1] for x in rows}) != 1:
         raise ValueError(f"sequences: got tokens of {sorted(dims)} numbers, wanted one dimension for all")
-    return Data(rows)
-
-
-def _items(several: object, name: str) -> list:
-    """What a list, a tuple, a tensor or an array holds; at least one thing."""
-    several = _plain(several)
-    if not isinstance(several, Iterable) or not (items := list(several)):
-        raise ValueError(f"{name}: got {several!r}, wanted a list, even if it has one entry only")
-    return items
-
-
-def _token(token: object, name: str) -> Token:
-    token = _plain(token)
-    entries = tuple(_items(token, name)) if isinstance(token, Iterable) else (token,)
-    if any(isinstance(x, bool) or not isinstance(x, numbers.Real) or not math.isfinite(x) for x in entries):
-        raise ValueError(f"{name}: got {token!r}, wanted a finite number or a tuple of them")
-    return entries
-
-
-def _plain(x: object) -> object:
-    """x, or the Python numbers of a tensor or an array."""
-    return x.tolist() if hasattr(x, "tolist") else x
-
-
-def _show(token: Token) -> str:
-    """A token in words: a number for d = 1."""
-    entries = [f"{float(x):.6g}" for x in token]
-    return entries[0] if len(entries) == 1 else _listed(entries)
-
-
-def _listed(words: Iterable[str]) -> str:
-    return f"({', '.join(words)})"
+    vectors, codes = torch.cat(rows).unique(dim=0, return_inverse=True)
+    return Data(vectors, [tuple(part.tolist()) for part in codes.split([*map(len, rows)])])
 
 
 def read_labels(data: Data, labels: Iterable[Iterable[object]]) -> Labels:
     """The labels as plain Python objects, one per token; tensors and arrays are read as numbers.
 
-    Raises ValueError where their number is not that of the tokens, or one is not finite or cannot be compared.
+    Raises ValueError where their number is not that of the tokens.
     """
-    rows = [tuple(tuple(x) if isinstance(x, list) else x for x in _plain(row)) for row in _plain(labels)]
-    for i, (row, sequence) in enumerate(zip_longest(rows, data.sequences, fillvalue=())):
+    rows = [list(row.tolist() if hasattr(row, "tolist") else row) for row in labels]
+    for i, (row, sequence) in enumerate(zip_longest(rows, data.coded, fillvalue=())):
         if len(row) != len(sequence):
             raise ValueError(f"labels[{i}]: got {len(row)} labels for {len(sequence)} tokens; one label per token")
-    for label in (label for row in rows for label in row):
-        if not isinstance(label, Hashable) or any(isinstance(x, float) and not math.isfinite(x) for x in _row(label)):
-            raise ValueError(f"labels: got {label!r}, wanted a finite number, several, or a class; is a label missing?")
     return rows
 
 
-def targets(labels: Labels) -> tuple[tuple[Label, ...] | None, Float[Tensor, "place out"]]:
+def targets(labels: Labels) -> tuple[list | None, Float[Tensor, "place out"]]:
     """The classes, most frequent first, and what a network should return for every token: the index of its class.
 
-    Where all labels are numbers, or tuples of as many, there are no classes: they are returned themselves.
+    Where all labels are numbers, or tuples of as many, there are no classes: they are returned themselves. Raises
+    ValueError for one that is not finite.
     """
     flat = [label for row in labels for label in row]
-    numeric = all(isinstance(x, numbers.Real) and not isinstance(x, bool) for label in flat for x in _row(label))
-    if numeric and len({len(_row(label)) for label in flat}) == 1:
-        return None, torch.tensor([[float(x) for x in _row(label)] for label in flat], dtype=torch.float64)
-    index = {label: at for at, (label, _) in enumerate(Counter(flat).most_common())}
-    return tuple(index), torch.tensor([[index[label]] for label in flat], dtype=torch.float64)
-
-
-def _row(label: Label) -> tuple:
-    return label if isinstance(label, tuple) else (label,)
+    try:
+        wanted = torch.tensor(flat, dtype=torch.float64).reshape(len(flat), -1)
+    except (TypeError, ValueError):
+        classes = [label for label, _ in Counter(flat).most_common()]
+        return classes, torch.tensor([[classes.index(label)] for label in flat], dtype=torch.float64)
+    if not wanted.isfinite().all():
+        raise ValueError("labels: got a number that is not finite; is a label missing?")
+    return None, wanted
 
 
 def inconsistency(sequences: Iterable | Data, labels: Iterable[Iterable[object]]) -> Witness | None:
@@ -228,13 +191,9 @@ def inconsistency(sequences: Iterable | Data, labels: Iterable[Iterable[object]]
     """
     data = read(sequences)
     labels = read_labels(data, labels)
-    pair = data.clash(lambda i, k: (data.coded[i][k], data.bags[i]), lambda i, k: labels[i][k])
+    pair = data.clash(data.context, lambda i, k: labels[i][k])
     if pair is None:
         return None
-    (j, l), (i, k) = pair
-    text = (
-        f"token {data.show(i, k)} is labelled {labels[j][l]!r} in sequence {j}, {data.show(j)}, and "
-        f"{labels[i][k]!r} in sequence {i}, {data.show(i)}: the same token in the same "
-        f"{'multiset' if data.repeats else 'set'}. A layer without positions cannot see what distinguishes them"
-    )
-    return Witness(text, pair)
+    one, other = (f"{labels[i][k]!r} in {data.show(i)}" for i, k in pair)
+    told = "the same token among the same tokens. A layer without positions cannot see what distinguishes them"
+    return Witness(f"token {data.show(*pair[0])} is labelled {one} and {other}: {told}", pair)

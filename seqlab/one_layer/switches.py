@@ -78,7 +78,7 @@ def check_one_layer(
     def refutations() -> Iterator[tuple[float, Witness | None]]:
         """What is wrong, if anything, with the margin that goes with it."""
         if hardmax:
-            seen = lambda i, k: (data.coded[i][k], summary([t for (t,) in data.sequences[i]]))
+            seen = lambda i, k: (data.coded[i][k], summary(data.vectors[list(data.coded[i]), 0].tolist()))
             text = "token {} cannot tell {} from {}: same smallest, largest and mean, and no hardmax head knows more"
             yield -math.inf, told(data.clash(seen, lambda i, k: set(data.bags[i])), text)
         if margin <= 0:
@@ -86,7 +86,7 @@ def check_one_layer(
             flat = ". The scores of 0 are all zero, so it sees the average only" if zero else ""
             yield margin, told(places, f"token {{}} in {{}} and in {{}}: the names are {how}{flat}")
         context = lambda i, k: (data.coded[i][k], frozenset(data.bags[i]))
-        name = lambda i, k: head.names.name((data.coded[i][k], data.bags[i]))
+        name = lambda i, k: head.names.name(data.context(i, k))
         text = "token {} has one name in {} and another in {}, though the sets are equal: boltz counts repetitions"
         yield 0.0, told(data.clash(context, name), text)
         yield 0.0, inconsistency(data, labels)

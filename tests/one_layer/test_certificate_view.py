@@ -44,23 +44,22 @@ def test_every_control_changes_the_picture(example):
 def test_it_is_the_librarys_certificate():
     view = CertificateView()
     found = certificate(EXAMPLES["fish and cans"])
-    assert found._repr_html_() in view.picture.value and "✓" in found._repr_html_()
+    assert found.verdict._repr_html_() in view.picture.value and "✓" in found.verdict._repr_html_()
     head = found.memoriser.head
     for name, weight in (("W_Q", head.query), ("W_O", head.out)):
         assert f">{name}</th>" in view.picture.value and f"{weight.flatten()[0]:.4g}" in view.picture.value
-    words = [word for row in found.text.tokens for word in row]
-    assert all(word in view.picture.value for word in words) and "✗" not in view.picture.value
+    assert all(word in view.picture.value for word in found.data.words) and "✗" not in view.picture.value
 
 
 def test_names_come_in_order_and_the_smallest_distance_is_the_certificates():
     found = certificate(EXAMPLES["20 sets, labels at random"])
     names = along_v(found)
     assert len(names) == 60
-    assert min(name.gap for name in names) == pytest.approx(closest(found.memoriser.head)[0], abs=1e-9)
+    assert min(gap for _, gap in names) == pytest.approx(closest(found.memoriser.head)[0], abs=1e-9)
     ids = found.memoriser.head.ids()
     along = sorted(float(row @ found.memoriser.head.direction) for rows in ids for row in rows)
     gaps = [b - a for a, b in zip(along, along[1:])]
-    assert [10**name.gap for name in names[:-1]] == pytest.approx(gaps, rel=1e-6)
+    assert [10**gap for _, gap in names[:-1]] == pytest.approx(gaps, rel=1e-6)
 
 
 def test_a_large_scale_leaves_float64():
@@ -68,7 +67,7 @@ def test_a_large_scale_leaves_float64():
     hot = at_scale(found, 100.0)
     assert (
         hot.memoriser.head.kappa == pytest.approx(100 * found.memoriser.head.kappa)
-        and hot.holds
+        and hot.verdict
         and hot.data.closest(hot.memoriser.head.along) == 0
     )
     assert hot.memoriser.arithmetic == "exact" and found.memoriser.arithmetic == "float64"

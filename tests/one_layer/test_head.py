@@ -40,10 +40,11 @@ def brute_separation(head, digits=200):
 def test_data_is_read_once_and_separation_is_measured():
     data = ol.read([(1, 2), (2, 5)])
     assert ol.read(data) is data and (data.r_min, data.r_max, data.epsilon) == (1.0, 5.0, 1.0)
-    assert (len(data.vocabulary), data.length, data.dim, len(data.places)) == (3, 2, 1, 4)
+    assert (len(data.vectors), data.length, data.dim, len(data.places)) == (3, 2, 1, 4)
     assert data.hypotheses == {"nonzero": True, "distinct": True, "length": True}
     odd = ol.read([[(0, 0), (1, 0)], [(1, 0), (1, 0), (0, 3)]])
-    assert odd.hypotheses == {"nonzero": False, "distinct": False, "length": False} and odd.repeats == [1]
+    assert odd.hypotheses == {"nonzero": False, "distinct": False, "length": False}
+    assert odd.clash(lambda i, k: odd.coded[i][k], lambda i, k: i) == ((0, 1), (1, 0))
     assert [odd.places[at] for at in odd.contexts.values()] == [(0, 0), (0, 1), (1, 0), (1, 2)]
     rows = odd.each(lambda x: x.sum(-1))
     assert [row.tolist() for row in rows] == [[0, 1], [1, 1, 3]] and odd.by_context(rows).tolist() == [0, 1, 1, 3]
@@ -54,10 +55,11 @@ def test_data_is_read_once_and_separation_is_measured():
 @pytest.mark.parametrize(
     "sequences, message",
     [
-        ([], "sequences: got"),
+        ([], "wanted one dimension"),
+        ([[1], [(1, 2)]], r"of \[1, 2\] numbers"),
         ([[1], []], r"sequences\[1\]"),
         ([[1, (1, 2)]], "dimension"),
-        ([[1, math.nan]], r"\[0\]\[1\]"),
+        ([[1], [1, math.nan]], r"sequences\[1\]"),
         ([["a"]], "finite number"),
     ],
 )

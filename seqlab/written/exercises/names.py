@@ -25,7 +25,7 @@ JUMP = puzzle(
     want=lambda s, level, gain: [a + gain * (max(s) - min(s)) * (a == level) for a in s],
     inputs=lambda level, gain: sequences(4, 4),
     budget=lambda level, gain: {"layers": 1, "heads": 2, "units": 0},
-    cases=((2, 1), (0, 4), (3, 9)),
+    cases=((2, 1), (0, 4), (1, 9)),
     hints=(
         "A head with the query x − b and the key x: which key wins for tokens above b, and which for those below?",
         "Above b it takes the maximum, below it the minimum. Two heads with b = level − 1/2 and b = level + 1/2 differ "

@@ -16,7 +16,7 @@ from seqlab.looped_training.experiments import by_cell, tables
 from seqlab.looped_training.reaction_loop import AfterLoops
 
 
-def accuracy_by_loops(cells: Iterable[dict], baselines: Mapping[str, float] | None = None) -> go.Figure:
+def accuracy_by_loops(cells: Iterable[dict], baselines: Mapping[str, float]) -> go.Figure:
     """Accuracy against the loops in training, one line a task; whiskers from the worst seed to the best."""
     found, rows = by_cell(cells), {}
     for (task, _, loops), values in sorted(found.items()):
@@ -24,7 +24,7 @@ def accuracy_by_loops(cells: Iterable[dict], baselines: Mapping[str, float] | No
 
     def told(task: str, loops: Sequence[int], means: Sequence[float]) -> str:
         listed = ", ".join(f"{r} loops {mean:.2f}" for r, mean in zip(loops, means))
-        return f"{task}: {listed}" + (f" (baseline {baselines[task]:.2f})" if task in (baselines or {}) else "")
+        return f"{task}: {listed} (baseline {baselines[task]:.2f})"
 
     across = {"title": "loops r, in training and test", "dtick": 1}
     up = {"title": "accuracy", "range": [min(map(min, found.values())) - 0.05, 1.02]}
@@ -74,15 +74,13 @@ def table_errors(cells: Iterable[dict]) -> go.Figure:
     return lines("What a trained loop memorises", across, up, rows, lead=lead, told=each, height=380)
 
 
-def readouts(answers: Float[Tensor, "loop answer"], right: int, names: Sequence[str] | None = None) -> go.Figure:
+def readouts(answers: Float[Tensor, "loop answer"], right: int) -> go.Figure:
     """The logit lens of one question: the probability of each answer if the model stopped after 0, 1, … loops."""
-    probability = answers.softmax(-1)
-    names = list(names) if names is not None else [str(at) for at in range(answers.shape[1])]
-    first = probability.argmax(-1).tolist()
-    loops, guesses = list(range(len(answers))), [names[at] for at in first]
+    probability, loops = answers.softmax(-1), list(range(len(answers)))
+    guesses = [str(answer) for answer in answers.argmax(-1).tolist()]
     heat = go.Heatmap(
         z=probability.T.tolist(),
-        y=names,
+        y=[str(answer) for answer in range(answers.shape[1])],
         x=loops,
         colorscale="Cividis",
         zmin=0,
@@ -90,18 +88,16 @@ def readouts(answers: Float[Tensor, "loop answer"], right: int, names: Sequence[
         colorbar={"title": "probability"},
         hovertemplate="after loop %{x}: answer %{y} has %{z:.3f}<extra></extra>",
     )
-    signs = ["circle-open" if at == right else "x-open" for at in first]
+    signs = ["circle-open" if guess == str(right) else "x-open" for guess in guesses]
     marker = {"symbol": signs, "size": 14, "color": RED, "line": {"width": 3}}
     mark = go.Scatter(x=loops, y=guesses, mode="markers", name="first guess", showlegend=False, marker=marker)
-    alt = (
-        f"First guess after each loop: {', '.join(guesses)}; the right answer is {names[right]} (circle: right, cross: "
-        "wrong)."
-    )
+    told = f"First guess after each loop: {', '.join(guesses)}"
+    alt = f"{told}; the right answer is {right} (circle: right, cross: wrong)."
     across, up = {"title": "loops", "dtick": 1}, {"title": "answer", "type": "category", "dtick": 1}
     return figure("The answer, if it stopped here", across, up, alt, heat, mark)
 
 
-def paths(states: Float[Tensor, "loop case dim"], labels: Sequence[int], names: Sequence[str]) -> go.Figure:
+def paths(states: Float[Tensor, "loop case dim"], labels: Sequence[int]) -> go.Figure:
     """The stream of several questions in the plane of its two largest directions: one path a question, a mark a loop.
 
     states: after 0, 1, … loops; labels: the right answer of each question, which picks colour and symbol.
@@ -116,7 +112,7 @@ def paths(states: Float[Tensor, "loop case dim"], labels: Sequence[int], names: 
     for case, label in enumerate(labels):
         across, up = ([round(value, 3) for value in row] for row in plane[:, case].T.tolist())
         look = LOOKS[label % len(LOOKS)]._replace(dash="solid")
-        track = line(f"answer {names[label]}", across, up, look, line_width=1, opacity=0.75, legendgroup=str(label))
+        track = line(f"answer {label}", across, up, look, line_width=1, opacity=0.75, legendgroup=str(label))
         track.update(hovertemplate=f"after loop %{{pointNumber}}<extra>question {case}</extra>")
         tracks.append(track.update(showlegend=label not in labels[:case], marker={"color": look.colour, "size": sizes}))
     start, end = (_apart(plane[at], labels) for at in (0, -1))
@@ -128,7 +124,7 @@ def paths(states: Float[Tensor, "loop case dim"], labels: Sequence[int], names: 
     return figure("Where the question goes", "first direction", "second direction", alt, *tracks, height=440)
 
 
-def reaction_lens(readings: Sequence[AfterLoops], *, trained: int = 12) -> go.Figure:
+def reaction_lens(readings: Sequence[AfterLoops]) -> go.Figure:
     """The chemistry model stopped after 1, 2, … passes: masked tokens named, atoms traced, as shares."""
     first, last, best = readings[0], readings[-1], max(reading.right for reading in readings)
     full = [reading.loops for reading in readings if reading.right == best]
@@ -146,7 +142,7 @@ def reaction_lens(readings: Sequence[AfterLoops], *, trained: int = 12) -> go.Fi
         alt=f"Masked tokens named: {first.right} of {first.masked} after one pass, most ({best}) from pass {full[0]} "
         f"to pass {full[-1]}, {last.right} after {last.loops}. Atoms traced: {first.atoms} of {first.atoms_of} after "
         f"one pass, {last.atoms} after {last.loops}.",
-        at={f"trained with {trained}": trained},
+        at={"trained with 12": 12},
         height=380,
     )
 

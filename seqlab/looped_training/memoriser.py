@@ -26,8 +26,6 @@ class Memoriser(nn.Module):
 
     def __init__(self, loops: int, dim: int = 16, hidden: int = 32, clock: bool = False):
         super().__init__()
-        if loops < 1:
-            raise ValueError(f"loops: got {loops}, wanted at least 1")
         self.loops = loops
         self.enter, self.feed_forward, self.leave = nn.Linear(1, dim), FeedForward(dim, hidden), nn.Linear(dim, 1)
         self.eta = nn.Parameter(torch.ones(loops, dim)) if clock else None

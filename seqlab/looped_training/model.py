@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from seqlab.layers import FeedForward, SelfAttention, Tokens, parameters
 
 CLOCKS = ("none", "additive", "modulated")
+SIZE = 256  # numbers of the timestep encoding
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,6 @@ class Config:
             raise ValueError(f"clock: got {self.clock!r}, wanted one of {CLOCKS}")
         if self.layers < 1 or self.loops < 1:
             raise ValueError(f"layers, loops: got {self.layers} and {self.loops}, wanted at least 1 of each")
-        if self.heads < 1 or self.dim < 1:
-            raise ValueError(f"dim, heads: got {self.dim} and {self.heads}, wanted at least 1 of each")
-        if self.dim % self.heads:
-            raise ValueError(f"heads: {self.heads} heads do not divide dim {self.dim}; choose a divisor")
 
 
 def rms(x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
@@ -65,27 +62,25 @@ def rms(x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
     return F.rms_norm(x, x.shape[-1:])
 
 
-def sinusoid(t: int, size: int = 256, period: float = 10_000.0) -> Float[Tensor, size]:
-    """PE(t): size/2 cosines, then as many sines, of t · period^(-2i/size)."""
-    if size % 2:
-        raise ValueError(f"size: got {size}, wanted an even number: half of it cosines, half sines")
-    angles = t * torch.exp(-math.log(period) * torch.arange(size // 2) * 2 / size)
+def sinusoid(t: int, size: int = SIZE) -> Float[Tensor, size]:
+    """PE(t): size/2 cosines, then as many sines, of t · 10,000^(-2i/size)."""
+    angles = t * torch.exp(-math.log(10_000) * torch.arange(size // 2) * 2 / size)
     return torch.cat([angles.cos(), angles.sin()])
 
 
 class Clock(nn.Module):
     """W5 SiLU(TE(t)) + b5 in `parts` pieces of `dim`; TE(t) = W4 SiLU(W3 PE(t) + b3) + b4; W5 and b5 start at 0."""
 
-    def __init__(self, dim: int, parts: int, size: int = 256):
+    def __init__(self, dim: int, parts: int):
         super().__init__()
-        self.parts, self.size = parts, size
-        self.encode = nn.Sequential(nn.Linear(size, dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.parts = parts
+        self.encode = nn.Sequential(nn.Linear(SIZE, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.emit = nn.Linear(dim, parts * dim)
         nn.init.zeros_(self.emit.weight)
         nn.init.zeros_(self.emit.bias)
 
     def forward(self, t: int) -> Float[Tensor, "part dim"]:
-        code = sinusoid(t, self.size).to(self.emit.weight)
+        code = sinusoid(t).to(self.emit.weight)
         return rearrange(self.emit(F.silu(self.encode(code))), "(part dim) -> part dim", part=self.parts)
 
 
@@ -179,9 +174,9 @@ class LoopedTransformer(nn.Module):
         return [n / len(ids) for n in right]
 
 
-def passes(config: Config, loops: int | None = None) -> int:
+def passes(config: Config) -> int:
     """How many times a token goes through a block: the measure of compute. Equal parameters are not equal passes."""
-    return config.layers * (config.loops if loops is None else loops)
+    return config.layers * config.loops
 
 
 def wider(config: Config, target: int, vocabulary: int, length: int, classes: int) -> Config:

@@ -31,8 +31,8 @@ class Pointers:
     nodes: int = 6
 
     def __post_init__(self):
-        if self.nodes < 3 or self.hops < 0 or self.nodes ** (self.nodes + 1) >= 2**62:
-            raise ValueError(f"nodes, hops: got {self.nodes} and {self.hops}, wanted 3 to 14 nodes and 0 hops or more")
+        if self.hops < 1 or not 3 <= self.nodes <= 14:  # so that 64 bits number all questions
+            raise ValueError(f"nodes, hops: got {self.nodes} and {self.hops}, wanted 3 to 14 nodes and 1 hop or more")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -60,9 +60,7 @@ class Pointers:
     def baseline(self, count: int = 20_000) -> float:
         """How often an answer of fewer hops happens to be right, at best over their number."""
         ids, wanted = self.draw(count, torch.Generator().manual_seed(0), test=True)
-        return (
-            max((self.chase(ids, h) == wanted).double().mean().item() for h in range(self.hops)) if self.hops else 0.0
-        )
+        return max((self.chase(ids, h) == wanted).double().mean().item() for h in range(self.hops))
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,6 @@ class Strings:
     kind: str
     size: int
     letters: int = 4
-    border: int = 2
 
     def __post_init__(self):
         if self.kind not in ("lcs", "edit"):
@@ -95,13 +92,13 @@ class Strings:
         """(ids, answers). A pair is for testing when a hash of its letters is divisible by 11."""
         kept: list[tuple[Tensor, Tensor]] = []
         while not kept or sum(len(a) for a, _ in kept) < count:
-            a, b = pairs(2 * count if not test else 14 * count, self.size, self.letters, generator, self.kind == "edit")
+            a, b = pairs((14 if test else 2) * count, self.size, self.letters, generator, self.kind == "edit")
             chosen = (_hash(torch.cat([a, b], 1)) % HELD_OUT == 0) == test
             kept.append((a[chosen], b[chosen]))
         a, b = (torch.cat(parts)[:count] for parts in zip(*kept))
         mark = lambda token: torch.full((count, 1), token)
         ids = torch.cat([a, mark(self.letters), b, mark(self.letters + 1)], 1)
-        return ids, lcs(a, b) if self.kind == "lcs" else edit_distance(a, b, border=self.border)
+        return ids, lcs(a, b) if self.kind == "lcs" else edit_distance(a, b)
 
     def baseline(self, count: int = 20_000) -> float:
         """The share of the most frequent answer."""
@@ -116,23 +113,18 @@ def lcs(a: Int[Tensor, "batch m"], b: Int[Tensor, "batch n"]) -> Int[Tensor, bat
 
 
 def edit_distance(
-    a: Int[Tensor, "batch m"], b: Int[Tensor, "batch n"], *, gap: int = 2, substitute: int = 3, border: int = 2
+    a: Int[Tensor, "batch m"], b: Int[Tensor, "batch n"], *, substitute: int = 3, border: int = 2
 ) -> Int[Tensor, batch]:
-    """Least cost of turning a into b: `gap` for each letter put in or taken out, `substitute` for each exchanged.
+    """Least cost of turning a into b: 2 for each letter put in or taken out, `substitute` for each exchanged.
 
-    T[i, 0] = T[0, i] = i · border. Only border = gap makes this the distance; the published data have border 1.
+    T[i, 0] = T[0, i] = i · border. Only border = 2 makes this the distance; the published data have border 1.
     """
-    best = lambda same, both, one, other: torch.minimum(both + substitute * ~same, torch.minimum(one, other) + gap)
+    best = lambda same, both, one, other: torch.minimum(both + substitute * ~same, torch.minimum(one, other) + 2)
     return _last_entry(a, b, border, best)
 
 
 def _last_entry(a: Tensor, b: Tensor, border: int, best: Callable[..., Tensor]) -> Int[Tensor, batch]:
     """T[m, n]; T[i, j] = best(a_i = b_j, T[i-1, j-1], T[i-1, j], T[i, j-1]) and T[i, 0] = T[0, i] = i · border."""
-    if a.ndim != 2 or b.ndim != 2 or len(a) != len(b):
-        raise ValueError(
-            f"a, b: got shapes {tuple(a.shape)} and {tuple(b.shape)}, wanted (batch, letters) with one batch; a single "
-            "string is a batch of one, a[None]"
-        )
     row = [torch.full((len(a),), border * j) for j in range(b.shape[1] + 1)]
     for i, letter in enumerate(a.unbind(1), 1):
         above, row = row, [torch.full((len(a),), border * i)]
@@ -155,12 +147,8 @@ def pairs(
     rows, at = torch.arange(count), torch.arange(size)
     edits, copied = draw(count, high=max(1, size // 2)) + 1, a.clone()
     for edit in range(max(1, size // 2)):
-        gone, come, letter, moves = (
-            draw(count, high=size),
-            draw(count, high=size),
-            draw(count),
-            draw(count, high=2) == 1,
-        )
+        gone, come, letter = draw(count, high=size), draw(count, high=size), draw(count)
+        moves = draw(count, high=2) == 1
         exchanged = copied.clone()
         exchanged[rows, gone] = letter
         source = at + (at >= gone[:, None]).long()  # the string without letter `gone`; the last entry is not read

@@ -55,23 +55,20 @@ def test_table_errors():
 
 def test_readouts_and_paths():
     answers = torch.tensor([[5.0, 0.0], [0.0, 5.0]])
-    assert (
-        "First guess after each loop: a, b; the right answer is b"
-        in figures.readouts(answers, 1, "ab").layout.meta["alt"]
-    )
+    assert "First guess after each loop: 0, 1; the right answer is 1" in figures.readouts(answers, 1).layout.meta["alt"]
     draw = torch.Generator().manual_seed(0)
     labels = [0, 1] * 10
     end = torch.tensor([[9.0, 0, 0], [-9.0, 0, 0]])[labels]
     states = torch.stack([torch.zeros(20, 3), end]) + 0.1 * torch.randn(2, 20, 3, generator=draw)
-    picture = figures.paths(states, labels, "ab")
+    picture = figures.paths(states, labels)
     assert len(picture.data) == 20 and sum(line.showlegend for line in picture.data) == 2
     apart = picture.layout.meta["alt"].split("are ")[1]
     assert float(apart.split(" times")[0]) < 1.5 and float(apart.split("loop, ")[1].split(" times")[0]) > 20
 
 
 def test_reaction_and_residuals():
-    found = [AfterLoops(r, right, 10, 1, 2, 4, 3, 0.5 / r, 0.9) for r, right in ((1, 3), (2, 9), (3, 9), (4, 5))]
-    alt = figures.reaction_lens(found, trained=2).layout.meta["alt"]
+    found = [AfterLoops(r, right, 10, 1, 2, 4, 0.5 / r, 0.9) for r, right in ((1, 3), (2, 9), (3, 9), (4, 5))]
+    alt = figures.reaction_lens(found).layout.meta["alt"]
     assert "3 of 10 after one pass, most (9) from pass 2 to pass 3, 5 after 4" in alt
     picture = figures.residual_lens({"a": [0.5, 0.1, 0.2]})
     assert "0.5 in the first loop, 0.1 at least, 0.2 in the last (3)" in picture.layout.meta["alt"]

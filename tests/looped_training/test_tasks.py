@@ -66,7 +66,7 @@ def test_copies_are_close():
     assert 0.01 < (edit_distance(a, b) == 0).float().mean() < 0.1
 
 
-@pytest.mark.parametrize("hops", [0, 1, 3])
+@pytest.mark.parametrize("hops", [1, 2, 3])
 def test_pointers(hops):
     task = Pointers(hops, nodes=4)
     ids, wanted = task.draw(50, draw())
@@ -101,14 +101,13 @@ def test_layout_and_classes():
 
 def test_baselines():
     assert Pointers(1).baseline(4000) == pytest.approx(1 / 6, abs=0.03)
-    assert Pointers(0).baseline() == 0
     assert 0.4 < Strings("lcs", 6).baseline(4000) < 0.6
 
 
 def test_bad_tasks():
-    for nodes in (1, 2, 15):
+    for hops, nodes in ((1, 1), (1, 2), (1, 15), (0, 6)):
         with pytest.raises(ValueError, match="nodes"):
-            Pointers(1, nodes=nodes)
+            Pointers(hops, nodes)
     with pytest.raises(ValueError, match="pairs of strings"):
         Strings("lcs", 1, letters=2)
     assert len(Strings("lcs", 1, letters=3).draw(5, draw(), test=True)[1]) == 5

@@ -79,6 +79,13 @@ class Exact(Normalizer):
         """The normalizer of trained models that becomes this one as `beta` → ∞."""
         raise NotImplementedError
 
+    def softened(self, beta: float, gap: float, moved: float, keys: int) -> float:
+        """How far the weights of a row of `soft(beta)` may be from the exact ones, summed over its keys, at most.
+
+        gap: the smallest of `decided_by`;  moved: how far a score may be off
+        """
+        return 0.0
+
     @property
     def limit(self) -> Exact:
         return self
@@ -156,6 +163,12 @@ class Hardmax(Exact):
     def soft(self, beta: float) -> Normalizer:
         return Softmax(beta)
 
+    def softened(self, beta: float, gap: float, moved: float, keys: int) -> float:
+        # The others share at most (keys - 1) exp(-beta (gap - 2 moved)); those that tie differ by exp(2 beta moved).
+        if not 2 * beta * moved < 1 or gap <= 2 * moved:
+            return 2.0
+        return 2 * (keys - 1) * math.exp(-beta * (gap - 2 * moved)) + math.expm1(2 * beta * moved)
+
 
 @dataclass(frozen=True, repr=False)
 class Sigmoid(Normalizer):
@@ -222,6 +235,12 @@ class Step(Exact):
 
     def soft(self, beta: float) -> Normalizer:
         return Sigmoid(0.0, beta)
+
+    def softened(self, beta: float, gap: float, moved: float, keys: int) -> float:
+        # 1 / (1 + exp(t)) ≤ exp(-t) on either side of 0; at 0 the slope is beta / 4.
+        if gap <= moved:
+            return float(keys)
+        return keys * max(math.exp(-beta * (gap - moved)), min(beta * moved / 4, 1.0))
 
 
 def softmax(beta: float = 1.0) -> Softmax:

@@ -19,7 +19,7 @@ from seqlab.looped.digits import approximation
 from seqlab.looped.table import ContextualTable, contextual_table, floor_ids
 from seqlab.universal.values import Function
 from seqlab.written import Program
-from seqlab.written.run import Run
+from seqlab.written.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Packed:
     holds: Mapping[str, bool]
     step: float
 
-    def trace(self, x: Float[Tensor, "token dim"], loops: int | None = None) -> Run:
+    def trace(self, x: Float[Tensor, "token dim"], loops: int | None = None) -> Trace:
         """The exact run of one sequence "token dim", for pictures; floats count as the fractions they are."""
         return self.program.trace([[list(map(Fraction, token)) for token in np.asarray(x).tolist()]], loops)
 

@@ -7,14 +7,17 @@ y = one_hot("y", 4)                   # y[0], …, y[3]: a tuple of coordinates,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from seqlab.exact import Number, exact
 
+LEVEL = "the level"  # the coordinate that stands for all levels of a sweep
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Form:
     """`Σ weight · coordinate + constant`. Forms add up, and are multiplied by numbers: `x - y / 2 + 1`.
 
@@ -51,8 +54,25 @@ class Form:
     def __getitem__(self, at: int) -> Form:
         return (self,)[at]
 
+    @property
+    def bottom(self) -> int:
+        """The smallest number times which all weights are whole."""
+        return math.lcm(self.constant.denominator, *(weight.denominator for weight in self.weights.values()))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Form) and self.parts() == other.parts()
+
     def __hash__(self) -> int:
-        return hash((frozenset(self.weights.items()), self.constant))
+        return hash(self.parts())
+
+    def __bool__(self) -> bool:
+        return bool(self.parts())
+
+    def parts(self) -> tuple[frozenset, Number]:
+        """What makes a form. Raises TypeError for one that stands for all levels of a sweep: it equals no number."""
+        if LEVEL in self.weights:
+            raise TypeError(f"{self} is not one number")
+        return frozenset(self.weights.items()), self.constant
 
     def __str__(self) -> str:
         text = ""

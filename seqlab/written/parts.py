@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
-from seqlab.exact import Piecewise, exact, relu
+import numpy as np
+
+from seqlab.exact import Number, Piecewise, exact, relu
 from seqlab.patterns.seen import seen
-from seqlab.written.forms import Form, flat, form, forms
+from seqlab.written.forms import LEVEL, Form, flat, form, forms
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class Sweep:
     made: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _settle(self, over=form, levels=lambda v: v if isinstance(v, range) else tuple(exact(x, "levels") for x in v))
+        _settle(self, over=form, levels=_levels)
 
     def at(self, index: int) -> list[Layer]:
         """The layers of the level with this index: one, or as many as `layer` gives."""
@@ -106,6 +110,36 @@ class Sweep:
         """The layers of all levels, or of the first and the last where there are more levels than `most`."""
         count = len(self.levels)
         return flat([self.at(k) for k in (range(count) if count <= most else (0, count - 1))])
+
+    @cached_property
+    def at_any(self) -> list[Layer] | None:
+        """The layers with the level as one more coordinate; None where `layer` does more with it than arithmetic."""
+        try:
+            return flat(self.layer(Form({LEVEL: 1}))) if isinstance(self.levels, range) else None
+        except Exception:  # whatever a function does to which a form is no number
+            return None
+
+    @cached_property
+    def whole(self) -> np.ndarray | None:
+        """The levels, times the number that makes them whole; None for a range."""
+        bottom = math.lcm(*(level.denominator for level in self.levels))
+        return None if isinstance(self.levels, range) else np.array([int(level * bottom) for level in self.levels])
+
+    @cached_property
+    def place(self) -> Form:
+        """What says which level a token holds: its index in a range, or what is to be found in `whole`."""
+        if isinstance(self.levels, range):
+            return (self.over - self.levels.start) / self.levels.step
+        return self.over * math.lcm(*(level.denominator for level in self.levels))
+
+    def index(self, place: np.ndarray) -> np.ndarray:
+        """The index of the level that each token holds; the number of levels where it holds none."""
+        end = len(self.levels)
+        if isinstance(self.levels, range):
+            return np.where((place >= 0) & (place < end), place, end).astype(np.int64)
+        order = np.argsort(self.whole)
+        found = order[np.searchsorted(self.whole[order], place).clip(max=end - 1)]
+        return np.where(self.whole[found] == place, found, end)
 
 
 def near(query: object, key: object, square: object) -> tuple[tuple[Form, Form], tuple[Form, Form]]:
@@ -126,6 +160,16 @@ def table(read: object, results: Mapping, write: object) -> list[Unit]:
     bends = [(x, after - before) for (x, _), before, after in zip(points, slopes, slopes[1:]) if after != before]
     constant = [Unit(1, start * form(write))] if start else []
     return constant + [Unit(form(read) - x, change * form(write)) for x, change in bends]
+
+
+def _levels(given: Iterable) -> range | tuple[Number, ...]:
+    """Levels in exact numbers, a range where they are evenly spaced."""
+    levels = given if isinstance(given, range) else tuple(exact(level, "levels") for level in given)
+    if isinstance(levels, range) or not all(isinstance(level, int) for level in levels):
+        return levels
+    step = levels[1] - levels[0] if len(levels) > 1 else 1
+    line = range(levels[0], levels[-1] + step, step) if levels and step else range(0)
+    return line if len(line) == len(levels) and tuple(line) == levels else levels
 
 
 def _settle(part: object, **readers: Callable) -> None:

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from seqlab.attention import Exact, Normalizer, hardmax
-from seqlab.exact import Number, combine, exact, rational
+from seqlab.exact import Number, exact
 from seqlab.written.forms import ZERO, Form, OneHot, by_name, flat, form, forms
 from seqlab.written.listing import Size, listing, matrices, size
 from seqlab.written.parts import Layer, Sweep
 from seqlab.written.real import Transformer, batched, one_by_one
-from seqlab.written.run import Run
+from seqlab.written.run import Plan, Run
+from seqlab.written.trace import Trace
 
 FEW = 256  # levels of a sweep whose layers are all checked when a program is made
 
@@ -60,6 +61,11 @@ class Program:
         _check(self)
 
     @cached_property
+    def plans(self) -> dict[int, Plan]:
+        """What the layers are to the exact run, by their identity; made as they are met."""
+        return {}
+
+    @cached_property
     def inputs(self) -> list[str]:
         """The coordinates that the tokens enter."""
         return [name for read in self.reads for each in read for name in each.weights]
@@ -95,13 +101,13 @@ class Program:
         lengths = [] if isinstance(tokens, np.ndarray) else [len(row) for row in tokens if hasattr(row, "__len__")]
         if len(set(lengths)) > 1:
             return by_length(tokens, lambda rows: self.run(rows, loops))
-        done, single = self._through(tokens, loops)
-        answers = np.stack([done.value(answer).numbers() for answer in self.answers], axis=-1)
+        given, single = self._given(tokens)
+        answers = Run(self, given, loops).values(self.answers)
         return answers[0] if single else answers
 
-    def trace(self, tokens: object, loops: int | None = None) -> Run:
-        """The run of a batch with all that it went through, see `Run`."""
-        return self._through(tokens, loops, keep=True)[0]
+    def trace(self, tokens: object, loops: int | None = None) -> Trace:
+        """The run of a batch with all that it went through, see `Trace`."""
+        return Trace(self, self._given(tokens)[0], loops)
 
     def module(self, normalizer: Normalizer | None = None, dtype: torch.dtype = torch.float64, impl: str | None = None):
         """The same as PyTorch layers, with this or another normalizer, such as `hardmax().soft(beta)`."""
@@ -136,33 +142,17 @@ class Program:
             raise ValueError(f"positions: {name} has {len(numbers)} numbers, wanted one for each of {n} tokens")
         return numbers
 
-    def _through(self, tokens: object, loops: int | None, keep: bool = False) -> tuple[Run, bool]:
-        """A batch after all layers, and whether it was one sequence without an axis for more."""
+    def _given(self, tokens: object) -> tuple[dict[str, np.ndarray], bool]:
+        """{coordinate: "sequence token"}, and whether it was one sequence without an axis for more."""
         if not isinstance(self.normalizer, Exact):
             raise TypeError(f"normalizer: {self.normalizer} has no exact rule; run it with {self.normalizer.limit}")
-        array = np.asarray(tokens)
-        if array.dtype.kind not in "bi":
+        array = np.asarray(tokens.detach().cpu() if isinstance(tokens, torch.Tensor) else tokens)
+        if array.dtype.kind in "bi":
+            array = array.astype(np.int64)
+        else:
             array = np.frompyfunc(lambda value: exact(value, "tokens"), 1, 1)(array)
         array, single = batched(array, len(self.reads))
-        columns = dict(zip(self.inputs, map(rational, one_by_one(array, self.reads)), strict=True))
-        columns[""] = rational(np.zeros(array.shape[:2], dtype=np.int64))
-        places = {name: rational(np.array([self.place(name, array.shape[1])] * len(array))) for name in self.positions}
-        entered = {name: [(1, each[name]) for each in (columns, places) if name in each] for name in self.names}
-        nothing = [(1, columns[""])]
-        run = Run(self.normalizer, {}, keep)
-        run.state = {name: combine(terms or nothing, self.start.get(name, 0)) for name, terms in entered.items()}
-        for t in range(self.times(array.shape[1], loops)):
-            factors = self.clock[t] if isinstance(self.clock, tuple) else None
-            if isinstance(self.clock, Form):
-                run.state |= {
-                    name: combine([(0, columns[""])], t * weight) for name, weight in self.clock.weights.items()
-                }
-                run.values = {}
-            if keep and not t:
-                run.note("start")
-            for layer in self.layers:
-                (run.sweep if isinstance(layer, Sweep) else run.layer)(layer, factors)
-        return run, single
+        return dict(zip(self.inputs, one_by_one(array, self.reads), strict=True)), single
 
 
 def by_length(rows: list, work: Callable[[list], Iterable]) -> list:

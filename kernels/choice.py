@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ class Choice:
 
 
 def choose(
-    q: Tensor, k: Tensor | None = None, v: Tensor | None = None, *, layout: object = None, **options: object
+    q: Tensor, k: Tensor | None = None, v: Tensor | None = None, *, layout: object = None, **options: Any
 ) -> Choice:
     """What `attention(q, k, v, impl="auto", …)` runs on this machine, and why.
 

@@ -30,9 +30,9 @@ class BlockLayout:
     n_query: int
     n_key: int
     offsets: Int[Tensor, "heads rows+1"]
-    indices: Int[Tensor, listed]
+    indices: Int[Tensor, "listed"]
     offsets_t: Int[Tensor, "heads columns+1"]
-    indices_t: Int[Tensor, listed]
+    indices_t: Int[Tensor, "listed"]
 
     def __post_init__(self) -> None:
         for name, length in (("offsets", self.n_query), ("offsets_t", self.n_key)):

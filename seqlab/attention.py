@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -275,12 +275,10 @@ def step() -> Step:
 
 
 @overload
-def attention(
-    q: Tensor, k: Tensor, v: Tensor, *, return_weights: Literal[False] = ..., **options: object
-) -> Tensor: ...
+def attention(q: Tensor, k: Tensor, v: Tensor, *, return_weights: Literal[False] = ..., **options: Any) -> Tensor: ...
 @overload
 def attention(
-    q: Tensor, k: Tensor, v: Tensor, *, return_weights: Literal[True], **options: object
+    q: Tensor, k: Tensor, v: Tensor, *, return_weights: Literal[True], **options: Any
 ) -> tuple[Tensor, Tensor]: ...
 def attention(
     q: Float[Tensor, "*batch query dim"],

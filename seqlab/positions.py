@@ -20,7 +20,7 @@ def ramp(length: int, dim: int) -> Float[Tensor, "length dim"]:
 
 
 def rotary(
-    x: Float[Tensor, "*batch token dim"], positions: Int[Tensor, token] | None = None
+    x: Float[Tensor, "*batch token dim"], positions: Int[Tensor, "token"] | None = None
 ) -> Float[Tensor, "*batch token dim"]:
     """RoPE: turn each pair of coordinates by an angle that grows with the position (Su et al. 2021).
 
@@ -38,7 +38,7 @@ def rotary(
     return rearrange(turned, "... token half two -> ... token (half two)")
 
 
-def alibi_slopes(heads: int) -> Float[Tensor, head]:
+def alibi_slopes(heads: int) -> Float[Tensor, "head"]:
     """One slope per head, `2^(-8 h / heads)` for h = 1 … heads, where heads is a power of two (Press et al. 2022).
 
     Otherwise those of the power of two below, and then every other one of the power above, as in the authors' code.
@@ -48,7 +48,7 @@ def alibi_slopes(heads: int) -> Float[Tensor, head]:
     return torch.cat([slopes(below), slopes(2 * below)[::2][: heads - below]])
 
 
-def alibi(slopes: Float[Tensor, head], n_query: int, n_key: int) -> Float[Tensor, "head query key"]:
+def alibi(slopes: Float[Tensor, "head"], n_query: int, n_key: int) -> Float[Tensor, "head query key"]:
     """The bias `-slope * |i - j|`, positions aligned at the last key."""
     query = torch.arange(n_query) + n_key - n_query
     distance = (query[:, None] - torch.arange(n_key)[None, :]).abs()

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -62,7 +63,7 @@ def begin(lab: str, mode: str, seed: int, *, progress: str | Path | None = None)
         say((f"<div role='status' style='opacity:.75'>• {html.escape(notice)}</div>", f"• {notice}"))
 
 
-def choose(**by_mode: object) -> object:
+def choose(**by_mode: Any) -> object:
     """The value for the mode that runs: `steps = choose(smoke=5, lab=200, full=2000)`."""
     if set(by_mode) != set(claims.MODES):
         raise ValueError(

@@ -19,6 +19,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -112,7 +113,7 @@ def _no_questions(thread: threading.Thread) -> Iterator[None]:
     """Inside this block `thread` is stopped where it calls input(), breakpoint() or a debugger, which all end here."""
 
     def instead_of(ask: Callable, name: str) -> Callable:
-        def asked(*arguments: object, **options: object) -> object:
+        def asked(*arguments: object, **options: Any) -> object:
             if threading.current_thread() is thread:
                 raise _Asked(name)
             return ask(*arguments, **options)

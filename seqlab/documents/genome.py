@@ -53,7 +53,7 @@ CELLS_BASES += [(arm, context) for context in (64, 512) for arm in ("window", "B
 
 
 @lru_cache
-def genome() -> tuple[Int[Tensor, base], Int[Tensor, base]]:
+def genome() -> tuple[Int[Tensor, "base"], Int[Tensor, "base"]]:
     """(bases 0 to 3 for ACGT, class of each base in `CLASSES`); where two genes overlap, GAP."""
     sequence, features = data.chlamydia()
     bases = torch.tensor(["ACGT".index(letter) for letter in sequence])
@@ -72,7 +72,7 @@ def cut() -> int:
 
 
 def stretches(
-    starts: Int[Tensor, batch], length: int
+    starts: Int[Tensor, "batch"], length: int
 ) -> tuple[Int[Tensor, "batch length"], Int[Tensor, "batch length"]]:
     """(tokens 1 to 64, class of the middle base) of `length` tokens from each start."""
     bases, classes = genome()
@@ -156,15 +156,15 @@ def splice() -> dict[str, float]:
     return out
 
 
-def _places(count: int = PLACES) -> Int[Tensor, place]:
+def _places(count: int = PLACES) -> Int[Tensor, "place"]:
     return torch.linspace(cut(), len(genome()[0]) - 3 * WIDEST, count).long()
 
 
-def _share(right: Bool[Tensor, target]) -> float:
+def _share(right: Bool[Tensor, "target"]) -> float:
     return right.float().mean().item()
 
 
-def _logistic(x: Float[Tensor, "row feature"], y: Int[Tensor, row], ridge: float) -> Callable[[Tensor], Tensor]:
+def _logistic(x: Float[Tensor, "row feature"], y: Int[Tensor, "row"], ridge: float) -> Callable[[Tensor], Tensor]:
     """Rows of features → answers, by multinomial logistic regression with a constant, fitted to (x, y) by L-BFGS."""
     with_one = lambda rows: F.pad(rows, (0, 1), value=1.0)
     weights = torch.zeros(x.shape[1] + 1, int(y.max()) + 1, requires_grad=True)

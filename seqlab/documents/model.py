@@ -112,7 +112,7 @@ class LongModel(nn.Module):
         return F.cross_entropy(self(ids, targets != GAP), targets[targets != GAP])
 
     @torch.no_grad()
-    def judge(self, pair: Pair) -> tuple[Float[Tensor, target], Bool[Tensor, target]]:
+    def judge(self, pair: Pair) -> tuple[Float[Tensor, "target"], Bool[Tensor, "target"]]:
         """(nats, answered right) of each target, in reading order."""
         nats, right = [], []
         for ids, targets in zip(*(part.split(max(1, 2 * TOKENS // part.shape[1])) for part in pair)):

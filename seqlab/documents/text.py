@@ -55,7 +55,7 @@ CELLS = {
 
 
 @lru_cache
-def corpus(name: str) -> tuple[list[str], list[Int[Tensor, token]], list[Int[Tensor, token]]]:
+def corpus(name: str) -> tuple[list[str], list[Int[Tensor, "token"]], list[Int[Tensor, "token"]]]:
     """(vocabulary, training texts, test texts) of "austen" or "shakespeare". Words are listed by frequency."""
     if name not in ("austen", "shakespeare"):
         raise ValueError(f"name: got {name!r}, wanted 'austen' or 'shakespeare'")
@@ -100,7 +100,7 @@ def play_task() -> Task:
     return Task("play", len(vocabulary), len(learn), batches, held_out, bits())
 
 
-def distant(ids: Int[Tensor, "batch token"], targets: Int[Tensor, "batch token"]) -> Bool[Tensor, target]:
+def distant(ids: Int[Tensor, "batch token"], targets: Int[Tensor, "batch token"]) -> Bool[Tensor, "target"]:
     """Of each target: is it not among the most frequent words, visible in the sequence, and nowhere within REACH?"""
     row, at = (targets != GAP).nonzero(as_tuple=True)
     word = targets[row, at]
@@ -120,7 +120,7 @@ def _stretches(texts: list[Tensor], context: int, seed: int) -> Iterator[Pair]:
         yield flat[places[drawn][:, None] + torch.arange(context)], source[drawn]
 
 
-def _tiles(texts: list[Tensor], every: int) -> tuple[Int[Tensor, "tile token"], Int[Tensor, tile]]:
+def _tiles(texts: list[Tensor], every: int) -> tuple[Int[Tensor, "tile token"], Int[Tensor, "tile"]]:
     """(stretches of the widest context that begin every so many tokens, which text each is from)."""
     tiles = [text.unfold(0, WIDEST, every) for text in texts]
     source = torch.repeat_interleave(torch.arange(len(texts)), torch.tensor([len(t) for t in tiles]))

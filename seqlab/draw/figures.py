@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import plotly.graph_objects as go
 from IPython.display import HTML, display
@@ -29,7 +30,7 @@ def figure(
     levels: Mapping[str, float] | None = None,
     at: Mapping[str, float] | None = None,
     height: int = 340,
-    **layout: object,
+    **layout: Any,
 ) -> go.Figure:
     """A plotly figure in the house style; `alt` says in words what it shows.
 
@@ -57,7 +58,7 @@ def figure(
     return picture
 
 
-def log(title: str, ticks: Iterable[float] = (), label: Callable[[float], str] = "{:,}".format, **more: object) -> dict:
+def log(title: str, ticks: Iterable[float] = (), label: Callable[[float], str] = "{:,}".format, **more: Any) -> dict:
     """A logarithmic axis with the given ticks, or at the powers of ten."""
     at = list(ticks)
     where = {"tickvals": at, "ticktext": [label(tick) for tick in at]} if at else {"exponentformat": "power"}

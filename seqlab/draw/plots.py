@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import cycle
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
@@ -60,7 +60,7 @@ def lines(
     floor: float | None = None,
     behind: Sequence = (),
     before: Sequence = (),
-    **more: object,
+    **more: Any,
 ) -> go.Figure:
     """A line for each row.
 
@@ -80,7 +80,7 @@ def line(
     look: Look = LOOKS[0],
     marks: bool = True,
     floor: float | None = None,
-    **more: object,
+    **more: Any,
 ) -> go.Scatter:
     """One row as a line."""
     means, bars = spread(values)
@@ -110,7 +110,7 @@ def bars(
     looks: Iterable[Look] = LOOKS,
     before: Sequence = (),
     barmode: str = "group",
-    **more: object,
+    **more: Any,
 ) -> go.Figure:
     """For each row bars of one colour and hatch, side by side or as `barmode` says."""
     drawn = []
@@ -133,7 +133,7 @@ def dots(
     best: Mapping[str, Mapping[str, float]] | None = None,
     names: Sequence[str] | None = None,
     lead: str = "",
-    **more: object,
+    **more: Any,
 ) -> go.Figure:
     """A line of the page for each name: a mark for each seed, a stroke at their mean, a black bar at what is possible.
 
@@ -144,7 +144,7 @@ def dots(
     crowded = sum(map(len, series.values())) > len(names)
     shifts = {one: 0.22 * (at - (len(series) - 1) / 2) * crowded for at, one in enumerate(series)}
 
-    def mark(label: str, rows: Mapping[str, Mapping[str, Sequence[float]]], **marker: object) -> go.Scatter:
+    def mark(label: str, rows: Mapping[str, Mapping[str, Sequence[float]]], **marker: Any) -> go.Scatter:
         points = [
             (value, names.index(name) + shifts[one], name)
             for one, row in rows.items()

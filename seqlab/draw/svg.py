@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 
 class Markup(str):
@@ -16,7 +17,7 @@ class Markup(str):
 Inside = str | Iterable  # text, an element, or several of them, nested as they come
 
 
-def element(tag: str, *inside: Inside, tip: str = "", **attributes: object) -> Markup:
+def element(tag: str, *inside: Inside, tip: str = "", **attributes: Any) -> Markup:
     """`element("text", "a < b", font_size=12)` is `<text font-size='12'>a &lt; b</text>`.
 
     inside      text, elements, or lists of them;  tip: what hovering says
@@ -42,33 +43,33 @@ def short(value: object) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
-def text(x: float, y: float, words: Inside, size: float = 12, anchor: str = "middle", **look: object) -> Markup:
+def text(x: float, y: float, words: Inside, size: float = 12, anchor: str = "middle", **look: Any) -> Markup:
     """Words whose middle, "start" or "end" stands at x."""
     look = {"fill": "currentColor"} | look
     return element("text", words, x=x, y=y, font_size=size, text_anchor=anchor, **look)
 
 
-def line(x1: float, y1: float, x2: float, y2: float, **look: object) -> Markup:
+def line(x1: float, y1: float, x2: float, y2: float, **look: Any) -> Markup:
     """A straight line; `stroke_dasharray` and `stroke_width` say how."""
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, **{"stroke": "currentColor"} | look)
 
 
-def rect(x: float, y: float, width: float, height: float, **look: object) -> Markup:
+def rect(x: float, y: float, width: float, height: float, **look: Any) -> Markup:
     """A rectangle, unfilled unless `fill` is given."""
     return element("rect", x=x, y=y, width=width, height=height, **{"fill": "none"} | look)
 
 
-def circle(x: float, y: float, r: float, **look: object) -> Markup:
+def circle(x: float, y: float, r: float, **look: Any) -> Markup:
     """A circle, unfilled unless `fill` is given."""
     return element("circle", cx=x, cy=y, r=r, **{"fill": "none"} | look)
 
 
-def path(*steps: object, **look: object) -> Markup:
+def path(*steps: object, **look: Any) -> Markup:
     """A path, unfilled unless `fill` is given; its steps are letters and numbers: `path("M", 0, 5, "h", 10)`."""
     return element("path", d=" ".join(map(short, steps)), **{"fill": "none"} | look)
 
 
-def curve(points: Iterable[tuple[float, float]], **look: object) -> Markup:
+def curve(points: Iterable[tuple[float, float]], **look: Any) -> Markup:
     """Straight lines from point to point."""
     drawn = " ".join(f"{short(x)},{short(y)}" for x, y in points)
     return element("polyline", points=drawn, **{"fill": "none", "stroke_width": 2} | look)
@@ -80,7 +81,7 @@ def rules(levels: Iterable[tuple[float, str]], left: float, right: float) -> Mar
 
 
 def picture(
-    alt: str, width: float, height: float, *parts: Inside, left: float = 0, top: float = 0, **look: object
+    alt: str, width: float, height: float, *parts: Inside, left: float = 0, top: float = 0, **look: Any
 ) -> Markup:
     """The frame: `width` × `height` units that shrink with the page, and `alt` in words for whoever does not see it.
 

@@ -30,7 +30,7 @@ class Memoriser(nn.Module):
         self.enter, self.feed_forward, self.leave = nn.Linear(1, dim), FeedForward(dim, hidden), nn.Linear(dim, 1)
         self.eta = nn.Parameter(torch.ones(loops, dim)) if clock else None
 
-    def forward(self, k: Float[Tensor, point]) -> Float[Tensor, point]:
+    def forward(self, k: Float[Tensor, "point"]) -> Float[Tensor, "point"]:
         x = self.enter(k[None, :, None])
         for t in range(self.loops):
             added = self.feed_forward(x)

@@ -62,7 +62,7 @@ def rms(x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
     return F.rms_norm(x, x.shape[-1:])
 
 
-def sinusoid(t: int, size: int = SIZE) -> Float[Tensor, size]:
+def sinusoid(t: int, size: int = SIZE) -> Float[Tensor, "size"]:
     """PE(t): size/2 cosines, then as many sines, of t · 10,000^(-2i/size)."""
     angles = t * torch.exp(-math.log(10_000) * torch.arange(size // 2) * 2 / size)
     return torch.cat([angles.cos(), angles.sin()])
@@ -165,7 +165,7 @@ class LoopedTransformer(nn.Module):
         return F.cross_entropy(self(ids, loops), wanted)
 
     @torch.no_grad()
-    def accuracies(self, ids: Int[Tensor, "batch token"], wanted: Int[Tensor, batch], most: int) -> list[float]:
+    def accuracies(self, ids: Int[Tensor, "batch token"], wanted: Int[Tensor, "batch"], most: int) -> list[float]:
         """Share of right answers if the model stops after 0, 1, …, `most` loops; 1,024 questions at a time are held."""
         right = [0] * (most + 1)
         for some, answers in zip(ids.split(1024), wanted.split(1024)):

@@ -50,7 +50,7 @@ class Pointers:
         ids = number[:, None] // self.nodes ** torch.arange(self.nodes + 1) % self.nodes
         return ids, self.chase(ids, self.hops)
 
-    def chase(self, ids: Int[Tensor, "batch token"], hops: int) -> Int[Tensor, batch]:
+    def chase(self, ids: Int[Tensor, "batch token"], hops: int) -> Int[Tensor, "batch"]:
         """f applied `hops` times to s."""
         at = ids[:, -1]
         for _ in range(hops):
@@ -106,7 +106,7 @@ class Strings:
         return wanted.bincount().max().item() / count
 
 
-def lcs(a: Int[Tensor, "batch m"], b: Int[Tensor, "batch n"]) -> Int[Tensor, batch]:
+def lcs(a: Int[Tensor, "batch m"], b: Int[Tensor, "batch n"]) -> Int[Tensor, "batch"]:
     """Length of the longest common subsequence, by the table T[i, j] = T[i-1, j-1] + 1 or max(T[i-1, j], T[i, j-1])."""
     best = lambda same, both, one, other: torch.where(same, both + 1, torch.maximum(one, other))
     return _last_entry(a, b, 0, best)
@@ -114,7 +114,7 @@ def lcs(a: Int[Tensor, "batch m"], b: Int[Tensor, "batch n"]) -> Int[Tensor, bat
 
 def edit_distance(
     a: Int[Tensor, "batch m"], b: Int[Tensor, "batch n"], *, substitute: int = 3, border: int = 2
-) -> Int[Tensor, batch]:
+) -> Int[Tensor, "batch"]:
     """Least cost of turning a into b: 2 for each letter put in or taken out, `substitute` for each exchanged.
 
     T[i, 0] = T[0, i] = i · border. Only border = 2 makes this the distance; the published data have border 1.
@@ -123,7 +123,7 @@ def edit_distance(
     return _last_entry(a, b, border, best)
 
 
-def _last_entry(a: Tensor, b: Tensor, border: int, best: Callable[..., Tensor]) -> Int[Tensor, batch]:
+def _last_entry(a: Tensor, b: Tensor, border: int, best: Callable[..., Tensor]) -> Int[Tensor, "batch"]:
     """T[m, n]; T[i, j] = best(a_i = b_j, T[i-1, j-1], T[i-1, j], T[i, j-1]) and T[i, 0] = T[0, i] = i · border."""
     row = [torch.full((len(a),), border * j) for j in range(b.shape[1] + 1)]
     for i, letter in enumerate(a.unbind(1), 1):
@@ -161,7 +161,7 @@ def pairs(
     return a, torch.where(copy[:, None], copied, b)
 
 
-def _hash(ids: Int[Tensor, "batch token"]) -> Int[Tensor, batch]:
+def _hash(ids: Int[Tensor, "batch token"]) -> Int[Tensor, "batch"]:
     value = torch.zeros(len(ids), dtype=torch.long)
     for token in ids.unbind(1):
         value = (value * 1_000_003 + token + 1) % 2_147_483_647

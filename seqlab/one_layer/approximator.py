@@ -46,7 +46,7 @@ class Approximator:
     def __call__(self, x: Tokens) -> Tokens:
         return self.memoriser.network(self.quantise(x))
 
-    def duplicates(self, x: Tokens) -> Bool[Tensor, batch]:
+    def duplicates(self, x: Tokens) -> Bool[Tensor, "batch"]:
         """Whether two tokens share a cell."""
         cells = torch.floor(x * self.levels)
         same = (cells[:, :, None] == cells[:, None]).all(dim=-1)

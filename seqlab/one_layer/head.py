@@ -42,7 +42,7 @@ class RankOneHead:
     """The head for one data set. Made by `rank_one_head`. Raises ValueError for a bad κ or shift."""
 
     data: Data
-    direction: Float[Tensor, dim]
+    direction: Float[Tensor, "dim"]
     kappa: float
     shift: float
 
@@ -85,7 +85,7 @@ class RankOneHead:
         return self.data.each(lambda x: layer(x) + x, dtype)
 
     @cached_property
-    def along(self) -> Float[Tensor, context]:
+    def along(self) -> Float[Tensor, "context"]:
         """v·id of every context, in float64."""
         return self.data.by_context(self.ids()) @ self.direction
 
@@ -174,7 +174,7 @@ def theorem_delta(data: Data) -> float:
     return proven(data, theorem_kappa(data), data.epsilon / (4 * data.r_max))
 
 
-def smallest_kappa(data: Data, direction: Float[Tensor, dim]) -> float:
+def smallest_kappa(data: Data, direction: Float[Tensor, "dim"]) -> float:
     """(2 log n + 3) / (min |v·c| · min |v·(a - b)|). Raises ValueError where that product is zero."""
     found = projection.product(data.vectors, direction).item()
     if not found > 0:

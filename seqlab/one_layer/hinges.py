@@ -31,14 +31,14 @@ class HingeTable:
     high: list
     values: Float[Tensor, "step out"]
 
-    def layers(self, direction: Float[Tensor, dim]) -> tuple[nn.Linear, nn.Linear]:
+    def layers(self, direction: Float[Tensor, "dim"]) -> tuple[nn.Linear, nn.Linear]:
         """W_1, b_1 (reading direction · x) and W_2, b_2, in float64."""
         low, high = torch.tensor([self.low, self.high], dtype=torch.float64)
         slope, steps = 1 / (high - low), self.values.diff(dim=0).T
         up = linear(torch.cat([slope, slope])[:, None] * direction, torch.cat([-slope * low, -slope * high]))
         return up, linear(torch.cat([steps, -steps], dim=1), self.values[0])
 
-    def look_up(self, z: object) -> Float[Tensor, out]:
+    def look_up(self, z: object) -> Float[Tensor, "out"]:
         """The same function of one number in the arithmetic of the hinges."""
         k = bisect_right(self.low, z) - 1
         if k < 0:

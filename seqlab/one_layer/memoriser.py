@@ -116,13 +116,13 @@ class OneLayerMemoriser:
         data = self.head.data if sequences is None else read(sequences)
         return [[self._label(y) for y in rows] for rows in self.outputs(data)]
 
-    def _label(self, y: Float[Tensor, out]) -> object:
+    def _label(self, y: Float[Tensor, "out"]) -> object:
         if self.classes is None:
             return y.item() if len(y) == 1 else tuple(y.tolist())
         return self.classes[min(max(round(y.item()), 0), len(self.classes) - 1)] if y.isfinite().all() else None
 
     @property
-    def slack(self) -> Float[Tensor, place]:
+    def slack(self) -> Float[Tensor, "place"]:
         """How far every memorised token's output is from being wrong, its error subtracted; -inf for no number.
 
         An error is allowed to be half the distance of classes, or for numbers a millionth of the label (at least of 1)

@@ -42,7 +42,7 @@ def product(vectors: Vectors, directions: Float[Tensor, "*candidate dim"]) -> Fl
     return t.abs().amin(dim=-1) * (t.diff(dim=-1).amin(dim=-1) if len(vectors) > 1 else torch.inf)
 
 
-def check_direction(vectors: Vectors, direction: Sequence[float] | Float[Tensor, dim]) -> Verdict:
+def check_direction(vectors: Vectors, direction: Sequence[float] | Float[Tensor, "dim"]) -> Verdict:
     """Whether a direction has the guarantee: the smallest ratio |v·(a - b)| / ‖a - b‖ against the required one.
 
     The margin is their difference, in units of the required ratio. The witness carries the two vectors (one may be
@@ -71,7 +71,7 @@ def check_direction(vectors: Vectors, direction: Sequence[float] | Float[Tensor,
     )
 
 
-def search(vectors: Vectors, *, candidates: int = 400, seed: int = 0) -> Float[Tensor, dim]:
+def search(vectors: Vectors, *, candidates: int = 400, seed: int = 0) -> Float[Tensor, "dim"]:
     """The best of `candidates` random directions: among those with the guarantee, the one with the largest product.
 
     d = 1 needs no search. Raises ValueError where no candidate has the guarantee.

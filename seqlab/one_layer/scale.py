@@ -20,7 +20,7 @@ from seqlab.one_layer.head import RankOneHead
 from seqlab.one_layer.sequences import Data
 
 
-def best_scale(data: Data, direction: Float[Tensor, dim]) -> float:
+def best_scale(data: Data, direction: Float[Tensor, "dim"]) -> float:
     """The κ whose names of one token, in float64, are furthest apart: a grid of scales, then a finer one around the
     best.
     """

@@ -104,7 +104,7 @@ class Data:
         """One entry for each context, out of what `each` gives."""
         return torch.cat(rows)[torch.tensor([*self.contexts.values()])]
 
-    def closest(self, values: Float[Tensor, context]) -> float:
+    def closest(self, values: Float[Tensor, "context"]) -> float:
         """The smallest distance of two numbers, one for each context, of one token; inf where each token has one."""
         kinds, values = np.array([token for token, _ in self.contexts]), values.numpy()
         order = np.lexsort((values, kinds))

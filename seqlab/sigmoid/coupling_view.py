@@ -48,11 +48,11 @@ class CouplingView(View):
         self.watch(self._draw, self.length, self.bias)
         self._draw()
 
-    def row(self, scores: Sequence[float]) -> Float[Tensor, key]:
+    def row(self, scores: Sequence[float]) -> Float[Tensor, "key"]:
         """All n scores, the first six as given."""
         return torch.cat([torch.tensor(scores), self.others[: self.length.value - SHOWN]])
 
-    def weights(self, scores: Sequence[float]) -> dict[str, Float[Tensor, key]]:
+    def weights(self, scores: Sequence[float]) -> dict[str, Float[Tensor, "key"]]:
         """All n weights by softmax and by sigmoid, for these scores of the six keys."""
         row, bias = self.row(scores), math.log(self.length.value) if self.bias.value else 0.0
         return {"softmax": row.softmax(0), "sigmoid": (row - bias).sigmoid()}

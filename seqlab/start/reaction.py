@@ -99,7 +99,7 @@ class ReactionModel:
         hidden, maps = zip(*self.loop(self.numbers_of(tokens), loops))
         return ReactionTrace(tokens, torch.stack(maps[1:]), self.scores(hidden[-1]), torch.stack(hidden))
 
-    def numbers_of(self, tokens: list[str]) -> Int[Tensor, token]:
+    def numbers_of(self, tokens: list[str]) -> Int[Tensor, "token"]:
         """Token ids. ValueError for more tokens than the model has positions."""
         if len(tokens) > self.config["max_position_embeddings"]:
             raise ValueError(

@@ -18,7 +18,7 @@ from seqlab.train import checkpoint
 FILE = data.FOLDER / "austen.pt"
 
 
-def encode(text: str, alphabet: str) -> Int[Tensor, token]:
+def encode(text: str, alphabet: str) -> Int[Tensor, "token"]:
     """Ids of the characters of `text`: their places in `alphabet`; ValueError names the first one that it lacks."""
     ids = {character: at for at, character in enumerate(alphabet)}
     unknown = next((character for character in text if character not in ids), None)
@@ -28,7 +28,7 @@ def encode(text: str, alphabet: str) -> Int[Tensor, token]:
 
 
 @lru_cache
-def novel() -> tuple[str, Int[Tensor, token], Int[Tensor, token]]:
+def novel() -> tuple[str, Int[Tensor, "token"], Int[Tensor, "token"]]:
     """*Pride and Prejudice*: (its alphabet, ids of the first nine tenths, ids of the last, which is for testing)."""
     text = data.austen()
     alphabet = "".join(sorted(set(text)))
@@ -72,11 +72,11 @@ class CharModel(nn.Module):
         for embedding in (self.embed, self.position):
             nn.init.normal_(embedding.weight, std=0.02)
 
-    def encode(self, text: str) -> Int[Tensor, token]:
+    def encode(self, text: str) -> Int[Tensor, "token"]:
         """Ids of the characters of `text`."""
         return encode(text, self.config.alphabet)
 
-    def decode(self, ids: Int[Tensor, token]) -> str:
+    def decode(self, ids: Int[Tensor, "token"]) -> str:
         """The characters of `ids`."""
         return "".join(self.config.alphabet[i] for i in ids.tolist())
 

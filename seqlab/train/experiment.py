@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ SEEDS = (0, 1, 2)
 
 
 def train(
-    make: Callable[[], Model], batches: Iterator[Tensor], *, seed: int, **options: object
+    make: Callable[[], Model], batches: Iterator[Tensor], *, seed: int, **options: Any
 ) -> tuple[Model, dict[str, object]]:
     """A fresh model, trained as `options` tell `fit`, and what every cell says of it.
 

@@ -122,7 +122,7 @@ def fresh(make: Callable[[], Model], seed: int) -> Model:
         return make()
 
 
-def windows(ids: Int[Tensor, token], *, batch: int, length: int, seed: int) -> Iterator[Int[Tensor, "batch length"]]:
+def windows(ids: Int[Tensor, "token"], *, batch: int, length: int, seed: int) -> Iterator[Int[Tensor, "batch length"]]:
     """Endless random windows of `length` tokens, the same ones for the same seed."""
     if len(ids) < length:
         raise ValueError(f"ids: got {len(ids)} tokens, wanted at least one window of {length}")
@@ -132,7 +132,7 @@ def windows(ids: Int[Tensor, token], *, batch: int, length: int, seed: int) -> I
         yield ids[start[:, None] + torch.arange(length)]
 
 
-def epochs(count: int, *, batch: int, seed: int) -> Iterator[Int[Tensor, batch]]:
+def epochs(count: int, *, batch: int, seed: int) -> Iterator[Int[Tensor, "batch"]]:
     """Endless batches of the numbers below `count`, each epoch in an order of its own; only whole batches."""
     generator = torch.Generator().manual_seed(seed)
     while True:

@@ -158,7 +158,7 @@ def recall(*, batch: int = 64, seed: int = 0) -> Iterator[Batch]:
         yield torch.stack([key, value, key.gather(1, asked), value.gather(1, asked)], dim=-1)
 
 
-def next_characters(ids: Int[Tensor, token], *, length: int = 32, batch: int = 32, seed: int = 0) -> Iterator[Batch]:
+def next_characters(ids: Int[Tensor, "token"], *, length: int = 32, batch: int = 32, seed: int = 0) -> Iterator[Batch]:
     """Endless windows of a text: the feature is a character, the target the next one."""
     for window in windows(ids, batch=batch, length=length + 1, seed=seed):
         yield torch.stack([window[:, :-1], window[:, 1:]], dim=-1)

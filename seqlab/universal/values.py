@@ -217,7 +217,7 @@ def distance(f: Function, g: Function, dim: int, length: int, *, p: float = 2, s
     return _distance(evaluate(f, x), evaluate(g, x), p)
 
 
-def in_strips(x: Tokens, levels: int, epsilon: float) -> Bool[Tensor, batch]:
+def in_strips(x: Tokens, levels: int, epsilon: float) -> Bool[Tensor, "batch"]:
     """Whether some coordinate lies within ε below an edge k/levels: where ReLUs cannot jump in time."""
     to_edge = torch.ceil(x * levels) / levels - x
     return reduce((to_edge <= epsilon) & (to_edge > 0), "batch token dim -> batch", "any")

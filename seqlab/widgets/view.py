@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import ipywidgets
 
@@ -55,11 +56,11 @@ class View(ipywidgets.VBox):
         """What is left where no kernel answers, as HTML."""
         return self.error.value + self.picture.value
 
-    def _repr_mimebundle_(self, **options: object) -> dict:
+    def _repr_mimebundle_(self, **options: Any) -> dict:
         return super()._repr_mimebundle_(**options) | {"text/html": self.twin()}
 
 
-def status(*lines: Inside, **look: object) -> Markup:
+def status(*lines: Inside, **look: Any) -> Markup:
     """What a picture says in words, a line each; a screen reader speaks it whenever it changes."""
     parted = [(BREAK if at else "", line) for at, line in enumerate(lines)]
     return element("div", parted, **{"role": "status", "style": "line-height:1.6;flex:1 1 22em"} | look)

@@ -59,7 +59,7 @@ def _other(row: set[int], count: int, draw: random.Random) -> int:
     return next(at for at in iter(lambda: draw.randrange(count), None) if at not in row)
 
 
-def listens(arm: str, length: int, layers: int, seed: int = 0) -> Bool[Tensor, token]:
+def listens(arm: str, length: int, layers: int, seed: int = 0) -> Bool[Tensor, "token"]:
     """Which tokens of a document can have heard the question after `layers` layers."""
     read = min(length, TRUNCATED) if arm == "first 512" else length
     heard = torch.zeros(1 + -(-read // BLOCK), dtype=torch.bool)
@@ -72,7 +72,7 @@ def listens(arm: str, length: int, layers: int, seed: int = 0) -> Bool[Tensor, t
     return torch.cat([told, torch.zeros(length - read, dtype=torch.bool)])
 
 
-def reachable(arm: str, document: Document, layers: int, seed: int = 0) -> Bool[Tensor, section]:
+def reachable(arm: str, document: Document, layers: int, seed: int = 0) -> Bool[Tensor, "section"]:
     """Sections with at least one token that can have heard the question."""
     told = listens(arm, document.length, layers, seed)
     return torch.stack([part.any() for part in told.split([len(section) for section in document.sections])])

@@ -62,7 +62,7 @@ def matcher(dim: int) -> Block:
 class Reader(nn.Module):
     """Scores of sections. `counts`: how common words are in the training text (`text.section_counts`)."""
 
-    def __init__(self, config: Config, counts: Int[Tensor, counted] | None = None):
+    def __init__(self, config: Config, counts: Int[Tensor, "counted"] | None = None):
         super().__init__()
         self.config, dim = config, config.dim
         self.register_buffer("counts", torch.zeros(COUNTED, dtype=torch.long) if counts is None else counts)

@@ -106,7 +106,7 @@ def _bags(document: Document) -> tuple[list[Counter], Counter]:
     return bags, Counter(word for bag in bags for word in bag)
 
 
-def features(words: Sequence[str], counts: Int[Tensor, counted]) -> Int[Tensor, "token 3"]:
+def features(words: Sequence[str], counts: Int[Tensor, "counted"]) -> Int[Tensor, "token 3"]:
     """Three numbers for each token: a bucket of the word, one of its first letters, and how common it is.
 
     counts: in how many training sections the words of each of `COUNTED` buckets occur (`section_counts`). Nothing else
@@ -117,7 +117,7 @@ def features(words: Sequence[str], counts: Int[Tensor, counted]) -> Int[Tensor, 
     return table
 
 
-def section_counts(parts: Sequence[Document]) -> Int[Tensor, counted]:
+def section_counts(parts: Sequence[Document]) -> Int[Tensor, "counted"]:
     """In how many sections each bucket of words occurs."""
     counts = torch.zeros(COUNTED, dtype=torch.long)
     for part in parts:

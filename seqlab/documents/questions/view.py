@@ -92,7 +92,7 @@ def _bar(part: Document, answer: Answer | None) -> Markup:
     return picture(alt, WIDE, high + 68, rect(0, 0, WIDE, high + 68, fill="#fff"), marks)
 
 
-def _stretches(heard: Float[Tensor, token]) -> list[tuple[int, int]]:
+def _stretches(heard: Float[Tensor, "token"]) -> list[tuple[int, int]]:
     """[first, last) of every run of ones."""
     edges = heard.new_zeros(len(heard) + 2)
     edges[1:-1] = heard

@@ -59,29 +59,22 @@ LEFT_OUT = (
 )
 
 
-def check_tiles(
-    n: int = 600,
-    dim: int = 8,
-    *,
-    softmax_weights: bool = False,
-    delete_output: bool = True,
-    causal: bool = False,
-    seed: int = 0,
-) -> Verdict:
+def check_tiles(*, softmax_weights: bool = False, delete_output: bool = True, seed: int = 0) -> Verdict:
     """The tiles of `kernels.tiled` against autograd through `seqlab.attention`, in float64: output and gradients.
 
+    600 tokens of 8 entries; a tile has 256 queries and 512 keys.
     delete_output: the output is gone before the backward pass, all that is left of it are zeros. Sigmoid does not
-    notice, softmax does. A tile has 256 queries and 512 keys.
+    notice, softmax does.
     The margin is 1e-12 less the largest difference. The witness carries (name of the tensor, difference).
     """
     draw = torch.Generator().manual_seed(seed)
-    q, k, v, grad = torch.randn(4, 1, 1, n, dim, generator=draw, dtype=torch.float64)
+    q, k, v, grad = torch.randn(4, 1, 1, 600, 8, generator=draw, dtype=torch.float64)
     normalizer = softmax() if softmax_weights else sigmoid()
     inputs = [x.clone().requires_grad_() for x in (q, k, v)]
-    want = attention(*inputs, normalizer=normalizer, causal=causal)
+    want = attention(*inputs, normalizer=normalizer)
     wanted = {"output": want, **dict(zip(("dQ", "dK", "dV"), torch.autograd.grad(want, inputs, grad)))}
-    name, _, shift = normalizer.kernel(n)
-    spec = Spec(name, dim**-0.5, shift, causal)
+    name, _, shift = normalizer.kernel(600)
+    spec = Spec(name, 8**-0.5, shift)
     out, lse = tiled.forward(q, k, v, spec)
     left = torch.zeros_like(out) if delete_output else out
     got = (out, *tiled.backward(grad, q, k, v, left, lse, spec, False))
@@ -90,7 +83,7 @@ def check_tiles(
     text, lacking = f"{name} is off by {errors[name]:.3g}", softmax_weights and delete_output
     text += ": dS = P (dP - rowsum(dO ∘ O)) needs the output" * lacking
     statement = TILES.under(sigmoid=not softmax_weights, kept=not lacking)
-    return judge(1e-12 - errors[name], statement, witness=Witness(text, (name, errors[name])), checked=4 * n * dim)
+    return judge(1e-12 - errors[name], statement, witness=Witness(text, (name, errors[name])), checked=4 * q.numel())
 
 
 @dataclass(frozen=True)

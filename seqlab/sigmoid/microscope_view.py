@@ -82,7 +82,7 @@ class MicroscopeView(View):
                 curve = Curve(name, task, variant, loss, run.probed, run.probes, number, steps)
                 self.runs = [curve, *(other for other in self.runs if other.number != number)][:KEPT]
                 told = f": {loss[-1][1]:.3f} nats" if loss else ""
-                if time.monotonic() - drawn > 0.25 or run.done:
+                if time.monotonic() - drawn > 0.25 or run.steps == steps:
                     self.said = f"Step {run.steps} of {steps}{told}."
                     self._draw()
                     drawn = time.monotonic()

@@ -15,8 +15,8 @@ from statistics import fmean
 import torch
 import torch.nn.functional as F
 
-from seqlab.sigmoid.microscope import Run, follow
 from seqlab.sigmoid.tasks import Modality, copying_task, language, modalities, speech, text_batches, vision
+from seqlab.sigmoid.telemetry import Run, follow
 from seqlab.sigmoid.transformer import Batch, Bias, Transformer, make
 from seqlab.train.experiment import Experiment, Part, beats, by, seeded
 
@@ -38,17 +38,15 @@ def train(task: Modality | str, variant: str, seed: int = 0, *, steps: int | Non
     task = modalities()[task] if isinstance(task, str) else task
     model, training = start(task, variant, seed, steps=steps)
     *_, run = training
-    test, smooth = task.test(), run.smooth()
-    sizes = [batch.targets.numel() for batch in test]
-    mean = lambda values: sum(v * n for v, n in zip(values, sizes)) / sum(sizes)
+    test, smooth = task.test(), run.smooth()  # batches of one size
     with torch.no_grad():
-        nats, right = mean([model.loss(batch).item() for batch in test]), mean([model.accuracy(b) for b in test])
+        nats = fmean(model.loss(batch).item() for batch in test)
     at = sorted({round(k * (len(smooth) - 1) / 29) for k in range(30)})
     return {
         "variant": variant,
         "seed": seed,
         "nats": nats,
-        "accuracy": right,
+        "accuracy": fmean(map(model.accuracy, test)),
         "curve": [[step + 1, smooth[step]] for step in at],
         "gradient": max(run.gradient),
         "probed": run.probed,

@@ -121,15 +121,13 @@ def language(
     layers: int = 2, length: int = 64, *, dim: int = 48, positions: str = "rope", lr: float = 3e-3, steps: int = 200
 ) -> Modality:
     """Next character, 1,024 of them a step; 8,192 of them are the test, in pieces of 16 stretches."""
-    alphabet = len(novel()[0])
-    model = dict(tokens=alphabet, causal=True, positions=positions, dim=dim, layers=layers, hidden=2 * dim)
 
     def test() -> list[Batch]:
         inputs, targets, _ = next(text_batches(length, 8192 // length, 0, test=True))
         return [Batch(*part) for part in zip(inputs.split(16), targets.split(16))]
 
     return Modality(
-        Config(alphabet, length, **model),
+        Config(len(novel()[0]), length, causal=True, positions=positions, dim=dim, layers=layers),
         lambda seed: text_batches(length, 1024 // length, seed),
         test,
         steps,
@@ -143,7 +141,7 @@ def language(
 def vision(layers: int = 3, *, steps: int = 200) -> Modality:
     """What is on the picture?"""
     return Modality(
-        Config(10, 49, features=16, pooled=True, dim=48, layers=layers, hidden=96),
+        Config(10, 49, features=16, pooled=True, dim=48, layers=layers),
         lambda seed: shuffled(pictures()["train"], 32, seed),
         lambda: [pictures()["test"]],
         steps,
@@ -155,7 +153,7 @@ def vision(layers: int = 3, *, steps: int = 200) -> Modality:
 def speech(layers: int = 2, *, steps: int = 150) -> Modality:
     """Who of nine is speaking?"""
     return Modality(
-        Config(9, 29, features=12, pooled=True, dim=32, layers=layers, hidden=64),
+        Config(9, 29, features=12, pooled=True, dim=32, layers=layers),
         lambda seed: shuffled(utterances()["train"], 27, seed),
         lambda: [utterances()["test"]],
         steps,
@@ -165,9 +163,8 @@ def speech(layers: int = 2, *, steps: int = 150) -> Modality:
 
 def copying_task(length: int = 128, *, steps: int = 140) -> Modality:
     """Say again what was said length/2 tokens ago: each answer is in one of all the keys."""
-    symbols = copying.SYMBOLS + 1
     return Modality(
-        Config(symbols, length, tokens=symbols, causal=True, positions="rope", dim=48, hidden=96),
+        Config(copying.SYMBOLS + 1, length, causal=True, positions="rope", dim=48),
         lambda seed: copies(length, 1024 // length, seed),
         lambda: [next(copies(length, 32, 10**6))],
         steps,

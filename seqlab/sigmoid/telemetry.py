@@ -1,15 +1,23 @@
-"""What a forward pass went through, as numbers a layer: norms, row sums, entropy, saturation."""
+"""What a forward pass went through, as numbers a layer: norms, row sums, entropy, saturation; and how they move.
+
+`follow` trains one step at a time: whoever drives it decides when the next step comes, so that a Stop button gets its
+turn, and sees the length of the gradient before it is clipped, where trouble shows first.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from statistics import fmean
 
 import torch
 from einops import rearrange
 from torch import Tensor
 
-from seqlab.sigmoid.transformer import Batch, Bias, Transformer
+from seqlab.sigmoid.transformer import Batch, Transformer
+from seqlab.train.fit import History, descend
 
 MEASURES = {  # name → what it says
     "row sum": "mean sum of a row of weights",
@@ -23,6 +31,7 @@ MEASURES = {  # name → what it says
     "at zero": "share of weights below a hundredth of 1 / keys",
     "saturated": "both shares together",
 }
+PROBES = 6
 
 
 @contextmanager
@@ -61,7 +70,7 @@ def of_weights(weights: Tensor, allowed: Tensor) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def measure(model: Transformer, batch: Batch, *, bias: Bias | None = None) -> dict[str, list[float]]:
+def measure(model: Transformer, batch: Batch) -> dict[str, list[float]]:
     """All of `MEASURES` on one batch, one number a layer; only rows of real tokens count.
 
     "residual norm" has one more entry than the others, the embedding in front.
@@ -76,5 +85,49 @@ def measure(model: Transformer, batch: Batch, *, bias: Bias | None = None) -> di
             table[measured].append(told.mean().item())
 
     with listening(model, hear):
-        model(batch.inputs, batch.real, bias=bias)
+        model(batch.inputs, batch.real)
     return table
+
+
+@dataclass
+class Run(History):
+    """What a training left behind. probes[measure][k] belongs to step probed[k].
+
+    A probe holds one number a layer: `probes["row sum"][k][layer]`.
+    """
+
+    probed: list[int] = field(default_factory=list)
+    probes: dict[str, list[list[float]]] = field(default_factory=lambda: {name: [] for name in MEASURES})
+
+    def smooth(self) -> list[float]:
+        """The loss, averaged over the last ten steps."""
+        return [fmean(self.loss[max(0, at - 10) : at]) for at in range(1, self.steps + 1)]
+
+
+def follow(model: Transformer, batches: Iterator[Batch], *, steps: int, lr: float, probe: Batch) -> Iterator[Run]:
+    """Train with AdamW, warm-up and cosine decay; yield the growing Run before the first and after every step.
+
+    probe: the batch on which the norms are measured, before the first step and `PROBES` times more
+
+    Raises what `descend` raises.
+    """
+    run, due = Run(), {round(k * steps / PROBES) for k in range(PROBES + 1)}
+
+    def look() -> Run:
+        if run.steps in due:
+            run.probed.append(run.steps)
+            for name, layers in measure(model, probe).items():
+                run.probes[name].append(layers)
+        return run
+
+    yield look()
+    for _ in descend(run, model, batches, steps=steps, lr=lr, weight_decay=0.01, rate=rate):
+        yield look()
+
+
+def rate(step: int, steps: int) -> float:
+    """`warm_cosine` with a rise that is rounded, and a fall that begins one step sooner."""
+    rising = max(1, round(0.05 * steps))
+    if step <= rising:
+        return step / rising
+    return 0.1 + 0.45 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))

@@ -47,7 +47,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Config:
-    """`tokens`: size of the vocabulary, for ids; `features`: size of a frame or patch, for vectors; one of the two.
+    """`classes`: how many answers there are, and how many ids, unless inputs are vectors of `features` entries.
 
     bias:    "zero"     b = 0
              "trained"  b = -log length, the length of the configuration, whatever the input
@@ -59,7 +59,6 @@ class Config:
 
     classes: int
     length: int
-    tokens: int | None = None
     features: int | None = None
     causal: bool = False
     pooled: bool = False
@@ -73,11 +72,8 @@ class Config:
     dim: int = 64
     heads: int = 4
     layers: int = 2
-    hidden: int = 128
 
     def __post_init__(self) -> None:
-        if (self.tokens is None) == (self.features is None):
-            raise ValueError(f"tokens {self.tokens}, features {self.features}: give one, for ids or for vectors")
         if self.positions not in ("learned", "rope", "alibi", "none"):
             raise ValueError(f"positions: got {self.positions!r}, wanted learned, rope, alibi or none")
         if self.weights == "softmax" and (self.bias != "zero" or self.power):
@@ -92,12 +88,12 @@ class Transformer(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         self.config, c = config, config
-        self.embed = nn.Embedding(c.tokens, c.dim) if c.tokens else nn.Linear(c.features, c.dim)
-        if c.tokens:
+        self.embed = nn.Linear(c.features, c.dim) if c.features else nn.Embedding(c.classes, c.dim)
+        if not c.features:
             nn.init.normal_(self.embed.weight, std=0.02)
         if c.positions == "learned":
             self.place = nn.Parameter(torch.randn(c.length, c.dim) * 0.02)
-        fed = lambda: nn.Sequential(FeedForward(c.dim, c.hidden, "gelu"), layer_scale(c))
+        fed = lambda: nn.Sequential(FeedForward(c.dim, 2 * c.dim, "gelu"), layer_scale(c))
         self.blocks = nn.ModuleList(Block(c.dim, Attention(c), fed()) for _ in range(c.layers))
         self.norm, self.out = nn.LayerNorm(c.dim), nn.Linear(c.dim, c.classes)
 

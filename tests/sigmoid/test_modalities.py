@@ -10,8 +10,8 @@ import torch
 
 from seqlab import data
 from seqlab.sigmoid import Batch, figures, make, modalities, tasks
-from seqlab.sigmoid.microscope import follow, rate
 from seqlab.sigmoid.modalities import by_variant, verdict
+from seqlab.sigmoid.telemetry import follow, rate
 from seqlab.train.fit import fit
 
 SHIPPED = modalities.results()
@@ -79,7 +79,7 @@ def test_follow_is_the_loop_of_training_fit():
         history.loss, rel=0.05
     )
     assert [rate(step, 100) for step in (1, 5, 100)] == pytest.approx([0.2, 1.0, 0.1])
-    assert run.done and len(run.gradient) == 12 and run.probed == [0, *sorted(set(run.probed) - {0})]
+    assert run.steps == len(run.gradient) == 12 and run.probed == [0, *sorted(set(run.probed) - {0})]
     assert run.smooth()[11] == pytest.approx(fmean(run.loss[2:]))
     with pytest.raises(ValueError, match="steps: got 0"):
         list(follow(models[0], task.train(0), steps=0, lr=1.0, probe=next(task.train(1))))

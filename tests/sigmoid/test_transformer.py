@@ -10,8 +10,8 @@ from seqlab.positions import rotary
 from seqlab.sigmoid import Batch, Config, alibi_bias, make
 from seqlab.sigmoid.telemetry import MEASURES, listening, measure, of_weights
 
-TEXT = Config(11, 9, tokens=7, causal=True, dim=12, heads=3, layers=2, hidden=10)
-SPEECH = Config(5, 8, features=4, pooled=True, dim=12, heads=2, layers=2, hidden=10)
+TEXT = Config(7, 9, causal=True, dim=12, heads=3, layers=2)
+SPEECH = Config(5, 8, features=4, pooled=True, dim=12, heads=2, layers=2)
 IDS = torch.arange(27).reshape(3, 9) % 7
 SWITCHES = [
     {},
@@ -188,15 +188,13 @@ def test_unasked_targets_do_not_count():
     targets = torch.full((3, 9), -100)
     targets[:, 4] = model(IDS).argmax(-1)[:, 4]
     assert model.accuracy(Batch(IDS, targets)) == 1
-    targets[0, 5] = (model(IDS).argmax(-1)[0, 5] + 1) % 11
+    targets[0, 5] = (model(IDS).argmax(-1)[0, 5] + 1) % 7
     assert model.accuracy(Batch(IDS, targets)) == 0.75
 
 
 @pytest.mark.parametrize(
     "wrong, says",
     [
-        (dict(features=3), "give one"),
-        (dict(tokens=None), "give one"),
         (dict(positions="up"), "positions: got 'up'"),
         (dict(bias="trained"), "softmax does not feel"),
         (dict(power=1.0), "softmax does not feel"),

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import torch
 from einops import reduce
 from jaxtyping import Float
+from scipy.special import lambertw
 from torch import Tensor
 
 from seqlab.attention import boltzmann as boltz
@@ -57,8 +58,6 @@ def deepest(n: int) -> float:
     It is reached where all entries but one lie 1 + W((n-1)/e) below that one. There boltz stops increasing, so
     1 + W((n-1)/e) is the sharp form of log n + 1.
     """
-    from scipy.special import lambertw
-
     return float(lambertw((n - 1) / math.e).real)
 
 

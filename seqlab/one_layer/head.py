@@ -7,7 +7,7 @@
 | W_V = u'' vᵀ, \\|W_O u''\\| = ε / (4 r_max)                                  | value, out; shift             |
 | s, the size of the head                                                     | 1, which is enough            |
 | κ = (\\|V\\|+1)⁴ (π d / 8) (2 log n + 3) / (ε r_min)                          | theorem_kappa                 |
-| the smallest κ that puts all scores 2 log n + 3 apart, for this v           | smallest_kappa                |
+| the smallest κ that puts all scores 2 log n + 3 apart, for this v           | kappa="smallest"              |
 | q(X)_k = x_k + W_O W_V X softmax[(W_K X)ᵀ W_Q x_k], the context id          | ids                           |
 | δ                                                                           | guaranteed (as log10)         |
 
@@ -48,7 +48,8 @@ class RankOneHead:
 
     def __post_init__(self) -> None:
         if not 0 < self.kappa < math.inf:
-            raise ValueError(f"kappa: got {self.kappa}, wanted a finite number > 0 (κ = 0 is the plain average)")
+            told = "κ = 0 is the plain average; where a token is zero, its scores are flat and no κ is large enough"
+            raise ValueError(f"kappa: got {self.kappa}, wanted a finite number > 0 ({told})")
         if not 0 < self.shift < math.inf:
             raise ValueError(f"shift: got {self.shift}, wanted a finite number > 0")
 
@@ -145,13 +146,9 @@ class RankOneHead:
 
 
 def theorem_kappa(data: Data) -> float:
-    """κ of Theorem 2. Raises ValueError for a zero token, as r_min = 0 then."""
-    if not data.r_min > 0:
-        raise ValueError(
-            "sequences: a token is zero, so r_min = 0 and no κ is large enough; its query sees the average only"
-        )
+    """κ of Theorem 2; inf where a token is zero, as r_min = 0 then."""
     large = (len(data.vectors) + 1) ** 4 * math.pi * data.dim / 8
-    return large * gap(data.length) / (data.epsilon * data.r_min)
+    return large * gap(data.length) / (data.epsilon * data.r_min) if data.r_min else math.inf
 
 
 def proven(data: Data, kappa: float, shift: float) -> float:
@@ -174,20 +171,11 @@ def theorem_delta(data: Data) -> float:
     return proven(data, theorem_kappa(data), data.epsilon / (4 * data.r_max))
 
 
-def smallest_kappa(data: Data, direction: Float[Tensor, "dim"]) -> float:
-    """(2 log n + 3) / (min |v·c| · min |v·(a - b)|). Raises ValueError where that product is zero."""
-    found = projection.product(data.vectors, direction).item()
-    if not found > 0:
-        raise ValueError(
-            "sequences: v·c = 0 for some token c, so its scores are flat at every κ; is a token zero? Give kappa"
-        )
-    return gap(data.length) / found
-
-
 def rank_one_head(sequences: Iterable | Data, kappa: Kappa = "smallest", *, shift: float | None = None) -> RankOneHead:
     """The head of Theorem 2 for a data set.
 
-    kappa:  "theorem", "smallest" (that puts the scores 2 log n + 3 apart along this v), or a number > 0
+    kappa:  "theorem", "smallest" (2 log n + 3 over min |v·c| · min |v·(a - b)|, which puts the scores 2 log n + 3
+            apart along this v), or a number > 0
     shift:  |W_O u''|: ε / (4 r_max) unless given
 
     Raises ValueError for fewer than two different tokens, a bad κ or shift, or a zero token unless κ is given.
@@ -196,8 +184,6 @@ def rank_one_head(sequences: Iterable | Data, kappa: Kappa = "smallest", *, shif
     if len(data.vectors) < 2:
         raise ValueError("sequences: got one token only, wanted at least two different ones")
     v = projection.search(data.vectors)
-    if isinstance(kappa, str):
-        if kappa not in ("smallest", "theorem"):
-            raise ValueError(f"kappa: got {kappa!r}, wanted 'smallest', 'theorem' or a number")
-        kappa = theorem_kappa(data) if kappa == "theorem" else smallest_kappa(data, v)
-    return RankOneHead(data, v, kappa, data.epsilon / (4 * data.r_max) if shift is None else shift)
+    smallest = (gap(data.length) / projection.product(data.vectors, v)).item()
+    scale = float({"theorem": theorem_kappa(data), "smallest": smallest}.get(kappa, kappa))
+    return RankOneHead(data, v, scale, data.epsilon / (4 * data.r_max) if shift is None else shift)

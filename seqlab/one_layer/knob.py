@@ -152,14 +152,7 @@ def word(kappa: float) -> str:
 
 def power(log10: float) -> str:
     """A gap known by its logarithm, as text; it may be far below the smallest float."""
-    if log10 == -math.inf or log10 > -3:
-        return "0" if log10 == -math.inf else f"{10**log10:.2g}"
-    exponent = math.floor(log10)
-    return f"{10 ** (log10 - exponent):.1f} · {_ten(exponent)}"
-
-
-def _ten(exponent: int) -> str:
-    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return "0" if log10 == -math.inf else f"10^{log10:.1f}"
 
 
 def _death(last: float | None) -> str:
@@ -187,7 +180,7 @@ def _axes() -> Markup:
     columns = [(_across(kappa), f"{kappa:g}") for kappa in (0.0, 0.01, 0.1, 1.0, 10.0)] + [(_across(math.inf), "∞")]
     return joined(
         (
-            rules([(_down(level), _ten(level) if level else "1") for level in range(0, FLOOR - 1, -10)], LEFT, WIDTH),
+            rules([(_down(level), f"10^{level}" if level else "1") for level in range(0, FLOOR - 1, -10)], LEFT, WIDTH),
             text(LEFT - 8, BOTTOM + 24, "gap is 0", 11, "end"),
             text(LEFT + 350, BOTTOM + 70, title),
             [line(x, TOP, x, BOTTOM + 40, opacity=0.12) for x, _ in columns],

@@ -63,8 +63,6 @@ def boltz_names(levels: int, spacing: float) -> ExactNames:
     """boltz of sets of levels `spacing` apart and centred at 0, as the names that a token 1, the last one, gives at κ =
     1.
     """
-    if not 0 < spacing < math.inf:
-        raise ValueError(f"spacing: got {spacing}, wanted a positive distance of neighbouring levels")
     return ExactNames([*(Fraction(spacing) * (2 * k - levels + 1) / 2 for k in range(levels)), 1], 1)
 
 

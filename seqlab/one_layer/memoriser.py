@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seqlab.layers import SelfAttention, Tokens
+from seqlab.layers import ResidualBlock
 from seqlab.one_layer import mapping
 from seqlab.one_layer.head import RankOneHead
 from seqlab.one_layer.hinges import HingeTable, hinge_table
@@ -45,18 +45,6 @@ COROLLARY_1 = Statement(
         Hypothesis("length", "all sequences have the same length"),
     ),
 )
-
-
-class Network(nn.Module):
-    """`W_2 ReLU(W_1 z + b_1) + b_2`, z = x + attention(x). The read-out has no residual: it need not be cancelled."""
-
-    def __init__(self, attention: SelfAttention, up: nn.Linear, down: nn.Linear):
-        super().__init__()
-        self.attention, self.up, self.down = attention, up, down
-        self.requires_grad_(False)
-
-    def forward(self, x: Tokens) -> Float[Tensor, "batch token out"]:
-        return self.down(torch.relu(self.up(x + self.attention(x))))
 
 
 @dataclass(frozen=True)
@@ -91,13 +79,17 @@ class OneLayerMemoriser:
     arithmetic: Literal["float64", "exact"]
 
     @cached_property
-    def network(self) -> Network:
-        """The layers in float64. Raises ValueError where the table is exact."""
+    def network(self) -> nn.Sequential:
+        """`W_2 ReLU(W_1 z + b_1) + b_2`, z = x + attention(x), in float64. Raises ValueError where the table is exact.
+
+        The read-out has no residual: it need not be cancelled.
+        """
         if self.arithmetic == "exact":
             raise ValueError(
                 "arithmetic: the ids are closer than float64 can hold, so there are no float64 layers; use predict"
             )
-        return Network(self.head.module(), *self.table.layers(self.head.direction))
+        up, down = self.table.layers(self.head.direction)
+        return nn.Sequential(ResidualBlock(self.head.module(), None), up, nn.ReLU(), down).requires_grad_(False)
 
     def outputs(self, data: Data) -> list[Float[Tensor, "token out"]]:
         """What the network returns for every sequence; in exact arithmetic for the memorised data only."""

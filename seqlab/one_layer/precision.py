@@ -17,10 +17,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate, combinations, pairwise
+from typing import NamedTuple
 
 import torch
 
@@ -33,29 +33,25 @@ KAPPAS = (0.0, *(float(f"{10 ** (k / 30):.3g}") for k in range(-60, 40)), math.i
 MOST_TOKENS, MOST_MEMBERS = 7, 4
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(NamedTuple):
     """The names of all (token, set) pairs in one precision.
 
     names:      float64 for drawing: exact names are rounded, so judge by `shared`
     shared:     per name, how many pairs carry it; 1 is a name of its own, 0 is no name (overflow)
+    distinct:   how many different names there are
     log10_gap:  log10 of the smallest gap between two names; -∞ where two pairs share a name
     """
 
     precision: str
-    names: tuple[float, ...] = field(repr=False)
-    shared: tuple[int, ...] = field(repr=False)
+    names: tuple[float, ...]
+    shared: tuple[int, ...]
+    distinct: int
     log10_gap: float
-
-    @property
-    def distinct(self) -> int:
-        """How many different names there are."""
-        return round(sum(1 / count for count in self.shared if count))
 
     @property
     def alive(self) -> bool:
         """Every pair has a name of its own."""
-        return set(self.shared) == {1}
+        return self.log10_gap > -math.inf
 
 
 def parse(text: str, size: int) -> tuple[Fraction, ...]:
@@ -97,11 +93,11 @@ def named(tokens: tuple[int | float | Fraction, ...], size: int, kappa: float, p
         rounded = names(x, kappa).flatten().double().tolist()
         order = sorted((at for at, name in enumerate(rounded) if math.isfinite(name)), key=rounded.__getitem__)
         steps = [rounded[b] - rounded[a] for a, b in pairwise(order)]
-    which = [0, *accumulate(map(bool, steps))]  # of the different names, in their order
+    which = [*accumulate(map(bool, steps), initial=0)][: len(order)]  # of the different names, in their order
     count = Counter(which)
     shared = {at: count[name] for at, name in zip(order, which)}
     gap = log10(min(steps)) if len(count) == len(rounded) else -math.inf
-    return Named(precision, tuple(rounded), tuple(shared.get(at, 0) for at in range(len(rounded))), gap)
+    return Named(precision, tuple(rounded), tuple(shared.get(at, 0) for at in range(len(rounded))), len(count), gap)
 
 
 def last_alive(tokens: tuple[int | float | Fraction, ...], size: int, precision: str = "exact") -> float | None:

@@ -206,7 +206,7 @@ def test_what_breaks_theorem_2():
     "options, message",
     [
         ({"kappa": 0}, "kappa"),
-        ({"kappa": "hot"}, "kappa"),
+        ({"kappa": "hot"}, "hot"),
         ({"shift": 0}, "shift"),
     ],
 )

@@ -89,7 +89,7 @@ def test_a_broken_network_is_noticed():
     sequences, labels = labelled(5, dim=2, length=3, words=6, count=30)
     made = ol.memorise(sequences, labels)
     with torch.no_grad():
-        made.network.attention.out.weight.zero_()
+        made.network[0].attention.out.weight.zero_()
     verdict = made.check()
     assert not verdict and made.fit < 1 and verdict.margin <= 0
     i, k, _, want = verdict.witness.objects
@@ -121,7 +121,7 @@ def test_labels_of_very_different_size_are_all_right():
         assert made.check()
         assert [x for row in made.predict() for x in row] == pytest.approx([x for row in labels for x in row], rel=1e-5)
     with torch.no_grad():
-        made.network.down.bias.add_(1e-8)  # ten times the largest label
+        made.network[-1].bias.add_(1e-8)  # ten times the largest label
     assert made.fit == 0 and not made.check()
 
 

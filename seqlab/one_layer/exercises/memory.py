@@ -38,32 +38,17 @@ def look_up(z, ids, labels):
     return labels[0] + ramps @ labels.diff()
 
 
-def _along(result, tokens, candidates):
-    """For every candidate: (its number, whether a token lies at zero, whether two coincide, the result)."""
-    t = torch.sort(candidates @ tokens.T, dim=-1).values
-    zero, shared = (t.abs() < 1e-12).any(-1), (t.diff(dim=-1) < 1e-12).any(-1)
-    return zip(range(len(t)), zero, shared, result)
+def _along(wrong, text):
+    """A test of each candidate: wrong(whether a token lies at zero, whether two coincide, the result)."""
 
+    def test(result, tokens, candidates):
+        t = torch.sort(candidates @ tokens.T, dim=-1).values
+        zero, shared = (t.abs() < 1e-12).any(-1), (t.diff(dim=-1) < 1e-12).any(-1)
+        for k, case in enumerate(zip(zero, shared, result)):
+            if wrong(*case):
+                return f"along candidate {k} {text}; yours says {case[-1]:.4g}."
 
-def _token_at_zero(*case):
-    for k, zero, _, got in _along(*case):
-        if zero and abs(got) > 1e-9:
-            return f"along candidate {k} a token has v·c = 0, so all its scores are 0; yours says {got:.4g}."
-
-
-def _shared(*case):
-    for k, _, shared, got in _along(*case):
-        if shared and abs(got) > 1e-9:
-            return f"along candidate {k} two tokens have the same v·x, so two scores agree; yours says {got:.4g}."
-
-
-def _positive(*case):
-    for k, zero, shared, got in _along(*case):
-        if not zero and not shared and not got > 0:
-            return (
-                f"along candidate {k} all tokens are apart and none is at 0, so the gap is positive; "
-                f"yours says {got:.4g}."
-            )
+    return test
 
 
 PROJECTION = Exercise(
@@ -78,9 +63,24 @@ PROJECTION = Exercise(
         (normal(6, 3).double(), torch.nn.functional.normalize(normal(5, 3, seed=1).double(), dim=-1)),
     ],
     properties=(
-        ("is zero where a token lies at zero", _token_at_zero),
-        ("is zero where two tokens coincide", _shared),
-        ("is positive everywhere else", _positive),
+        (
+            "is zero where a token lies at zero",
+            _along(lambda zero, shared, got: zero and abs(got) > 1e-9, "a token has v·c = 0, so all its scores are 0"),
+        ),
+        (
+            "is zero where two tokens coincide",
+            _along(
+                lambda zero, shared, got: shared and abs(got) > 1e-9,
+                "two tokens have the same v·x, so two scores agree",
+            ),
+        ),
+        (
+            "is positive everywhere else",
+            _along(
+                lambda zero, shared, got: not zero and not shared and not got > 0,
+                "all tokens are apart and none is at 0, so the gap is positive",
+            ),
+        ),
     ),
     hints=(
         "A score is (v·c)(v·x). Two scores of the query c differ by |v·c| · |v·(a − b)|. When is that smallest?",

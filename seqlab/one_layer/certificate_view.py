@@ -140,14 +140,12 @@ def at_scale(found: Certificate, factor: float) -> Certificate:
 
 
 def along_v(found: Certificate) -> list[tuple[Place, float]]:
-    """Where each name stands first, and log10 of the distance to the next name up, exactly (inf for the last).
-
-    They come in the order of v·id. A head moves tokens by less than their distance: each keeps its stretch.
-    """
-    head, data, ids = found.memoriser.head, found.data, found.memoriser.head.exact_ids()
+    """Where each name stands first, in the order of v·id, and log10 of the distance to the next (inf for the last)."""
+    head, data, contexts = found.memoriser.head, found.data, list(found.memoriser.head.exact_ranks)
+    t, name = head.projected, head.names.name
     up = {c: step * head.shift for order, steps in head.ladders for c, step in zip(order, steps)}  # of one token
-    contexts = [c for order, _ in head.ladders for c in order]
-    gaps = [log10(up[c] if c in up else ids[after] - ids[c]) for c, after in pairwise(contexts)]
+    apart = lambda c, d: up.get(c) or float(t[d[0]] - t[c[0]]) + head.shift * (name(d) - name(c))
+    gaps = [log10(apart(*pair)) for pair in pairwise(contexts)]
     return list(zip((data.places[data.contexts[c]] for c in contexts), [*gaps, math.inf]))
 
 

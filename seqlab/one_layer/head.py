@@ -29,7 +29,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqlab.layers import SelfAttention, linear
-from seqlab.names.exact import Context, ExactNames, number
+from seqlab.names.exact import Context, ExactNames
 from seqlab.one_layer import projection
 from seqlab.one_layer.boltzmann import gap
 from seqlab.one_layer.sequences import Data, read
@@ -115,11 +115,10 @@ class RankOneHead:
         contexts = sorted(self.data.contexts, key=lambda context: (self.projected[context[0]], context[0]))
         return [self.names.ladder(group) for _, group in groupby(contexts, itemgetter(0))]
 
-    def exact_ids(self, digits: int = 40) -> dict[Context, object]:
-        """v·id of every context, in so many digits, as mpmath numbers."""
-        names = ExactNames(self.projected, self.kappa, digits=digits)
-        t, shift = [number(names.context, x) for x in self.projected], names.context.mpf(self.shift)
-        return {context: t[context[0]] + shift * names.name(context) for context in self.data.contexts}
+    @cached_property
+    def exact_ranks(self) -> dict[Context, float]:
+        """The contexts in the order of v·id; a head moves tokens by less than their distance, so each has a stretch."""
+        return {context: float(at) for at, context in enumerate(c for order, _ in self.ladders for c in order)}
 
     @property
     def admissible(self) -> bool:

@@ -7,8 +7,8 @@
 | 4(s + d) + d(2nN + d) parameters                                   | Parameters.corollary            |
 
 The scale κ is the one whose names float64 keeps furthest apart, which is well below the theorem's: smaller separations
-than the theorem's κ gives cannot be stored in a float. Where no scale is good enough, the table is kept in exact
-arithmetic.
+than the theorem's κ gives cannot be stored in a float. Where no scale is good enough, names are compared in exact
+arithmetic, and the table reads their ranks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from seqlab.layers import ResidualBlock
 from seqlab.one_layer import mapping
 from seqlab.one_layer.head import RankOneHead
-from seqlab.one_layer.hinges import HingeTable, hinge_table
+from seqlab.one_layer.hinges import hinges
 from seqlab.one_layer.scale import naming_head
 from seqlab.one_layer.sequences import Data, Labels, inconsistency, read, read_labels, targets
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
@@ -68,14 +68,15 @@ class Parameters:
 class OneLayerMemoriser:
     """The network that knows a labelled data set by heart. Made by `memorise`.
 
-    classes: None where labels are numbers;  wanted: what the network should return for each token
+    classes:  None where labels are numbers;  wanted: what the network should return for each token
+    table:    reads ids along v, or where float64 is too coarse the ranks that they have in exact arithmetic
     """
 
     head: RankOneHead
     labels: Labels
     classes: list | None
     wanted: Float[Tensor, "place out"]
-    table: HingeTable
+    table: nn.Sequential
     arithmetic: Literal["float64", "exact"]
 
     @cached_property
@@ -88,8 +89,7 @@ class OneLayerMemoriser:
             raise ValueError(
                 "arithmetic: the ids are closer than float64 can hold, so there are no float64 layers; use predict"
             )
-        up, down = self.table.layers(self.head.direction)
-        return nn.Sequential(ResidualBlock(self.head.module(), None), up, nn.ReLU(), down).requires_grad_(False)
+        return nn.Sequential(ResidualBlock(self.head.module(), None), *self.table).requires_grad_(False)
 
     def outputs(self, data: Data) -> list[Float[Tensor, "token out"]]:
         """What the network returns for every sequence; in exact arithmetic for the memorised data only."""
@@ -99,9 +99,10 @@ class OneLayerMemoriser:
             raise ValueError(
                 "sequences: in exact arithmetic only the memorised sequences can be looked up; leave it out"
             )
-        ids = self.head.exact_ids(self.table.low[0].context.dps if self.table.low else 40)
-        found = {context: self.table.look_up(z) for context, z in ids.items()}
-        return [torch.stack([found[token, bag] for token in row]) for row, bag in zip(data.coded, data.bags)]
+        ranks = [
+            [[self.head.exact_ranks[data.context(i, k)]] for k in range(len(row))] for i, row in enumerate(data.coded)
+        ]
+        return [self.table(torch.tensor(row, dtype=torch.float64)).detach() for row in ranks]
 
     def predict(self, sequences: Iterable | Data | None = None) -> Labels:
         """The label of every token: the number itself, or the nearest class; None where a network returns no number."""
@@ -135,7 +136,7 @@ class OneLayerMemoriser:
     @property
     def parameters(self) -> Parameters:
         """Counted on the layers (in exact arithmetic: by their sizes)."""
-        data, out, hidden = self.head.data, self.wanted.shape[1], 2 * len(self.table.low)
+        data, out, hidden = self.head.data, self.wanted.shape[1], self.table[0].out_features
         formula = 4 * data.dim + hidden * (data.dim + out + 1) + out
         counted = formula if self.arithmetic == "exact" else sum(p.numel() for p in self.network.parameters())
         return Parameters(counted, formula, 4 * (1 + data.dim) + data.dim * (2 * len(self.wanted) + data.dim), hidden)
@@ -189,19 +190,18 @@ def memorise(
         raise ValueError(f"labels: {witness}")
     head = naming_head(data, kappa=kappa, seed=seed)
     each = wanted[[*data.contexts.values()]]
-    made = lambda ids, how: OneLayerMemoriser(head, labels, classes, wanted, hinge_table(ids, each), how)
-    if head.headroom >= HEADROOM and (found := made(head.along.tolist(), "float64")).fit == 1:
-        return found
-    return made([*head.exact_ids(_digits(head)).values()], "exact")
-
-
-def _digits(head: RankOneHead) -> int:
-    """Enough for the closest two ids, and 30 more."""
+    if head.headroom >= HEADROOM:
+        table = hinges(head.along, each, head.direction)
+        made = OneLayerMemoriser(head, labels, classes, wanted, table, "float64")
+        if made.fit == 1:
+            return made
     near, places = mapping.closest(head)
     if near == -math.inf:
-        both = " and ".join(f"token {k} of {head.data.show(i)}" for i, k in places)
+        both = " and ".join(f"token {k} of {data.show(i)}" for i, k in places)
         raise ValueError(
             f"sequences: {both} have exactly the same id at every digit; "
             "is the token zero? It sees the average of its sequence only"
         )
-    return 30 + max(0, math.ceil(-near)) if math.isfinite(near) else 40
+    ranks = torch.tensor([head.exact_ranks[context] for context in data.contexts], dtype=torch.float64)
+    table = hinges(ranks, each, torch.ones(1, dtype=torch.float64))
+    return OneLayerMemoriser(head, labels, classes, wanted, table, "exact")

@@ -180,10 +180,9 @@ def test_ranks_and_the_forward_pass():
     assert head.ranks == (1, 1, 1) and head.key.shape == (1, 3) and head.out.shape == (3, 1)
     assert (head.key.T @ head.query).norm() == pytest.approx(1.5)
     assert (head.out @ head.value).norm() == pytest.approx(head.shift)
-    exact = head.exact_ids()
     for row, codes, bag in zip(head.ids(), head.data.coded, head.data.bags):
-        want = [float(exact[token, bag]) for token in codes]
-        assert (row @ head.direction).tolist() == pytest.approx(want, abs=1e-13)
+        want = [head.projected[token] + Fraction(head.shift * float(head.names.name((token, bag)))) for token in codes]
+        assert (row @ head.direction).tolist() == pytest.approx([*map(float, want)], abs=1e-13)
 
 
 def test_what_breaks_theorem_2():

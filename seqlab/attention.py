@@ -243,6 +243,9 @@ class Step(Exact):
         return keys * max(math.exp(-beta * (gap - moved)), min(beta * moved / 4, 1.0))
 
 
+NORMALIZERS = {kind.__name__: kind for kind in (Softmax, Hardmax, Sigmoid, Average, Step)}
+
+
 def softmax(beta: float = 1.0) -> Softmax:
     """`exp(beta * score)`, normalized over the keys. `beta` is the inverse temperature: 0 averages, ∞ is hardmax."""
     return Softmax(beta)

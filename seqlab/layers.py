@@ -46,6 +46,7 @@ class SelfAttention(nn.Module):
         scale: float | None = None,
         bias: bool = False,
         impl: str | None = None,
+        linear: Callable[[int, int, bool], nn.Linear] = nn.Linear,
     ):
         super().__init__()
         if head_dim is None:
@@ -54,8 +55,8 @@ class SelfAttention(nn.Module):
             head_dim = dim // heads
         self.dim, self.heads, self.head_dim = dim, heads, head_dim
         self.normalizer, self.pattern, self.causal, self.scale, self.impl = normalizer, pattern, causal, scale, impl
-        self.query, self.key, self.value = (nn.Linear(dim, heads * head_dim, bias=bias) for _ in range(3))
-        self.out = nn.Linear(heads * head_dim, dim, bias=bias)
+        self.query, self.key, self.value = (linear(dim, heads * head_dim, bias) for _ in range(3))
+        self.out = linear(heads * head_dim, dim, bias)
 
     def forward(self, x: Tokens, **more: Tensor | None) -> Tokens:
         if self.impl is None:
@@ -102,14 +103,18 @@ class FeedForward(nn.Module):
     """Token-wise `W_2 φ(W_1 x + b_1) + b_2`, without residual."""
 
     def __init__(
-        self, dim: int, hidden: int, activation: Literal["relu", "gelu"] | Callable[[Tensor], Tensor] = "relu"
+        self,
+        dim: int,
+        hidden: int,
+        activation: Literal["relu", "gelu"] | Callable[[Tensor], Tensor] = "relu",
+        linear: Callable[[int, int], nn.Linear] = nn.Linear,
     ):
         super().__init__()
         if not callable(activation) and activation not in ("relu", "gelu"):
             raise ValueError(f"activation: got {activation!r}, wanted 'relu', 'gelu' or a function")
         self.hidden = hidden
         self.activation = activation if callable(activation) else {"relu": F.relu, "gelu": F.gelu}[activation]
-        self.up, self.down = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
+        self.up, self.down = linear(dim, hidden), linear(hidden, dim)
 
     def forward(self, x: Tokens) -> Tokens:
         return self.down(self.activation(self.up(x)))
@@ -122,6 +127,8 @@ class UnitWise:
         self.each = tuple(each)
 
     def __call__(self, t: Tensor) -> Tensor:
+        if len(set(self.each)) == 1:
+            return self.each[0](t)
         return torch.stack([activation(t[..., k]) for k, activation in enumerate(self.each)], dim=-1)
 
 
@@ -138,10 +145,19 @@ class ResidualBlock(nn.Module):
         return x + (added if eta is None else eta * added)
 
 
+def bare(columns: int, rows: int, bias: bool = True) -> nn.Linear:
+    """A linear map whose weights are yet to be given: none are drawn."""
+    made = nn.Linear.__new__(nn.Linear)
+    nn.Module.__init__(made)
+    made.in_features, made.out_features = columns, rows
+    made.weight = nn.Parameter(torch.empty(rows, columns, device="meta"))
+    made.register_parameter("bias", nn.Parameter(torch.empty(rows, device="meta")) if bias else None)
+    return made
+
+
 def linear(weight: Matrix, bias: Tensor | None = None) -> nn.Linear:
     """A linear map with these weights."""
-    made = nn.Linear(1, 1, bias=bias is not None, device="meta")  # of any size: torch warns of layers without units
-    made.out_features, made.in_features = weight.shape
+    made = bare(*weight.shape[::-1], bias=bias is not None)
     made.weight = nn.Parameter(weight.detach().clone())
     if bias is not None:
         made.bias = nn.Parameter(bias.detach().clone())

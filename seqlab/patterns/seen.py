@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 
 import numpy as np
@@ -26,21 +27,25 @@ class Seen:
     def __deepcopy__(self, memo: object) -> Seen:
         return self
 
-    def __reduce__(self) -> tuple:
+    def table(self) -> dict[int, object]:
+        """What it says of all lengths up to 32, and of those it met."""
         for n in range(1, LONGEST + 1):
-            try:
+            with suppress(Exception):  # a drawn grid has one length only, and a function may fail at some
                 self.at(n)
-            except ValueError:  # a drawn grid has one length only
-                continue
-        return _saved, (self.known, self.name)
+        return self.known
+
+    def __reduce__(self) -> tuple:
+        return of_table, (self.table(), self.name)
 
 
-def _saved(known: dict[int, object], name: str) -> Seen:
+def of_table(known: dict[int, object], name: str) -> Seen:
+    """What was saved of one."""
+
     def rule(n: int) -> np.ndarray:
         raise ValueError(f"{name}: it was saved for up to {LONGEST} tokens and those it had met, got {n}")
 
     made = Seen(rule, name)
-    made.known = known
+    made.known = dict(known)
     return made
 
 

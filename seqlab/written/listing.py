@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from seqlab.exact import relu
+from seqlab.exact import Number, relu
 from seqlab.written.forms import Form
 from seqlab.written.parts import Head, Layer, Sweep
 
@@ -76,10 +77,12 @@ def matrices(layer: Layer, names: list[str]) -> dict[str, dict[str, dict[str, ob
         made[title] = {name: dict(enumerate(getattr(layer.heads[h], part))).get(k, Form({})) for h, k, name in slots}
     for title, part in (("W_1", "read"), ("W_2", "write")):
         made[title] = {f"unit {k}": getattr(unit, part) for k, unit in enumerate(layer.units)}
-    for title, rows in made.items():
-        across = {row: {name: form.weights.get(name, 0) for name in names} for row, form in rows.items()}
-        if title in ("W_O", "W_2"):
-            made[title] = {name: {row: each[name] for row, each in across.items()} for name in names}
-        else:
-            made[title] = {row: {**each, "1": rows[row].constant} for row, each in across.items()}
-    return made
+    down = lambda rows: {name: {row: form.weights.get(name, 0) for row, form in rows.items()} for name in names}
+    return {title: (down(rows) if title in ("W_O", "W_2") else labelled(rows, names)) for title, rows in made.items()}
+
+
+def labelled(rows: Mapping[str, Form], names: list[str]) -> dict[str, dict[str, Number]]:
+    """Forms as the rows of a matrix; the column "1" is the constant."""
+    return {
+        row: {**{name: form.weights.get(name, 0) for name in names}, "1": form.constant} for row, form in rows.items()
+    }

@@ -15,7 +15,7 @@ from seqlab.exact import Number, exact
 from seqlab.written.forms import ZERO, Form, OneHot, by_name, flat, form, forms
 from seqlab.written.listing import Size, listing, matrices, size
 from seqlab.written.parts import Layer, Sweep
-from seqlab.written.real import Transformer, batched, one_by_one
+from seqlab.written.real import Transformer, batched, module, one_by_one
 from seqlab.written.run import Plan, Run
 from seqlab.written.trace import Trace
 
@@ -71,6 +71,11 @@ class Program:
         return [name for read in self.reads for each in read for name in each.weights]
 
     @cached_property
+    def sizes(self) -> list[int]:
+        """For each read 0, or how many coordinates a one-hot has."""
+        return [len(read) if isinstance(read, OneHot) else 0 for read in self.reads]
+
+    @cached_property
     def names(self) -> list[str]:
         """All coordinates of a token's state: read, given at the start, written."""
         clock = self.clock.weights if isinstance(self.clock, Form) else ()
@@ -109,9 +114,11 @@ class Program:
         """The run of a batch with all that it went through, see `Trace`."""
         return Trace(self, self._given(tokens)[0], loops)
 
-    def module(self, normalizer: Normalizer | None = None, dtype: torch.dtype = torch.float64, impl: str | None = None):
+    def module(
+        self, normalizer: Normalizer | None = None, dtype: torch.dtype = torch.float64, impl: str | None = None
+    ) -> Transformer:
         """The same as PyTorch layers, with this or another normalizer, such as `hardmax().soft(beta)`."""
-        return Transformer(self, normalizer or self.normalizer, dtype, impl)
+        return module(self, normalizer or self.normalizer, dtype, impl)
 
     def count(self, length: int | None = None) -> Size:
         """Layers, heads, units, width and non-zero weights; with a length the connections too."""
@@ -152,7 +159,7 @@ class Program:
         else:
             array = np.frompyfunc(lambda value: exact(value, "tokens"), 1, 1)(array)
         array, single = batched(array, len(self.reads))
-        return dict(zip(self.inputs, one_by_one(array, self.reads), strict=True)), single
+        return dict(zip(self.inputs, one_by_one(array, self.sizes), strict=True)), single
 
 
 def by_length(rows: list, work: Callable[[list], Iterable]) -> list:

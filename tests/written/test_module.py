@@ -13,7 +13,9 @@ from seqlab.attention import hardmax, softmax, step
 from seqlab.looped.packed import times_mean
 from seqlab.sigmoid import universal as sigmoid_universal
 from seqlab.written import Head, Layer, Piecewise, Program, Unit, coordinates, one_hot
+from seqlab.written.real import load
 from tests.written import papers
+from tests.written.test_programs import TASKS
 
 x, p, y = coordinates("x p y")
 HALF = Fraction(1, 2)
@@ -64,6 +66,9 @@ def test_saved_and_loaded_it_gives_the_same(tmp_path):
         torch.save(module.state_dict(), tmp_path / "state.pt")
         state = torch.load(tmp_path / "state.pt")
         assert state["_extra_state"]["names"] == each.names and len(state) > 5
+        alone = load(state)
+        assert torch.equal(alone(tokens), module(tokens)) and alone.state_dict().keys() == state.keys()
+        assert torch.equal(load(alone.state_dict())(tokens), module(tokens))
         fresh = each.module()
         with torch.no_grad():
             for parameter in fresh.parameters():
@@ -73,6 +78,42 @@ def test_saved_and_loaded_it_gives_the_same(tmp_path):
         assert module.to(torch.float32)(tokens).dtype == torch.float32
     with pytest.raises(ValueError, match="names"):
         shift().module().load_state_dict(program.module().state_dict(), strict=False)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_state_dict_is_enough(name, tmp_path):
+    task = TASKS[name]()
+    rows = [s for s in task.inputs if len(s) == len(task.inputs[-1])]
+    for normalizer in (None, softmax(3.0), step().soft(5.0)):
+        module, tokens = task.program.module(normalizer, torch.float32), torch.tensor(np.asarray(rows).astype(float))
+        torch.save(module.state_dict(), tmp_path / "state.pt")
+        alone = load(torch.load(tmp_path / "state.pt"))
+        torch.testing.assert_close(alone(tokens), module(tokens), rtol=0, atol=0, equal_nan=True)
+        assert alone.leave.weight.dtype == torch.float32
+
+
+def test_what_was_loaded_trains_on_and_takes_kernels():
+    program, tokens = shift(), torch.randint(5, (16, 6))
+    state = program.module(softmax(1.0)).state_dict()
+    alone, fast = load(state), load(program.module(softmax(1.0), torch.float32).state_dict(), impl="tiled")
+    torch.testing.assert_close(fast(tokens), alone(tokens).float(), rtol=1e-4, atol=1e-4)
+    before = alone(tokens).sum()
+    before.backward()
+    torch.optim.SGD(alone.parameters(), 1e-3).step()
+    assert alone(tokens).sum() != before and all(each.requires_grad for each in alone.parameters())
+    with pytest.raises(ValueError, match="up to 32 tokens"):
+        alone(torch.zeros(1, 40))
+    state["_extra_state"]["normalizer"][0] = "Mine"
+    with pytest.raises(ValueError, match="Mine cannot be made"):
+        load(state)
+
+
+def test_no_weights_are_drawn():
+    torch.manual_seed(0)
+    want = torch.rand(1)
+    torch.manual_seed(0)
+    universal.contextual_mapping(3, 2, 2).program().module()
+    assert torch.equal(torch.rand(1), want)
 
 
 def test_softmax_with_the_gap_of_the_trace_is_hardmax():

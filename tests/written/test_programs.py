@@ -194,6 +194,11 @@ TASKS = {
         copy_over_window(4), lambda s: s[0], all_sequences(3, 4, 4), {"layers": 3, "heads": 3, "units": 6}
     ),
     "one-hot in, number out": lambda: Task(Program([e], [e.number, e[1]], []), lambda s: [(a, a == 1) for a in s]),
+    "a one-hot of one": lambda: Task(
+        Program([one_hot("o", 1)], [coordinates("o[0]"), y], [Layer(Head(1, 1, 1, y))], normalizer=step()),
+        lambda s: [(1, len(s))] * len(s),
+        all_sequences(1, 4),
+    ),
     "a finite map": lambda: Task(
         Program([x], [y], [Layer(units=table(x, {0: 5, 1: -1, 2: HALF}, 2 * y))]), lambda s: [(10, -2, 1)[a] for a in s]
     ),

@@ -53,7 +53,7 @@ CELLS_BASES += [(arm, context) for context in (64, 512) for arm in ("window", "B
 
 
 @lru_cache
-def genome() -> tuple[Int[Tensor, "base"], Int[Tensor, "base"]]:
+def genome() -> tuple[Int[Tensor, "_"], Int[Tensor, "_"]]:
     """(bases 0 to 3 for ACGT, class of each base in `CLASSES`); where two genes overlap, GAP."""
     sequence, features = data.chlamydia()
     bases = torch.tensor(["ACGT".index(letter) for letter in sequence])

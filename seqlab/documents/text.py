@@ -55,7 +55,7 @@ CELLS = {
 
 
 @lru_cache
-def corpus(name: str) -> tuple[list[str], list[Int[Tensor, "token"]], list[Int[Tensor, "token"]]]:
+def corpus(name: str) -> tuple[list[str], list[Int[Tensor, "_"]], list[Int[Tensor, "_"]]]:
     """(vocabulary, training texts, test texts) of "austen" or "shakespeare". Words are listed by frequency."""
     if name not in ("austen", "shakespeare"):
         raise ValueError(f"name: got {name!r}, wanted 'austen' or 'shakespeare'")

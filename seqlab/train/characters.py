@@ -28,7 +28,7 @@ def encode(text: str, alphabet: str) -> Int[Tensor, "token"]:
 
 
 @lru_cache
-def novel() -> tuple[str, Int[Tensor, "token"], Int[Tensor, "token"]]:
+def novel() -> tuple[str, Int[Tensor, "_"], Int[Tensor, "_"]]:
     """*Pride and Prejudice*: (its alphabet, ids of the first nine tenths, ids of the last, which is for testing)."""
     text = data.austen()
     alphabet = "".join(sorted(set(text)))

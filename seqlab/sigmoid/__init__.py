@@ -1,6 +1,6 @@
 """Sigmoid attention in training (Ramapuram et al. 2024): the bias, a model with every switch, telemetry, modalities."""
 
-from seqlab.sigmoid.bias import alibi_bias, causal_bias, expected_row_sum, fresh_head, log_bias
+from seqlab.sigmoid.bias import alibi_bias, causal_bias, expected_row_sum, fresh_head
 from seqlab.sigmoid.transformer import Batch, Config, Transformer, make
 
 __all__ = [
@@ -11,6 +11,5 @@ __all__ = [
     "causal_bias",
     "expected_row_sum",
     "fresh_head",
-    "log_bias",
     "make",
 ]

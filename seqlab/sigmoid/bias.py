@@ -3,7 +3,7 @@
 | paper symbol (Ramapuram et al. 2024)      | here                                  |
 | ----------------------------------------- | ------------------------------------- |
 | σ(u) = 1 / (1 + e^-u)                     | `torch.sigmoid`                       |
-| b = -log n (appendix E)                   | `log_bias(n)`                         |
+| b = -log n (appendix E)                   | `sigmoid()`, `causal_bias(n)`         |
 | ‖σ(QKᵀ/√d + b) V‖ at initialisation       | `fresh_head(n, normalizer).norm`      |
 
 With scores z ~ N(0, 1), as queries and keys from N(0, I) have them, a row of n weights sums to n E σ(z + b) on average.
@@ -23,11 +23,6 @@ from torch import Tensor
 
 from seqlab.attention import Normalizer, attention
 from seqlab.positions import alibi, alibi_slopes
-
-
-def log_bias(n: int) -> float:
-    """-log n."""
-    return -math.log(n)
 
 
 def causal_bias(n: int) -> Float[Tensor, "query 1"]:
@@ -55,8 +50,8 @@ class FreshHead(NamedTuple):
     norm: float
 
 
-def fresh_head(n: int, normalizer: Normalizer, *, dim: int = 64, mean: float = 0.0, seed: int = 0) -> FreshHead:
-    """Mean row sum and output norm for q, k ~ N(0, I_dim) and values ~ N(mean, I_dim); a mean is what values share."""
-    q, k, v = torch.randn(3, n, dim, generator=torch.Generator().manual_seed(seed))
+def fresh_head(n: int, normalizer: Normalizer, *, mean: float = 0.0, seed: int = 0) -> FreshHead:
+    """Mean row sum and output norm for q, k ~ N(0, I_64) and values ~ N(mean, I_64); a mean is what values share."""
+    q, k, v = torch.randn(3, n, 64, generator=torch.Generator().manual_seed(seed))
     out, weights = attention(q, k, v + mean, normalizer=normalizer, return_weights=True)
     return FreshHead(weights.sum(-1).mean().item(), out.norm(dim=-1).mean().item())

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from seqlab.attention import sigmoid, softmax
 from seqlab.layers import Block, FeedForward, Fused, Tokens, Weights
 from seqlab.positions import rotary
-from seqlab.sigmoid.bias import alibi_bias, log_bias
+from seqlab.sigmoid.bias import alibi_bias
 from seqlab.train.fit import fresh
 
 Bias = Literal["zero", "trained", "input", "keys"]
@@ -125,8 +125,8 @@ class Transformer(nn.Module):
         n = allowed.shape[-1]
         shift = {
             "zero": torch.zeros(()),
-            "trained": torch.tensor(log_bias(self.config.length)),
-            "input": torch.tensor(log_bias(n)),
+            "trained": torch.tensor(-math.log(self.config.length)),
+            "input": torch.tensor(-math.log(n)),
             "keys": -allowed.sum(-1, keepdim=True).clamp(min=1).log(),
         }[bias]
         return shift + alibi_bias(self.config.heads, n) if self.config.positions == "alibi" else shift

@@ -10,8 +10,8 @@ import torch
 
 from seqlab import patterns
 from seqlab.attention import average, hardmax, sigmoid, softmax, step
+from seqlab.universal import contextual_mapping
 from seqlab.written import Form, Head, Layer, Program, Sweep, Unit, coordinates, one_hot
-from tests.written import papers
 
 x, y, z, p = coordinates("x y z p")
 HALF = Fraction(1, 2)
@@ -180,7 +180,7 @@ def test_trace_has_all_there_is():
 
 
 def test_largest_says_which_dtype_holds_it():
-    small, large = papers.yun2019(3, 1, 2), papers.yun2019(6, 1, 5)
+    small, large = (contextual_mapping(*size).program() for size in ((3, 1, 2), (6, 1, 5)))
     tokens = {small: [[0, 2], [2, 1]], large: [[0, 5, 3, 2, 1], [5, 4, 3, 1, 2]]}
     for program, rows in tokens.items():
         for dtype, bits in ((torch.bfloat16, 8), (torch.float32, 24), (torch.float64, 53)):
@@ -191,7 +191,7 @@ def test_largest_says_which_dtype_holds_it():
 
 
 def test_listing_and_matrices():
-    program = papers.yun2019(3, 2, 2)
+    program = contextual_mapping(3, 2, 2).program()
     text = str(program)
     assert "head 0: scores (x0 + 3 * x1 + 1/2) · (x0 + 3 * x1), adds x0 + 3 * x1 to 9 * x0" in text
     assert "9 levels" in text and "layers 10 · heads 19 · units 0 · width 2" in text

@@ -14,7 +14,6 @@ from seqlab.looped.packed import times_mean
 from seqlab.sigmoid import universal as sigmoid_universal
 from seqlab.written import Head, Layer, Piecewise, Program, Unit, coordinates, one_hot
 from seqlab.written.real import load
-from tests.written import papers
 from tests.written.test_programs import TASKS
 
 x, p, y = coordinates("x p y")
@@ -34,11 +33,13 @@ def agree(program, tokens, tolerance=0.0):
 
 
 def test_papers_as_layers():
-    agree(papers.yun2019(3, 2, 2), universal.contextual_mapping(3, 2, 2).sequences())
-    agree(papers.yun2019(3, 1, 3, positions=True), universal.contextual_mapping(3, 1, 3, positions=True).sequences())
-    made = sparse_universal.contextual_mapping(patterns.strided(2), 2, 1, 4)
-    agree(papers.yun2020(made.pattern, 2, 1, 4, made.order, made.steps), made.sequences())
-    agree(papers.ramapuram2024(4, 1, 3), sigmoid_universal.contextual_mapping(4, 1, 3).sequences())
+    for mapping in (
+        universal.contextual_mapping(3, 2, 2),
+        universal.contextual_mapping(3, 1, 3, positions=True),
+        sparse_universal.contextual_mapping(patterns.strided(2), 2, 1, 4),
+        sigmoid_universal.contextual_mapping(4, 1, 3),
+    ):
+        agree(mapping.program(), mapping.sequences())
     for clock in (False, True):
         made = looped.packed(times_mean, 2, 1, 2, clock=clock)
         points = [[made.table.point(z, Fraction(1, 2)) for z in cells] for cells in made.table.sets]

@@ -6,13 +6,13 @@ import pytest
 
 from seqlab import looped
 from seqlab.looped.packed import times_mean
+from seqlab.universal import contextual_mapping
 from seqlab.widgets.contract import sweep
 from seqlab.written.stepper import Stepper
-from tests.written import papers
 
 
 def test_it_says_who_moved():
-    view = Stepper(papers.yun2019(3, 1, 2), [0, 2])
+    view = Stepper(contextual_mapping(3, 1, 2).program(), [0, 2])
     assert view.step.max == 3 and "id 0 jumps" in view.picture.value and "x0 of token 0 moved" in view.picture.value
     seen = {view.picture.value}
     for _ in range(2):
@@ -30,4 +30,4 @@ def test_it_shows_other_programs():
     view = Stepper(made.program, [made.table.point(z, Fraction(0))[0] for z in made.table.sets[0]], step=4)
     assert "tau" in view.picture.value and "role='img'" in view.picture.value
     with pytest.raises(ValueError, match="got 2 sequences"):
-        Stepper(papers.ramapuram2024(3, 1, 2), [[0, 1], [1, 2]])
+        Stepper(contextual_mapping(3, 1, 2).program(), [[0, 1], [1, 2]])

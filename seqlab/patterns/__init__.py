@@ -6,8 +6,6 @@
 | rules        | what patterns are made of: a length and queries give runs                  |
 | pattern      | `Pattern` (p sets used in turn, per head or shared) and `Instance` at an n |
 | catalogue    | full, window, strided, fixed, star, random, BigBird, free-hand, …          |
-| layouts      | blocks for the kernels, exact or as a superset                             |
-| cost         | FLOP and bytes                                                             |
 | connectivity | Assumption 1 of Yun et al. 2020 as verdicts with witnesses                 |
 """
 
@@ -32,8 +30,7 @@ from seqlab.patterns.catalogue import (
     summaries,
     window,
 )
-from seqlab.patterns.cost import Cost
-from seqlab.patterns.pattern import Instance, Pattern, per_head, per_layer
+from seqlab.patterns.pattern import Cost, Instance, Pattern, per_head, per_layer
 
 __all__ = [
     "Cost",

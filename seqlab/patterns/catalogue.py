@@ -35,14 +35,12 @@ from seqlab.patterns.pattern import Pattern, Rule, per_layer
 from seqlab.patterns.rules import position, whole
 from seqlab.patterns.runs import Runs, join, packed, runs
 
+FAR = 2**40  # a radius that reaches over any sequence
+
 
 def full() -> Pattern:
     """Every token sees every token: n² connections."""
-    return _one("full()", _full)
-
-
-def _full(n: int, q: np.ndarray) -> Runs:
-    return runs(q, 0, n - 1)
+    return _one("full()", partial(_dilated, FAR, 1))
 
 
 def own() -> Pattern:
@@ -72,11 +70,7 @@ def strided(width: int) -> Pattern:
 
 def stride(width: int) -> Pattern:
     """`{…, k-w, k, k+w, …}`: the residue class of k mod w."""
-    return _one(f"stride({width})", partial(_stride, whole("width", width)))
-
-
-def _stride(w: int, n: int, q: np.ndarray) -> Runs:
-    return runs(q, q % w, n - 1, w)
+    return _one(f"stride({width})", partial(_dilated, FAR, whole("width", width)))
 
 
 def fixed(width: int) -> Pattern:
@@ -165,8 +159,7 @@ def bigbird(
 
 
 def _bigbird(options: dict, n: int) -> tuple[int, np.ndarray, np.ndarray]:
-    layout = BlockLayout.bigbird(n, **options)
-    return layout.block, layout.offsets.numpy(), layout.indices.numpy()
+    return _tables(BlockLayout.bigbird(n, **options))
 
 
 def bigbird_etc(
@@ -189,8 +182,12 @@ def laid_out(tables_at: Callable[[int], tuple], *, heads: int = 1, name: str = "
 
 
 def _laid_out(tables_at: Callable[[int], tuple], head: int, n: int, q: np.ndarray) -> Runs:
+    """The runs of a row of blocks stand side by side: for each query they are counted on from the first of its row."""
     listed, block = _listed(tables_at, n, head)
-    return _cells(listed, np.minimum(np.arange(0, n + block, block), n), q)
+    start = np.searchsorted(listed.query, q // block)
+    counts = np.searchsorted(listed.query, q // block, side="right") - start
+    at = np.repeat(start - counts.cumsum() + counts, counts) + np.arange(counts.sum())
+    return runs(np.repeat(q, counts), listed.first[at] * block, np.minimum((listed.last[at] + 1) * block, n) - 1)
 
 
 @lru_cache(maxsize=64)
@@ -217,12 +214,8 @@ def _behind(rule: Rule, g: int, n: int, q: np.ndarray) -> Runs:
 
 def freehand(
     grid: Bool[Tensor, "query key"] | Bool[Tensor, "layer query key"] | np.ndarray | list,
-    *,
-    stretch: bool = False,
 ) -> Pattern:
-    """What was drawn: grid[query][key], true = may look; a list of p grids for p sets.
-
-    The grid fixes n. With stretch=True it is a picture for any n: token k plays the part of row ⌊k m / n⌋ of m.
+    """What was drawn: grid[query][key], true = may look; a list of p grids for p sets. The grid fixes n.
 
     Raises ValueError unless the grids are square and not empty, TypeError unless boolean.
     """
@@ -232,26 +225,18 @@ def freehand(
     if grids.ndim not in (2, 3) or grids.shape[-1] != grids.shape[-2] or not grids.numel():
         raise ValueError(f"grid: got shape {tuple(grids.shape)}, wanted (query, key) or (layer, query, key), square")
     m = grids.shape[-1]
-    drawn = [packed(*each.numpy().nonzero()) for each in grids.reshape(-1, m, m)]
-    return Pattern(f"freehand({m} × {m})", tuple((partial(_drawn, each, m, stretch),) for each in drawn))
+    tables = (_tables(BlockLayout.from_mask(each, 1)) for each in grids.reshape(-1, m, m))
+    return Pattern(f"freehand({m} × {m})", tuple(laid_out(partial(_drawn, m, each)).sets[0] for each in tables))
 
 
-def _drawn(drawn: Runs, m: int, stretch: bool, n: int, q: np.ndarray) -> Runs:
-    if n != m and not stretch:
-        raise ValueError(f"n: got {n}, the grid was drawn for {m} tokens; draw one for {n}, or give stretch=True")
-    return _cells(drawn, -(-np.arange(m + 1) * n // m), q)
+def _drawn(m: int, tables: tuple, n: int) -> tuple:
+    if n != m:
+        raise ValueError(f"n: got {n}, the grid was drawn for {m} tokens; draw one for {n}")
+    return tables
 
 
-def _cells(listed: Runs, bounds: np.ndarray, q: np.ndarray) -> Runs:
-    """The rows of `listed` with a cell for each token: cell j holds the tokens from bounds[j] to bounds[j + 1] - 1.
-
-    The runs of a row stand side by side, so for each query they are counted on from the first one of its row.
-    """
-    row = np.searchsorted(bounds, q, side="right") - 1
-    start = np.searchsorted(listed.query, row)
-    counts = np.searchsorted(listed.query, row, side="right") - start
-    at = np.repeat(start - counts.cumsum() + counts, counts) + np.arange(counts.sum())
-    return runs(np.repeat(q, counts), bounds[listed.first[at]], bounds[listed.last[at] + 1] - 1)
+def _tables(layout: BlockLayout) -> tuple[int, np.ndarray, np.ndarray]:
+    return layout.block, layout.offsets.numpy(), layout.indices.numpy()
 
 
 def _one(name: str, rule: Rule) -> Pattern:

@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +25,6 @@ from torch import Tensor
 
 from kernels.layout import BlockLayout
 from seqlab.patterns import rules
-from seqlab.patterns.cost import Cost, cost
 from seqlab.patterns.rules import Rule
 from seqlab.patterns.runs import Runs, contains, count, expand, join, up_to_self, without_self
 
@@ -41,7 +41,6 @@ class Pattern:
         per_head(a, b)         some heads see a, others b   (MULTIHEAD)
         per_layer(a, b)        layers alternate             (SEQUENTIAL)
         a.causal()             keys up to the query only
-        a.with_global(2), a.with_random(3, seed=0), a.with_self()
     """
 
     name: str
@@ -92,31 +91,12 @@ class Pattern:
         """No token sees itself: breaks condition 1."""
         return self._each("without_self()", without_self)
 
-    def with_self(self) -> Pattern:
-        """Every token sees itself too."""
-        return self._and("with_self()", rules.own)
-
-    def with_global(self, tokens: int = 1) -> Pattern:
-        """The first `tokens` tokens see all and are seen by all (global tokens inside the sequence: ITC)."""
-        return self._and(f"with_global({tokens})", partial(rules.relays, range(tokens)))
-
-    def with_random(self, keys: int, seed: int = 0) -> Pattern:
-        """And `keys` random keys per query, drawn once."""
-        return self._and(f"with_random({keys}, seed={seed})", partial(rules.random, rules.whole("keys", keys, 0), seed))
-
-    def mask(self, n: int) -> Bool[Tensor, "*head query key"]:
-        """`.at(n).mask`"""
-        return self.at(n).mask
-
     def __repr__(self) -> str:
         return self.name
 
     def _each(self, what: str, change: Callable[[Runs], Runs]) -> Pattern:
         sets = tuple(tuple(partial(rules.changed, change, rule) for rule in heads) for heads in self.sets)
         return Pattern(f"({self.name}).{what}", sets)
-
-    def _and(self, what: str, rule: Rule) -> Pattern:
-        return Pattern(f"{self.name}.{what}", (self | Pattern("", ((rule,),))).sets, self.chain)
 
 
 def per_layer(*patterns: Pattern) -> Pattern:
@@ -146,6 +126,21 @@ def per_head(*patterns: Pattern, heads: int | None = None) -> Pattern:
     p, group = math.lcm(*(x.p for x in patterns)), heads // len(patterns)
     sets = tuple(tuple(x.sets[layer % x.p][0] for x in patterns for _ in range(group)) for layer in range(p))
     return Pattern(f"per_head({', '.join(x.name for x in patterns)})", sets)
+
+
+class Cost(NamedTuple):
+    """What attention in float32 costs, counted from the connections and not from a clock.
+
+    flops:           4 · head_dim per connection and head: 2 for its share of q·k, 2 for its share of weights·v
+    least_bytes:     q, k, v read once and the output written once: 4 · n · head_dim numbers per head
+    gathered_bytes:  nothing is reused: each connection loads its key and its value anew
+
+    A kernel lies between the two byte counts; `kernels` counts what its own tiles move.
+    """
+
+    flops: int
+    least_bytes: int
+    gathered_bytes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,16 +209,10 @@ class Instance:
         each = [[count(self.rows(layer, head=head), self.n) for head in range(self.heads)] for layer in range(self.p)]
         return tuple(map(sum, each))
 
-    def cost(self, head_dim: int, *, heads: int = 1, layers: int | None = None, bytes_per_number: int = 4) -> Cost:
-        """Estimated FLOP and bytes of `layers` attention layers (p unless given), see `seqlab.patterns.cost`.
-
-        Raises ValueError for sizes below 1, or heads that the pattern's heads do not divide.
-        """
-        if heads % self.heads:
-            raise ValueError(f"heads: got {heads}, wanted a multiple of the pattern's {self.heads}")
-        per_set = [connections * (heads // self.heads) for connections in self.connections()]
-        sizes = dict(head_dim=head_dim, heads=heads, bytes_per_number=bytes_per_number)
-        return cost(per_set, self.n, layers=self.p if layers is None else layers, **sizes)
+    def cost(self, head_dim: int) -> Cost:
+        """Of one round of the p layers, see `Cost`."""
+        connections, moved = sum(self.connections()), 8 * self.p * self.heads * self.n * head_dim
+        return Cost(4 * head_dim * connections, 2 * moved, moved + 8 * head_dim * connections)
 
     def layout(self, block: int, layer: int | None = None, *, exact: bool = False) -> BlockLayout:
         """The blocks for the kernels: every block of keys with at least one connection, per block of queries.

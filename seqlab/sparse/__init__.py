@@ -22,7 +22,7 @@ Quantising, the table of values and the way back to softmax are those of `univer
     mapping.check()                                       # holds on all 16 sequences; 14 attention layers = formula
 """
 
-from seqlab.sparse.lemmas import blocks, chain_steps, layer_count
+from seqlab.sparse.lemmas import chain_steps, layer_count
 from seqlab.sparse.mapping import SPARSE_LEMMA, SparseMapping, contextual_mapping, positions_along
 from seqlab.sparse.shift import all_max_shift, check_sparse_shift, shift_heads, sparse_shift
 
@@ -30,7 +30,6 @@ __all__ = [
     "SPARSE_LEMMA",
     "SparseMapping",
     "all_max_shift",
-    "blocks",
     "chain_steps",
     "check_sparse_shift",
     "contextual_mapping",

@@ -28,7 +28,7 @@ CATALOGUE = {
     "star (ring and relay)": lambda n: patterns.star(),
     "pure star": lambda n: patterns.pure_star(),
     "random": lambda n: patterns.random(2),
-    "window and random": lambda n: patterns.window(1).with_random(1),
+    "window and random": lambda n: patterns.window(1) | patterns.random(1),
     "axial": lambda n: patterns.axial(_width(n)),
     "own token only": lambda n: patterns.own(),
     "full": lambda n: patterns.full(),

@@ -42,7 +42,9 @@ def masks(pattern: Pattern, depth: int, n: int, heads: int = HEADS) -> Bool[Tens
         )
     if not causal.any(-1).all():
         query = int((~causal.any(-1)).nonzero()[0, -1])
-        raise ValueError(f"pattern: in {pattern.name}, query {query} sees no key up to itself; add .with_self()")
+        raise ValueError(
+            f"pattern: in {pattern.name}, query {query} sees no key up to itself; join it with patterns.own()"
+        )
     return causal[torch.arange(depth) % causal.shape[0]].repeat_interleave(heads // causal.shape[1], dim=1)
 
 

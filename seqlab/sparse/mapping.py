@@ -55,6 +55,9 @@ class SparseMapping(ContextualMapping):
     """The attention part of the sparse construction. Made by `contextual_mapping`; `spread` is the coefficient c.
 
     order: the chain;  steps: how many all-max-shifts;  assumption: what is known about the pattern at this length.
+
+    Real layers (`universal.blocks`) hold names up to 2^53 units of δ. c^s passes that early: at n = 4, δ = 1/3,
+    d = 2, and for the window, whose s is n - 1, at n = 9 with δ = 1/2, d = 1.
     """
 
     pattern: Pattern | None = None

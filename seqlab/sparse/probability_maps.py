@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from einops import rearrange, reduce
 from torch import Tensor
 
 from seqlab.attention import Normalizer, average, hardmax, sigmoid, softmax
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 SHARPENING = Statement(
     "sharpening",
@@ -39,7 +39,7 @@ def sparsemax(beta: float = 1.0) -> Normalizer:
 
     Keys that lag the largest by 1 / beta or more get exactly 0.
     """
-    return _thresholded("sparsemax", _finite(beta), _sparsemax)
+    return _entmax("sparsemax", 2, beta)
 
 
 def entmax15(beta: float = 1.0) -> Normalizer:
@@ -48,7 +48,36 @@ def entmax15(beta: float = 1.0) -> Normalizer:
 
     Keys that lag the largest by 2 / beta or more get exactly 0.
     """
-    return _thresholded("entmax15", _finite(beta), _entmax15)
+    return _entmax("entmax15", 1.5, beta)
+
+
+def _entmax(name: str, alpha: float, beta: float) -> Normalizer:
+    """α-entmax: `max((α - 1) z - τ, 0)^(1/(α - 1))`. With the largest z at 0, τ lies between -1 and 0.
+
+    τ is found by halving, without a gradient; a Newton step from there, at a fixed slope, has the derivative of τ.
+    """
+    if not 0 <= beta < math.inf:
+        raise ValueError(f"beta: got {beta}, wanted a finite number ≥ 0 (the limit beta → ∞ is hardmax())")
+    power = 1 / (alpha - 1)
+    weigh = lambda z, tau: (z - tau).clamp(min=0) ** power
+
+    def apply(scores: Tensor, allowed: Tensor) -> Tensor:
+        z = ((alpha - 1) * beta * scores).masked_fill(~allowed, -math.inf)
+        highest = reduce(z, "... query key -> ... query 1", "max")
+        z = (z - highest.masked_fill(highest == -math.inf, 0)).clamp(min=-2)  # -2 is below every τ
+        with torch.no_grad():
+            exact = z.double()
+            low, high = -torch.ones_like(exact[..., :1]), torch.zeros_like(exact[..., :1])
+            for _ in range(60):
+                middle = (low + high) / 2
+                enough = weigh(exact, middle).sum(dim=-1, keepdim=True) >= 1
+                low, high = torch.where(enough, middle, low), torch.where(enough, high, middle)
+            slope = (power * weigh(exact, low) ** (2 - alpha) * (exact > low)).sum(dim=-1, keepdim=True)
+            low, slope = low.to(z.dtype), slope.masked_fill(slope == 0, math.inf).to(z.dtype)  # 0: nothing is allowed
+        tau = low + (weigh(z, low).sum(dim=-1, keepdim=True) - 1) / slope
+        return weigh(z, tau).masked_fill(~allowed, 0)
+
+    return Normalizer(f"{name}(beta={beta:g})", apply)
 
 
 def scale_free() -> Normalizer:
@@ -61,19 +90,14 @@ def scale_free() -> Normalizer:
     return Normalizer("scale_free()", apply)
 
 
-@dataclass(frozen=True)
-class ProbabilityMap:
+class ProbabilityMap(NamedTuple):
     """A map and its family of sharpened versions: `at(t)` weighs scores v by ρ[t v].
 
     scale(n, ζ, η) is a t that Assumption 2 asks for, or None where there is none.
     """
 
-    name: str
     at: Callable[[float], Normalizer]
     scale: Callable[[int, float, float], float] | None = None
-
-    def __repr__(self) -> str:
-        return self.name
 
 
 def _softmax_scale(n: int, zeta: float, eta: float) -> float:
@@ -87,22 +111,14 @@ def _sparsemax_scale(n: int, zeta: float, eta: float) -> float:
     return max(1 - eta * n / (n - 1), 0.0) / zeta if n > 1 else 0.0
 
 
-def _entmax15_scale(n: int, zeta: float, eta: float) -> float:
-    """2/ζ: from there on all the weight is on the largest (derived)."""
-    return 2 / zeta
-
-
 MAPS = {
-    each.name: each
-    for each in (
-        ProbabilityMap("softmax", softmax, _softmax_scale),
-        ProbabilityMap("hardmax", lambda t: hardmax(), lambda n, zeta, eta: 0.0),
-        ProbabilityMap("sparsemax", sparsemax, _sparsemax_scale),
-        ProbabilityMap("entmax15", entmax15, _entmax15_scale),
-        ProbabilityMap("average", lambda t: average()),
-        ProbabilityMap("scale_free", lambda t: _scaled(scale_free(), t)),
-        ProbabilityMap("sigmoid", lambda t: _scaled(sigmoid(0.0), t)),
-    )
+    "softmax": ProbabilityMap(softmax, _softmax_scale),
+    "hardmax": ProbabilityMap(lambda t: hardmax(), lambda n, zeta, eta: 0.0),
+    "sparsemax": ProbabilityMap(sparsemax, _sparsemax_scale),
+    "entmax15": ProbabilityMap(entmax15, lambda n, zeta, eta: 2 / zeta),  # there all weight is on the largest (derived)
+    "average": ProbabilityMap(lambda t: average()),
+    "scale_free": ProbabilityMap(lambda t: _scaled(scale_free(), t)),
+    "sigmoid": ProbabilityMap(lambda t: _scaled(sigmoid(0.0), t)),
 }
 
 
@@ -126,46 +142,38 @@ def check_sharpening(
 
     Raises ValueError for n < 2, ζ ≤ 0, η outside (0, 1] or an unknown map.
     """
-    if isinstance(map, str):
-        if map not in MAPS:
-            raise ValueError(f"map: got {map!r}, wanted one of {', '.join(MAPS)}")
-        map = MAPS[map]
-    for name, good, wanted in (
-        ("n", n >= 2, "at least 2"),
-        ("zeta", zeta > 0, "> 0"),
-        ("eta", 0 < eta <= 1, "in (0, 1]"),
+    if isinstance(map, str) and map not in MAPS:
+        raise ValueError(f"map: got {map!r}, wanted one of {', '.join(MAPS)}")
+    map = MAPS[map] if isinstance(map, str) else map
+    for name, got, good, wanted in (
+        ("n", n, n >= 2, "at least 2"),
+        ("zeta", zeta, zeta > 0, "> 0"),
+        ("eta", eta, 0 < eta <= 1, "in (0, 1]"),
     ):
         if not good:
-            raise ValueError(f"{name}: got {dict(n=n, zeta=zeta, eta=eta)[name]}, wanted {wanted}")
-    v = _leading_by(n, zeta, draws, seed)
-    bound = map.scale(n, zeta, eta) if map.scale else None
-    if scale is None:
-        scales = SCALES if bound is None else (max(bound, 1e-6) * (1 + 1e-9),)
-    else:
-        scales = (scale,)
-    best: tuple[float, Witness | None] = (-math.inf, None)
-    for t in scales:
-        best = max(best, _margin(map.at(t), v, t, eta), key=lambda found: found[0])
-    enough = bound is not None and min(scales) >= bound
+            raise ValueError(f"{name}: got {got}, wanted {wanted}")
+    v, bound = _leading_by(n, zeta, draws, seed), map.scale(n, zeta, eta) if map.scale else None
+    scales = SCALES if bound is None else (max(bound, 1e-6) * (1 + 1e-9),)
+    scales = scales if scale is None else (scale,)
+    margin, witness = max((_margin(map.at(t), v, t, eta) for t in scales), key=lambda found: found[0])
+    statement = SHARPENING.under(scale=bound is not None and min(scales) >= bound)
     notes = [f"t = {scales[0]:.4g}" if len(scales) == 1 else f"t from {scales[0]:g} to {scales[-1]:g}, the best counts"]
-    options = dict(statement=SHARPENING.under(scale=enough), checked=len(v) * len(scales), unit="weight", notes=notes)
-    return Verdict(best[1] is None, best[0], best[1], **options)
+    options = dict(holds=margin >= 0, checked=len(v) * len(scales), unit="weight", notes=notes)
+    return judge(margin, statement, witness=witness, **options)
 
 
-def _margin(rho: Normalizer, v: Tensor, t: float, eta: float) -> tuple[float, Witness | None]:
+def _margin(rho: Normalizer, v: Tensor, t: float, eta: float) -> tuple[float, Witness]:
+    """By how much the worst row passes, and that row."""
     weights = rearrange(rho(rearrange(v, "draw key -> draw 1 key")), "draw 1 key -> draw key")
-    total = weights.sum(dim=-1)
-    largest = v.argmax(dim=-1, keepdim=True)
-    rest = weights.scatter(-1, largest, 0.0).sum(dim=-1)
-    off = (total - 1).abs()
+    off = (weights.sum(dim=-1) - 1).abs()
+    rest = weights.scatter(-1, v.argmax(dim=-1, keepdim=True), 0.0).sum(dim=-1)
     if (off > 1e-9).any() or (weights < 0).any():
-        at = int(off.argmax())
-        text = f"the weights of {_short(v[at])} at t = {t:g} sum to {total[at]:.4g}, not to 1"
-        return -float(off[at]), Witness(text, (v[at].tolist(), t, weights[at].tolist()))
-    at = int(rest.argmax())
-    margin = eta * (1 + 1e-9) - float(rest[at])
-    text = f"v = {_short(v[at])} at t = {t:g}: all but the largest keep {rest[at]:.4g} > η = {eta:g}"
-    return margin, Witness(text, (v[at].tolist(), t, weights[at].tolist())) if margin < 0 else None
+        at, margin = int(off.argmax()), -float(off.max())
+        text = f"the weights of {_short(v[at])} at t = {t:g} sum to {weights[at].sum():.4g}, not to 1"
+    else:
+        at, margin = int(rest.argmax()), eta * (1 + 1e-9) - float(rest.max())
+        text = f"v = {_short(v[at])} at t = {t:g}: all but the largest keep {rest[at]:.4g} > η = {eta:g}"
+    return margin, Witness(text, (v[at].tolist(), t, weights[at].tolist()))
 
 
 def _leading_by(n: int, zeta: float, draws: int, seed: int) -> Tensor:
@@ -183,59 +191,8 @@ def _leading_by(n: int, zeta: float, draws: int, seed: int) -> Tensor:
     return torch.cat([worst, v.scatter(-1, top, second + lead)])
 
 
-def _thresholded(name: str, beta: float, weigh: Callable[[Tensor], Tensor]) -> Normalizer:
-    """Maps that cut at a threshold: shifted so that the largest is 0, where -4 is below every threshold."""
-
-    def apply(scores: Tensor, allowed: Tensor) -> Tensor:
-        scores = (beta * scores).masked_fill(~allowed, -math.inf)
-        highest = reduce(scores, "... query key -> ... query 1", "max")
-        highest = highest.masked_fill(highest == -math.inf, 0)  # a row with no allowed key
-        z = (scores - highest).masked_fill(~allowed, -4.0).clamp(min=-4.0)
-        return weigh(z).masked_fill(~allowed, 0)
-
-    return Normalizer(f"{name}(beta={beta:g})", apply)
-
-
-def _sparsemax(z: Tensor) -> Tensor:
-    """The support is the longest k with 1 + k z_(k) > Σ_{j≤k} z_(j), largest first; then τ = (Σ_support z - 1) / k."""
-    with torch.no_grad():
-        ordered = z.sort(dim=-1, descending=True).values
-        k = torch.arange(1, z.shape[-1] + 1, dtype=z.dtype, device=z.device)
-        size = (1 + k * ordered > ordered.cumsum(dim=-1)).sum(dim=-1, keepdim=True).clamp(min=1)
-        support = z >= ordered.gather(-1, size - 1)
-    count = support.sum(dim=-1, keepdim=True).to(z.dtype)
-    tau = ((z * support).sum(dim=-1, keepdim=True) - 1) / count
-    return (z - tau).clamp(min=0) * support
-
-
-def _entmax15(z: Tensor) -> Tensor:
-    """With y = z/2 and k largest: τ_k = mean - √((1 - Σ(y - mean)²) / k); the support is the longest k with τ_k ≤
-    y_(k).
-    """
-    y = z / 2
-    with torch.no_grad():
-        ordered = y.sort(dim=-1, descending=True).values
-        k = torch.arange(1, z.shape[-1] + 1, dtype=z.dtype, device=z.device)
-        mean = ordered.cumsum(dim=-1) / k
-        spread = (ordered**2).cumsum(dim=-1) - k * mean**2
-        tau = mean - ((1 - spread) / k).clamp(min=0).sqrt()
-        size = (tau <= ordered).sum(dim=-1, keepdim=True).clamp(min=1)
-        support = y >= ordered.gather(-1, size - 1)
-    count = support.sum(dim=-1, keepdim=True).to(z.dtype)
-    mean = (y * support).sum(dim=-1, keepdim=True) / count
-    spread = (((y - mean) * support) ** 2).sum(dim=-1, keepdim=True)
-    tau = mean - ((1 - spread) / count).clamp(min=torch.finfo(z.dtype).tiny).sqrt()
-    return (y - tau).clamp(min=0) ** 2 * support
-
-
 def _scaled(rho: Normalizer, t: float) -> Normalizer:
     return Normalizer(f"{rho.name} of {t:g} times the scores", lambda scores, allowed: rho.apply(t * scores, allowed))
-
-
-def _finite(beta: float) -> float:
-    if not math.isfinite(beta) or beta < 0:
-        raise ValueError(f"beta: got {beta}, wanted a finite number ≥ 0 (the limit beta → ∞ is hardmax())")
-    return beta
 
 
 def _short(v: Tensor) -> str:

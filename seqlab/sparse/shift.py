@@ -18,7 +18,7 @@ from jaxtyping import Bool, Num
 from torch import Tensor
 
 from seqlab import universal
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 from seqlab.written import Program
 
 SPARSE_SHIFT = Statement(
@@ -72,7 +72,7 @@ def check_sparse_shift(draws: int = 300, seed: int = 0, *, restricted: bool = Tr
     restricted=False lets the heads see everything. The margin is 1/2 less the largest difference. The witness carries
     (ids, grid, low, high, got, wanted).
     """
-    draw, worst, witness = np.random.default_rng(seed), 0.0, None
+    draw, worst, objects = np.random.default_rng(seed), 0.0, ()
     for _ in range(draws):
         n = int(draw.integers(1, 7))
         ids = torch.tensor(draw.integers(0, 13, n), dtype=torch.float64)
@@ -81,9 +81,8 @@ def check_sparse_shift(draws: int = 300, seed: int = 0, *, restricted: bool = Tr
         heads = shift_heads(grid if restricted else None).module().requires_grad_(False)
         got = heads(torch.tensor([[id, low, high] for id in ids.tolist()], dtype=torch.float64))[:, 0]
         want = sparse_shift(ids, grid, low, high)
-        error = (got - want).abs().max().item()
-        if error > worst:
+        if (error := (got - want).abs().max().item()) > worst:
             worst, objects = error, (ids.tolist(), grid.tolist(), low, high, got.tolist(), want.tolist())
-            witness = Witness("ids {}, seen {}, window ({}, {}): got {}, wanted {}".format(*objects), objects)
-    statement = SPARSE_SHIFT.under(restricted=restricted)
-    return Verdict(worst == 0, 0.5 - worst if worst == 0 else -worst, witness, statement, draws, "units of delta")
+    witness = lambda: Witness("ids {}, seen {}, window ({}, {}): got {}, wanted {}".format(*objects), objects)
+    statement, margin = SPARSE_SHIFT.under(restricted=restricted), -worst or 0.5
+    return judge(margin, statement, witness=witness, checked=draws, unit="units of delta")

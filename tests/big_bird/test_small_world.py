@@ -61,7 +61,7 @@ LAYOUTS = {
     "ring and relay": patterns.star().at(23).layout(1),
     "strided, two sets": patterns.strided(5).union().at(38).layout(1),
     "random": patterns.random(3).at(50).layout(1),
-    "global": patterns.window(2).with_global(3).at(45).layout(1),
+    "global": (patterns.window(2) | patterns.relays(range(3))).at(45).layout(1),
     "heads differ": per_head(patterns.window(1), patterns.random(1, seed=3)).at(30).layout(1),
     "bigbird": BlockLayout.bigbird(61, block=4, random_blocks=2),
     "bigbird, one block short": BlockLayout.bigbird(57, block=8, global_blocks=1, random_blocks=1),

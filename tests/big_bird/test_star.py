@@ -132,7 +132,7 @@ def test_any_graph_that_contains_the_star(size):
     gathered = plain.codes(plain.sequences(), 2 * size[2])
     draw, graph = torch.Generator().manual_seed(0), star.star_graph(size[2])
     more = [graph | (torch.rand(n, n, generator=draw) < share) for share in (1.0, 0.5, 0.5)]
-    for edges in (*more, patterns.window(1).with_random(1, seed=0).with_global(1)):
+    for edges in (*more, patterns.window(1) | patterns.random(1) | patterns.relays([0])):
         mapping = star.contextual_mapping(*size, edges=edges)
         assert mapping.check() and (mapping.codes(mapping.sequences(), 2 * size[2]) == gathered).all()
     assert mapping.seen[0] == (True,) * n and star.check(*size, more_edges=True)

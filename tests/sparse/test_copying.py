@@ -42,7 +42,7 @@ def test_no_answer_depends_on_what_it_cannot_hear(name, depth):
 
 def test_heads_see_their_own_sets_and_a_query_that_sees_nothing_is_refused():
     got = language.masks(copying.PATTERNS["strided, per head"](0), 2, 32)
-    window, stride = P.window(6).causal().mask(32), P.stride(6).causal().mask(32)
+    window, stride = P.window(6).causal().at(32).mask, P.stride(6).causal().at(32).mask
     assert all(torch.equal(got[layer, head], (window, stride)[head // 2]) for layer in range(2) for head in range(4))
     turns = language.masks(P.strided(6), 3, 32)
     assert all(torch.equal(turns[layer, 3], (window, stride)[layer % 2]) for layer in range(3))

@@ -89,11 +89,11 @@ def test_c_of_one_fails(name, size):
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("size", [(2, 1, 4), (3, 1, 4), (2, 2, 4)])
 def test_real_sparse_heads_give_the_exact_names(name, size):
-    assert sparse.blocks(sparse.contextual_mapping(MAKERS[name](4), *size))
+    assert universal.blocks(sparse.contextual_mapping(MAKERS[name](4), *size))
 
 
 def test_where_float64_ends():
-    verdict = sparse.blocks(sparse.contextual_mapping(patterns.window(1), 2, 1, 9))
+    verdict = universal.blocks(sparse.contextual_mapping(patterns.window(1), 2, 1, 9))
     assert not verdict and verdict.witness.objects[3] > 2**53
 
 
@@ -101,9 +101,9 @@ def test_other_probability_maps():
     """Scores differ by δ²/2 at least: sparsemax is exact from 2/δ² on, 1.5-entmax from 4/δ² on, softmax later."""
     mapping = sparse.contextual_mapping(patterns.strided(2), 2, 1, 4)
     for rho in (sparsemax(8.0), entmax15(16.0), softmax(300.0)):
-        assert sparse.blocks(mapping, rho), rho
+        assert universal.blocks(mapping, rho), rho
     for rho in (sparsemax(4.0), entmax15(8.0), softmax(8.0)):
-        assert not sparse.blocks(mapping, rho), rho
+        assert not universal.blocks(mapping, rho), rho
 
 
 def test_layers_keep_the_pattern():

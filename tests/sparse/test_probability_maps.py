@@ -118,7 +118,7 @@ def test_maps_that_no_scale_sharpens(name):
 def test_sigmoid_is_no_probability_map():
     verdict = check_sharpening("sigmoid")
     assert not verdict and "sum to" in str(verdict.witness)
-    assert not check_sharpening(ProbabilityMap("plain sigmoid", lambda t: sigmoid(0.0)))
+    assert not check_sharpening(ProbabilityMap(lambda t: sigmoid(0.0)))
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def contextual_mapping(
     """
     sizes(levels, dim, length)
     if isinstance(edges, Pattern):
-        edges = edges.union().merged_heads().at(length + 1).mask
+        edges = edges.union().at(length + 1).mask
     grid = star_graph(length) if edges is None else torch.as_tensor(edges).clone()
     if grid.shape != (length + 1, length + 1):
         raise ValueError(

@@ -19,7 +19,7 @@ import numpy as np
 from seqlab.patterns.connectivity.chain import Chain, Cover, Order, check_chain, hamiltonian_chain
 from seqlab.patterns.connectivity.reach import Closed, Reach, reachability
 from seqlab.patterns.pattern import Instance
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
+from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 __all__ = [
     "ASSUMPTION_1",
@@ -54,13 +54,10 @@ ASSUMPTION_1 = Statement(
 def self_loops(instance: Instance) -> Verdict:
     """Condition 1, exactly, at any n. Margin: 1, or minus the number of missing loops. Witness: (token, set)."""
     every = np.arange(instance.n)
-    sees = np.stack([instance.sees(layer, every, every) for layer in range(instance.p)])
-    options = dict(statement=SELF, checked=sees.size, unit="self-loops")
-    if sees.all():
-        return Verdict(True, 1.0, **options)
-    layer, token = np.argwhere(~sees)[0].tolist()
-    witness = Witness(f"token {token} does not see itself in set {layer}", (token, layer))
-    return Verdict(False, -float((~sees).sum()), witness, **options)
+    lacking = np.argwhere([~instance.sees(layer, every, every) for layer in range(instance.p)])[:, ::-1].tolist()
+    witness = lambda: Witness("token {} does not see itself in set {}".format(*lacking[0]), tuple(lacking[0]))
+    checked = instance.n * instance.p
+    return judge(-len(lacking) or 1, SELF, witness=witness, checked=checked, unit="self-loops")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +84,11 @@ class Assumption:
     def check(self) -> Verdict:
         """All three; the witness is that of the first condition that fails."""
         verdicts = self.verdicts
-        failing = [verdict for verdict in verdicts.values() if not verdict]
+        failing = [verdict.witness for verdict in verdicts.values() if not verdict]
         statement = ASSUMPTION_1.under(**{name: verdict.holds for name, verdict in verdicts.items()})
         notes = [f"{name}: {'; '.join(v.notes) or v.witness or 'holds'}" for name, v in verdicts.items()]
-        witness = failing[0].witness if failing else None
         margin = min(verdict.margin for verdict in verdicts.values())
-        return Verdict(not failing, margin, witness, statement, self.instance.n, notes=notes)
+        return judge(margin, statement, witness=lambda: failing[0], checked=self.instance.n, notes=notes)
 
 
 def assumption_1(instance: Instance, *, order: Order | None = None, seconds: float = 2.0) -> Assumption:

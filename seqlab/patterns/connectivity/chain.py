@@ -23,11 +23,11 @@ from seqlab.patterns.connectivity.reach import Flags, find_closed, graph, named
 from seqlab.patterns.connectivity.search import search
 from seqlab.patterns.pattern import Instance
 from seqlab.patterns.runs import expand
-from seqlab.theorem import Statement, Verdict, Witness
+from seqlab.theorem import Statement, Verdict, Witness, judge
 
 Order = Int[np.ndarray, "n"]
 
-SEARCHED = 2048  # tokens up to which a chain is searched for
+SEARCHED = 512  # tokens up to which a chain is searched for
 
 CHAIN = Statement(
     "chain",
@@ -50,8 +50,8 @@ class Chain:
         """Condition 2. An order is verified anew; the margin is 1, or 0 less what the witness lacks."""
         if self.order is not None:
             return check_chain(self.instance, self.order)
-        text = f"{self.status}: {self.how}"
-        return Verdict(False, -1.0, Witness(text, (self.status, self.proof)), CHAIN, self.instance.n, "connections")
+        witness = Witness(f"{self.status}: {self.how}", (self.status, self.proof))
+        return judge(-1, CHAIN, witness=witness, checked=self.instance.n, unit="connections")
 
 
 def check_chain(instance: Instance, order: Sequence[int] | Order) -> Verdict:
@@ -62,25 +62,24 @@ def check_chain(instance: Instance, order: Sequence[int] | Order) -> Verdict:
     order, n = np.asarray(order, dtype=np.int64), instance.n
     if order.shape != (n,) or (np.sort(order) != np.arange(n)).any():
         raise ValueError(f"order: wanted each of the tokens 0 to {n - 1} once, got {order[:8].tolist()} …")
-    before = np.full(n, -1)
-    before[order[1:]] = order[:-1]
-    query = np.flatnonzero(before >= 0)
-    seen = np.any([instance.sees(layer, query, before[query]) for layer in range(instance.p)], axis=0)
-    lacking = np.zeros(n, dtype=bool)
-    lacking[query[~seen]] = True
-    if not lacking.any():
-        return Verdict(True, 1.0, None, CHAIN, n - 1, "connections", ("every connection of the order was verified",))
-    at = int(lacking[order].argmax())
-    pair = int(order[at - 1]), int(order[at])
-    text = f"token {pair[1]} does not see token {pair[0]}, its predecessor in the order, in any set"
-    return Verdict(False, -float(lacking.sum()), Witness(text, pair), CHAIN, n - 1, "connections")
+    place = np.argsort(order[1:])  # by query
+    key, query = order[:-1][place], order[1:][place]
+    seen = np.any([instance.sees(layer, query, key) for layer in range(instance.p)], axis=0)
+    lacking = np.sort(place[~seen])
+
+    def first() -> Witness:
+        pair = tuple(order[lacking[0] : lacking[0] + 2].tolist())
+        return Witness("token {1} does not see token {0}, its predecessor in the order, in any set".format(*pair), pair)
+
+    notes = [] if len(lacking) else ["every connection of the order was verified"]
+    return judge(-len(lacking) or 1, CHAIN, witness=first, checked=n - 1, unit="connections", notes=notes)
 
 
 def hamiltonian_chain(instance: Instance, order: Sequence[int] | Order | None = None, *, seconds: float = 2.0) -> Chain:
     """A chain: the given order, or the tokens as they stand, forwards or backwards, or what a search finds.
 
     order:    an order to verify; what it lacks is the witness of `.check()`
-    seconds:  time for the search (up to 2,048 tokens; beyond, only the orders and the obstacles are tried)
+    seconds:  time for the search (up to 512 tokens; beyond, only the orders and the obstacles are tried)
     """
     if order is not None:
         return Chain(instance, "found" if check_chain(instance, order) else "not found", "given", np.asarray(order))
@@ -98,11 +97,10 @@ def hamiltonian_chain(instance: Instance, order: Sequence[int] | Order | None = 
         if (cover := find_cover(seen)) and cover.check(instance):
             return Chain(instance, "none exists", str(cover), proof=cover)
     if n > SEARCHED:
-        return Chain(
-            instance, "not found", f"simple orders tried; no search beyond {SEARCHED:,} tokens, so there may be one"
-        )
+        how = f"simple orders tried; no search beyond {SEARCHED:,} tokens, so there may be one"
+        return Chain(instance, "not found", how)
     found, finished, states = search(seen.toarray() > 0, seconds)
-    if found is not None:
+    if found:
         return Chain(instance, "found", f"search, {states:,} partial chains", np.array(found))
     if finished:
         how = f"the search tried all, {states:,} partial chains"

@@ -18,21 +18,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
+from itertools import count as counting
+from operator import or_
 from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from scipy.sparse.csgraph import connected_components
 
 from seqlab.patterns.pattern import Instance
 from seqlab.patterns.runs import Runs, count, expand, runs
-from seqlab.theorem import Statement, Verdict, Witness
+from seqlab.theorem import Statement, Verdict, Witness, judge
 
 MATRICES, LARGEST = 1024, 4096  # tokens up to which matrices are the first choice, and the last resort
 MOST = 20_000_000  # connections that are listed one by one
 SHOWN = 8  # tokens named in a sentence
-Matrix, Ends, Flags = Float[np.ndarray, "query key"], Int[np.ndarray, "query"], Bool[np.ndarray, "token"]
+Ends, Flags = Int[np.ndarray, "query"], Bool[np.ndarray, "token"]
 
 REACHABILITY = Statement(
     "reachability",
@@ -53,10 +55,9 @@ class Reach:
 
     def check(self) -> Verdict:
         """Condition 3. Margin: 1, or -1 where it fails."""
-        options = dict(statement=REACHABILITY, checked=self.instance.n, unit="tokens")
         told = [f"by {self.how}" if self.s is None else f"s = {self.s:,}, by {self.how}", self.reason]
-        witness = None if self.s else Witness(self.reason, self.pair)
-        return Verdict(self.s is not None, 1.0 if self.s else -1.0, witness, notes=[x for x in told if x], **options)
+        options = dict(checked=self.instance.n, unit="tokens", notes=[each for each in told if each])
+        return judge(1 if self.s else -1, REACHABILITY, witness=Witness(self.reason, self.pair or ()), **options)
 
 
 def reachability(instance: Instance) -> Reach:
@@ -71,48 +72,26 @@ def reachability(instance: Instance) -> Reach:
 
 
 def by_matrices(instance: Instance) -> Reach:
-    """Exact, for any pattern: O(n³ log n).
+    """Exact, for any pattern, step by step; a row of the Boolean matrix is one number, bit j for token j.
 
-    For each r ≤ p the products of r + k p factors are round^k · first, k = 0, 1, …, where round has p factors and is
-    the same for all k. From k = 1 on, a full one is followed by full ones only: round then has no empty row. So the
-    least k is found by doubling, then halving.
+    What is not full when the matrices begin to repeat never is: a matrix kept after 1, 2, 4, … rounds comes again.
     """
-    p = instance.p
-    sets = list(instance.masks().numpy().astype(np.float32))
-    found: list[int] = []
-    for r in range(1, p + 1):
-        first, round = reduce(_after, sets[:r]), reduce(_after, sets[r:] + sets[:r])
-        k, last = _least_power(first, round)
-        found += [] if k is None else [r + k * p]
-    if found:
-        return Reach(instance, min(found), "computation")
-    pair = tuple(np.argwhere(last == 0)[0].tolist())
-    loops = all(each.diagonal().all() for each in sets)
+    n, p, heard, kept = instance.n, instance.p, [1 << k for k in range(instance.n)], None
+    sets = [[instance.keys(k, layer) for k in range(n)] for layer in range(p)]
+    for step in counting(1):
+        heard = [reduce(or_, (heard[j] for j in keys), 0) for keys in sets[(step - 1) % p]]
+        lacking = [((1 << n) - 1) ^ row for row in heard]
+        if not any(lacking):
+            return Reach(instance, step, "computation")
+        if step % p == 0 and heard == kept:
+            break
+        if step % p == 0 and (step // p).bit_count() == 1:
+            kept = heard
+    query = next(k for k, missing in enumerate(lacking) if missing)
+    pair = query, (lacking[query] & -lacking[query]).bit_length() - 1
+    loops = all(k in keys for each in sets for k, keys in enumerate(each))
     text = "token {} never hears token {}" if loops else "at no step has each heard all; token {} often lacks token {}"
     return Reach(instance, None, "computation", text.format(*pair), pair)
-
-
-def _after(first: Matrix, then: Matrix) -> Matrix:
-    return np.minimum(then @ first, 1)
-
-
-def _least_power(first: Matrix, round: Matrix) -> tuple[int | None, Matrix]:
-    """(the least k for which round^k · first is full, None if none is; the last product that was tried).
-
-    Powers of an n × n Boolean matrix repeat from the power (n - 1)² + 1 on at the latest (Schwarz 1970), so that what
-    is not full there never is.
-    """
-    if first.all():
-        return 0, first
-    powers, k = [round], 1
-    while not (now := _after(first, powers[-1])).all():
-        powers.append(_after(powers[-1], powers[-1]))
-        if 2 ** len(powers) > 4 * len(first) ** 2 or (powers[-1] == powers[-2]).all():
-            return None, now
-    for i in reversed(range(len(powers))):
-        if not (ahead := _after(first, powers[i])).all():
-            first, k = ahead, k + 2**i
-    return k, now
 
 
 def by_certificate(instance: Instance) -> Reach | None:

@@ -18,34 +18,34 @@ def search(seen: Bool[np.ndarray, "query key"], seconds: float) -> tuple[list[in
     from its end, or when two of them have no way on; the pair (tokens left, end) is remembered as a dead end, because
     what can follow depends on nothing else.
     """
-    n, deadline, states = len(seen), time.monotonic() + seconds, 0
+    deadline, dead, states = time.monotonic() + seconds, set(), 0
     sees, heard_by = _sets(seen), _sets(seen.T)
-    first = [k for k in range(n) if not sees[k]]  # who sees nobody has no predecessor
-    dead: set[tuple[int, int]] = set()
-    for start in first or sorted(range(n), key=lambda k: sees[k].bit_count()):
-        order, left = [start], (1 << n) - 1 & ~(1 << start)
-        ways = [_ways(heard_by, left, start)]
-        while order:
-            if not left:
-                return order, True, states
-            states += 1
-            if states % 64 == 0 and time.monotonic() > deadline:
-                return None, False, states
-            if not ways[-1]:
-                dead.add((left, order[-1]))
-                left |= 1 << order.pop()
-                ways.pop()
-                continue
-            token = ways[-1].pop()
-            if (left & ~(1 << token), token) not in dead:
-                order.append(token)
-                left &= ~(1 << token)
-                ways.append(_ways(heard_by, left, token))
+
+    def extended(order: list[int], left: int) -> list[int] | None:
+        nonlocal states
+        states += 1
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        if not left or (left, order[-1]) in dead:
+            return None if left else order
+        for token in _ways(heard_by, left, order[-1]):
+            if found := extended([*order, token], left & ~(1 << token)):
+                return found
+        dead.add((left, order[-1]))
+        return None
+
+    first = [k for k, keys in enumerate(sees) if not keys]  # who sees nobody has no predecessor
+    try:
+        for start in first or sorted(range(len(sees)), key=lambda k: sees[k].bit_count()):
+            if found := extended([start], (1 << len(sees)) - 1 & ~(1 << start)):
+                return found, True, states
+    except TimeoutError:
+        return None, False, states
     return None, True, states
 
 
 def _ways(heard_by: list[int], left: int, end: int) -> list[int]:
-    """Ways on from `end`, the best last; none where some token left cannot be reached, or two can only come last."""
+    """Ways on from `end`, the best first; none where some token left cannot be reached, or two can only come last."""
     reached = frontier = heard_by[end] & left
     while frontier:
         token = frontier & -frontier
@@ -54,7 +54,7 @@ def _ways(heard_by: list[int], left: int, end: int) -> list[int]:
         frontier = frontier ^ token | new
     if reached != left or sum(not heard_by[token] & left for token in _members(left)) > 1:
         return []
-    return sorted(_members(heard_by[end] & left), key=lambda token: -(heard_by[token] & left).bit_count())
+    return sorted(_members(heard_by[end] & left), key=lambda token: (heard_by[token] & left).bit_count())
 
 
 def _sets(rows: Bool[np.ndarray, "token other"]) -> list[int]:

@@ -23,9 +23,10 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from numbers import Rational
 
-from seqlab.looped.budget import StageLoops, check_sizes
+from seqlab.looped.budget import StageLoops
 from seqlab.looped.digits import Rows, greedy_digits, label_rows, largest_step, pack
 from seqlab.looped.table import ContextualTable
+from seqlab.universal.quantiser import sizes
 from seqlab.written import Form, Head, Layer, Program, Unit, coordinates
 
 STEEP = 2**20
@@ -62,7 +63,7 @@ def append_found(columns: int, base: int | None = None, mark: bool = True, off: 
 
 def token_ids(levels: int, dim: int = 1, *, slope: Rational = STEEP) -> Program:
     """Stage 1: "token dim" in [0, 1]^d to the id of each token, in levels - 1 loops of one feed-forward block."""
-    check_sizes(levels, dim, 1)
+    sizes(levels, dim, 1, shortest=1)
     layer = Layer(units=count_cells(levels, dim, slope), label="count a cell, take it off")
     return Program(entries("x", dim), z, layer, loops=levels - 1)
 
@@ -72,7 +73,7 @@ def sequence_id(columns: int, *, base: int | None = None, mark: bool = True) -> 
 
     base: `columns` = δ^-d unless given;  mark=False: nothing is marked as used
     """
-    check_sizes(columns, 1, 1)
+    sizes(columns, 1, 1, shortest=1)
     layer = Layer(HEAD, [append_found(columns, base, mark), CLEAR], "append the largest id not yet used")
     return Program(z, acc, layer, start={one: 1, used: 0}, loops=lambda length: length)
 

@@ -14,6 +14,7 @@ from collections import namedtuple
 from fractions import Fraction
 
 from seqlab.theorem import Statement, Verdict, judge
+from seqlab.universal.quantiser import sizes as sizes_fit
 from seqlab.written import Program
 
 LOOPS = Statement(
@@ -40,19 +41,17 @@ class StageLoops(namedtuple("StageLoops", "tokens sequence values")):
 
 def stage_loops(levels: int, dim: int = 1, length: int = 2) -> StageLoops:
     """The loops the proof allows for: δ^-1 - 1, N and 2 δ^-(N+1)d - 1."""
-    check_sizes(levels, dim, length)
+    sizes_fit(levels, dim, length, shortest=1)
     return StageLoops(levels - 1, length, 2 * levels ** ((length + 1) * dim) - 1)
 
 
 def loops_for(levels: int, dim: int = 1, length: int = 2) -> int:
     """r = N + 2 δ^-((N+1)d + 1): the loops at which the theorem has this δ."""
-    check_sizes(levels, dim, length, least=1)
     return length + 2 * levels ** ((length + 1) * dim + 1)
 
 
 def delta(loops: int, dim: int = 1, length: int = 2) -> float:
     """δ(r) = ((r - N) / 2)^(-1 / ((N+1)d + 1)); Theorem 3.6 wants r > N."""
-    check_sizes(1, dim, length, least=1)
     if loops <= length:
         raise ValueError(f"loops: got {loops} for {length} tokens, wanted more loops than tokens")
     return (Fraction(loops - length) / 2) ** (-1 / ((length + 1) * dim + 1))
@@ -81,10 +80,3 @@ def check_size(program: Program, limits: Limits) -> Verdict:
     statement = Statement("size of the block", limits.source, f"Embedding {m} and width {q} are enough for d = {dim}.")
     left = min(m - embedding, q - width)
     return judge(left + 1, statement, witness=text, checked=1, unit="coordinates", notes=(text,))
-
-
-def check_sizes(levels: int, dim: int, length: int, *, least: int = 2) -> None:
-    """Raises ValueError unless levels ≥ `least`, dim ≥ 1 and length ≥ 1."""
-    for name, got, wanted in (("levels", levels, least), ("dim", dim, 1), ("length", length, 1)):
-        if got < wanted:
-            raise ValueError(f"{name}: got {got}, wanted at least {wanted}")

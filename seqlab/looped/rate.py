@@ -67,14 +67,11 @@ def bound(f: Function, levels: int, dim: int = 1, length: int = 2, *, p: float =
 
 
 @torch.no_grad()
-def error(made: Packed, *, samples: int = 2**14, network: bool = False) -> float:
-    """‖network - f‖ in L² over [0, 1)^(N × d), by Sobol points.
-
-    network: run the module of real layers in float64 on every point; otherwise look its cells up in `operator`, which
-    is the same outside the ramps and much faster
+def error(made: Packed, samples: int = 2**14) -> float:
+    """‖network - f‖ in L² over [0, 1)^(N × d), by Sobol points, the network by its `lookup`: it is the same outside the
+    ramps, and much faster.
     """
-    t, g = made.table, made.program.module() if network else made.lookup
-    return distance(t.f, g, t.dim, t.length, samples=samples)
+    return distance(made.table.f, made.lookup, made.table.dim, made.table.length, samples=samples)
 
 
 def curve(f: Function, levels: Sequence[int], *, clock: bool = False) -> list[Point]:

@@ -24,10 +24,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqlab.layers import Tokens
-from seqlab.looped.budget import check_sizes
 from seqlab.looped.digits import Rows, label_rows
 from seqlab.looped.moduli import moduli
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
+from seqlab.universal.quantiser import sizes
 from seqlab.universal.values import Function, evaluate
 
 STEPS = Statement(
@@ -115,7 +115,7 @@ def contextual_table(
     Raises ValueError on bad sizes, on more than 5,000 sets, and where f returns another shape, numbers that are not
     finite, or something else for the same tokens in another order.
     """
-    check_sizes(levels, dim, length)
+    sizes(levels, dim, length, shortest=1)
     columns = levels**dim
     if length > columns:
         raise ValueError(f"length: {length} different tokens wanted, the grid has {columns}; raise levels or dim")

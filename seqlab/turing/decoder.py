@@ -21,7 +21,7 @@ from itertools import product
 
 from seqlab.turing.graph import block, computes, edges, layout, position, rows_for
 from seqlab.turing.lookup import attend, key, query
-from seqlab.turing.machine import Machine, Step, check_steps
+from seqlab.turing.machine import Machine, Step, check_steps, written
 from seqlab.turing.rounded import ROUNDINGS
 
 ZERO, ONE = Fraction(0), Fraction(1)
@@ -73,9 +73,7 @@ class Run:
 
     def tape(self, step: int) -> dict[int, str | None]:
         """Cell → symbol before machine step `step`: the input, and what the compute rows before it wrote."""
-        tape: dict[int, str | None] = dict(enumerate(self.word))
-        tape.update((s.head, s.wrote) for s in self.steps[:step])
-        return tape
+        return written(self.word, self.steps[:step])
 
     def block(self, step: int) -> tuple[Row, ...]:
         """The rows of one machine step: `step` look-ups, then the compute row."""

@@ -127,6 +127,11 @@ class Machine:
         return cls(rules, **fields)
 
 
+def written(word: Sequence[str], steps: Sequence[Step]) -> dict[int, str | None]:
+    """Cell → symbol after these steps: the input, and what they wrote."""
+    return dict(enumerate(word)) | {step.head: step.wrote for step in steps}
+
+
 def check_steps(steps: int) -> None:
     """Raises ValueError for less than one machine step."""
     _want(steps >= 1, "steps", steps, "a whole number, at least 1")

@@ -8,7 +8,7 @@ from seqlab.colours import BLUE, GREY, ORANGE, RED
 from seqlab.draw.svg import Inside, Markup, circle, element, line, path, picture, rect, text
 from seqlab.turing import SHIPPED, Machine, Row, Run, Step, decode, last_visit, look_ups, rows_for
 from seqlab.turing.graph import block as block_of
-from seqlab.turing.machine import MOVES
+from seqlab.turing.machine import MOVES, written
 from seqlab.widgets.view import Beside, View, bold, status, wide
 
 STEPS = 24
@@ -93,8 +93,7 @@ class TuringView(View):
     def _tape(self) -> Markup:
         """The tape before this step; where the simulator's differs, its symbol stands below, with ✗."""
         j, blank = self.step.value, self.run.machine.blank
-        tape, true = self.run.tape(j), dict(enumerate(self.run.word))
-        true.update((step.head, step.wrote) for step in self.right[:j])
+        tape, true = self.run.tape(j), written(self.run.word, self.right[:j])
         head, state = self.run.steps[j].head, self.run.steps[j].state or "a mixture"
         count = (WIDTH - LEFT) // CELL
         marks, wrong = [], 0

@@ -31,11 +31,6 @@ class Budget:
     positions: bool = False
 
     @property
-    def delta(self) -> float:
-        """δ."""
-        return 1 / self.levels
-
-    @property
     def quantise(self) -> int:
         """d + d/δ feed-forward layers."""
         return self.dim + self.dim * self.levels

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from seqlab import looped
+from seqlab.universal import distance
 
 FUNCTIONS = [looped.times_mean, looped.below_largest]
 
@@ -191,7 +192,8 @@ def test_ramps_cost_what_their_volume_says():
     assert errors == sorted(errors, reverse=True)
     assert errors[0] / errors[-1] == pytest.approx(8, rel=0.4)
     made = looped.packed(looped.times_mean, 4, clock=True)
-    assert looped.error(made, samples=2**10, network=True) == pytest.approx(looped.error(made, samples=2**10), abs=1e-3)
+    by_layers = distance(looped.times_mean, made.program.module(), 1, 2, samples=2**10)
+    assert by_layers == pytest.approx(looped.error(made, 2**10), abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_no_attention_no_context():
 
 def test_budget():
     made = universal.budget(1, 3, 0.375, 1.0)
-    assert made.levels == 4 and made.delta == 0.25
+    assert made.levels == 4
     assert (made.quantise, made.attention, made.values, made.parameters) == (5, 5, 14, 121)
     assert made.bits == 18 and made.fits("float32") and made.laptop
     mapping = universal.contextual_mapping(4, 1, 3)

@@ -65,9 +65,7 @@ def listens(arm: str, length: int, layers: int, seed: int = 0) -> Bool[Tensor, "
     heard = torch.zeros(1 + -(-read // BLOCK), dtype=torch.bool)
     heard[0] = True
     for layer in range(layers):
-        seen = layout(arm, read, layer, seed)
-        row = torch.repeat_interleave(torch.arange(seen.n_rows), seen.offsets[0].diff().long())
-        heard = torch.zeros_like(heard).index_put_((row,), heard[seen.indices.long()], accumulate=True)
+        heard = layout(arm, read, layer, seed).blocks()[0].float() @ heard.float() > 0
     told = heard[1:].repeat_interleave(BLOCK)[:read]
     return torch.cat([told, torch.zeros(length - read, dtype=torch.bool)])
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import groupby
 
 import ipywidgets
-from jaxtyping import Float
-from torch import Tensor
 
 from seqlab.colours import BLACK, BLUE, GREEN, GREY, ORANGE
 from seqlab.documents.questions import Answer, Document, ask, documents, listens
@@ -78,10 +77,12 @@ def _bar(part: Document, answer: Answer | None) -> Markup:
             marks.append(text(min(max(x + width / 2, 5), WIDE - 5), high + 12 - height, str(rank), fill=BLACK))
     told = []
     for row, (arm, colour, label) in enumerate((("window", ORANGE, "window only"), ("first 512", GREEN, "first 512"))):
-        heard, y = listens(arm, part.length, Config.layers).float(), high + 24 + 20 * row
+        heard, y = listens(arm, part.length, Config.layers).tolist(), high + 24 + 20 * row
         marks.append(rect(0, y, WIDE, 12, stroke=GREY))
-        marks += [rect(a * wide, y, max((z - a) * wide, 1), 12, fill=colour) for a, z in _stretches(heard)]
-        count = f"{int(heard.sum()):,}"
+        for on, run in groupby(range(part.length), heard.__getitem__):
+            first, *rest = run
+            marks.append(rect(first * wide, y, max((1 + len(rest)) * wide, 1), 12, fill=colour) if on else "")
+        count = f"{sum(heard):,}"
         said = f"{label}: could hear {count} of {part.length:,} tokens"
         marks.append(text(WIDE / 2, y + 10, said, 11, fill=BLACK))
         told.append(f"{label} could hear the question in {count} tokens")
@@ -90,14 +91,6 @@ def _bar(part: Document, answer: Answer | None) -> Markup:
         f"these, {', '.join(told)}."
     )
     return picture(alt, WIDE, high + 68, rect(0, 0, WIDE, high + 68, fill="#fff"), marks)
-
-
-def _stretches(heard: Float[Tensor, "token"]) -> list[tuple[int, int]]:
-    """[first, last) of every run of ones."""
-    edges = heard.new_zeros(len(heard) + 2)
-    edges[1:-1] = heard
-    change = edges.diff()
-    return list(zip((change == 1).nonzero()[:, 0].tolist(), (change == -1).nonzero()[:, 0].tolist()))
 
 
 def _listing(answer: Answer, cut: bool) -> Markup:

@@ -206,9 +206,8 @@ def _sequences(found: Certificate) -> Markup:
 
 def _weights(found: Certificate) -> Markup:
     """The four matrices, each an outer product with v."""
-    head = found.memoriser.head
     rows = {
-        name: (" × ".join(map(str, w.shape)), "\u2002".join(f"{x:.4g}" for x in w.flatten().tolist()))
-        for name, w in {"W_Q": head.query, "W_K": head.key, "W_V": head.value, "W_O": head.out}.items()
+        f"W_{name[0].upper()}": (" × ".join(map(str, w.shape)), "\u2002".join(f"{x:.4g}" for x in w.flatten().tolist()))
+        for name, w in found.memoriser.head.weights.items()
     }
     return table((), rows, "The head's weights: v, scaled", align="left")

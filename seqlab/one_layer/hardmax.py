@@ -87,16 +87,6 @@ def heads(direction: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
     return query, key, value
 
 
-def outputs(
-    x: Float[Tensor, "token dim"], weights: tuple[Tensor, Tensor, Tensor], normalizer: Normalizer = hardmax()
-) -> Float[Tensor, "head token dim"]:
-    """What every head returns for every token."""
-    query, key, value = weights
-    q, k = (einsum(w, x, "head size dim, token dim -> head token size") for w in (query, key))
-    mixed = attention(q, k, repeat(x, "token dim -> head token dim", head=len(q)), normalizer=normalizer, scale=1.0)
-    return einsum(value, mixed, "head out dim, head token dim -> head token out")
-
-
 def softmax_difference(first: Sequence[int] = FIRST, second: Sequence[int] = SECOND, *, beta: float = 0.5) -> float:
     """The smallest distance of the ids that one softmax head (query = key = value = token) gives a shared token.
 
@@ -125,9 +115,13 @@ def check_theorem_1(
         raise ValueError(f"first, second: got {first} and {second}, wanted two sets that differ and share a token")
     if any(x != int(x) for x in (*first, *second, *base, *direction)):
         raise ValueError("first, second, base, direction: wanted whole numbers; others round, and ties would break")
-    weights, sides = heads(direction), []
+    query, key, value = heads(direction)
+    sides = []
     for points in (first, second):
-        out = outputs(line(points, base, direction), weights, normalizer)
+        x = line(points, base, direction)
+        q, k = (einsum(w, x, "head size dim, token dim -> head token size") for w in (query, key))
+        mixed = attention(q, k, repeat(x, "token dim -> head token dim", head=HEADS), normalizer=normalizer, scale=1.0)
+        out = einsum(value, mixed, "head out dim, head token dim -> head token out")
         layers = reduce(out, "(layer head) token dim -> layer token dim", "sum", head=heads_per_layer)
         sides.append(layers[:, [points.index(t) for t in shared]])
     found = (sides[0] - sides[1]).norm(dim=-1)

@@ -3,8 +3,8 @@
 | symbol (Kajitsuka & Sato 2023, Theorem 2 and its proof)                     | name                          |
 | --------------------------------------------------------------------------- | ----------------------------- |
 | v                                                                           | direction                     |
-| W_K = u vᵀ, W_Q = u' vᵀ, \\|uᵀu'\\| = κ                                       | key, query; kappa             |
-| W_V = u'' vᵀ, \\|W_O u''\\| = ε / (4 r_max)                                  | value, out; shift             |
+| W_K = u vᵀ, W_Q = u' vᵀ, \\|uᵀu'\\| = κ                                       | weights; kappa                |
+| W_V = u'' vᵀ, \\|W_O u''\\| = ε / (4 r_max)                                  | weights; shift                |
 | s, the size of the head                                                     | 1, which is enough            |
 | κ = (\\|V\\|+1)⁴ (π d / 8) (2 log n + 3) / (ε r_min)                          | theorem_kappa                 |
 | the smallest κ that puts all scores 2 log n + 3 apart, for this v           | kappa="smallest"              |
@@ -54,30 +54,22 @@ class RankOneHead:
             raise ValueError(f"shift: got {self.shift}, wanted a finite number > 0")
 
     @property
-    def value(self) -> Float[Tensor, "1 dim"]:
-        return self.direction[None]
-
-    @property
-    def query(self) -> Float[Tensor, "1 dim"]:
-        return math.sqrt(self.kappa) * self.value
-
-    key = query
-
-    @property
-    def out(self) -> Float[Tensor, "dim 1"]:
-        return self.shift * self.value.T
+    def weights(self) -> dict[str, Float[Tensor, "out dim"]]:
+        """W_Q, W_K, W_V and W_O by the name of their layer."""
+        v = self.direction[None]
+        return dict(query=math.sqrt(self.kappa) * v, key=math.sqrt(self.kappa) * v, value=v, out=self.shift * v.T)
 
     @property
     def ranks(self) -> tuple[int, int, int]:
         """The ranks of W_K, W_Q, W_V, computed."""
-        return tuple(int(torch.linalg.matrix_rank(w)) for w in (self.key, self.query, self.value))
+        return tuple(int(torch.linalg.matrix_rank(self.weights[name])) for name in ("key", "query", "value"))
 
     def module(self, dtype: torch.dtype = torch.float64) -> SelfAttention:
         """The attention part (without residual) as a layer with these weights."""
         with torch.device("meta"):
             layer = SelfAttention(self.data.dim, 1, 1, scale=1.0)
-        for name in ("query", "key", "value", "out"):
-            setattr(layer, name, linear(getattr(self, name).to(dtype)))
+        for name, weight in self.weights.items():
+            setattr(layer, name, linear(weight.to(dtype)))
         return layer.requires_grad_(False)
 
     def ids(self, dtype: torch.dtype = torch.float64) -> list[Float[Tensor, "token dim"]]:

@@ -66,16 +66,11 @@ def boltz_names(levels: int, spacing: float) -> ExactNames:
     return ExactNames([*(Fraction(spacing) * (2 * k - levels + 1) / 2 for k in range(levels)), 1], 1)
 
 
-def ladder(levels: int, n: int, spacing: float) -> tuple[list[Set], list[object], float]:
+def order(levels: int, n: int, spacing: float) -> tuple[list[Set], list[object], float]:
     """All n-subsets by increasing boltz, in exact arithmetic, the steps between them, and the largest |boltz|."""
     names = boltz_names(levels, spacing)
     ranked, steps = names.ladder([(levels, s) for s in level_sets(levels, n)])
     return [s for _, s in ranked], steps, float(max(abs(names.name(ranked[0])), abs(names.name(ranked[-1]))))
-
-
-def order(levels: int, n: int, spacing: float) -> list[Set]:
-    """All n-subsets by increasing boltz."""
-    return ladder(levels, n, spacing)[0]
 
 
 def check_lemma(n: int, levels: int | None = None, spacing: float | None = None) -> Verdict:
@@ -90,7 +85,7 @@ def check_lemma(n: int, levels: int | None = None, spacing: float | None = None)
         raise ValueError(f"n: got {n}, wanted at least 2: (log n)² is 0 at n = 1")
     levels, spacing = n + 3 if levels is None else levels, enough(n) if spacing is None else spacing
     r = spacing * (levels - 1) / 2
-    ranked, steps, size = ladder(levels, n, spacing)
+    ranked, steps, size = order(levels, n, spacing)
     step, first, second = min(zip(steps, ranked, ranked[1:]))
     observed, bound = log10(step), 2 * math.log10(math.log(n)) - 2 * r / math.log(10)
     text = f"{first} and {second} differ by 10^{observed:.2f}, guaranteed 10^{bound:.2f}"
@@ -150,7 +145,7 @@ def check_slopes(lengths: Sequence[int] = (2, 3, 4, 5), *, spacing: float | None
         wider = [(n + 3 + k, start) for k in range(4)]
         further = [(n + 3, start * 1.1**k) for k in range(4)]
         for grids in (wider, further):
-            at = [(width * (levels - 1) / 2, log10(min(ladder(levels, n, width)[1]))) for levels, width in grids]
+            at = [(width * (levels - 1) / 2, log10(min(order(levels, n, width)[1]))) for levels, width in grids]
             found += [((b - a) / (s - r), n) for (r, a), (s, b) in itertools.pairwise(at)]
     slack, slope, n = min((min(s + 2 / math.log(10), -1 / math.log(10) - s), s, n) for s, n in found)
     return judge(

@@ -133,8 +133,9 @@ class Plan:
     setting: dict
 
 
-EXACT = dict(dim=8, width=128, steps=2500, lr=5e-3, batch=0)
-EXACT |= dict(tokens=TOKENS, members=MEMBERS, sequences=SETS, classes=CLASSES)
+EXACT = dict(
+    dim=8, width=128, steps=2500, lr=5e-3, batch=0, tokens=TOKENS, members=MEMBERS, sequences=SETS, classes=CLASSES
+)
 TEXT = dict(dim=64, width=256, steps=2000, lr=5e-3, batch=100, text="austen", train=TRAIN, test=TEST, words=LENGTHS)
 PARTS = {
     "random labels": Plan(

@@ -45,9 +45,8 @@ def test_it_is_the_librarys_certificate():
     view = CertificateView()
     found = certificate(EXAMPLES["fish and cans"])
     assert found.verdict._repr_html_() in view.picture.value and "✓" in found.verdict._repr_html_()
-    head = found.memoriser.head
-    for name, weight in (("W_Q", head.query), ("W_O", head.out)):
-        assert f">{name}</th>" in view.picture.value and f"{weight.flatten()[0]:.4g}" in view.picture.value
+    for name, weight in found.memoriser.head.weights.items():
+        assert f">W_{name[0].upper()}</th>" in view.picture.value and f"{weight.flatten()[0]:.4g}" in view.picture.value
     assert all(word in view.picture.value for word in found.data.words) and "✗" not in view.picture.value
 
 

@@ -177,9 +177,10 @@ def test_theorem_2_on_random_data():
 
 def test_ranks_and_the_forward_pass():
     head = ol.rank_one_head(random_sequences(3, dims=(3, 3)), 1.5)
-    assert head.ranks == (1, 1, 1) and head.key.shape == (1, 3) and head.out.shape == (3, 1)
-    assert (head.key.T @ head.query).norm() == pytest.approx(1.5)
-    assert (head.out @ head.value).norm() == pytest.approx(head.shift)
+    query, key, value, out = head.weights.values()
+    assert head.ranks == (1, 1, 1) and key.shape == (1, 3) and out.shape == (3, 1)
+    assert (key.T @ query).norm() == pytest.approx(1.5)
+    assert (out @ value).norm() == pytest.approx(head.shift)
     for row, codes, bag in zip(head.ids(), head.data.coded, head.data.bags):
         want = [head.projected[token] + Fraction(head.shift * float(head.names.name((token, bag)))) for token in codes]
         assert (row @ head.direction).tolist() == pytest.approx([*map(float, want)], abs=1e-13)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
 
 from seqlab.theorem import Statement, Verdict, Witness
-from seqlab.written.forms import Form, flat
-from seqlab.written.parts import Layer, Sweep
+from seqlab.written.forms import ZERO, Form, flat
+from seqlab.written.parts import Sweep
 from seqlab.written.program import Program, by_length
 
 RIGHT = Statement(
@@ -39,7 +38,11 @@ def judge(
     the largest error of the float64 layers; minus the largest error; or, over budget, what is left.
     """
     inputs = [each.tolist() if hasattr(each, "tolist") else each for each in inputs]
+    if not inputs:
+        raise ValueError("inputs: got none, wanted at least one sequence")
     size = program.count(max(map(len, inputs)))
+    if unknown := (budget or {}).keys() - size._asdict():
+        raise ValueError(f"budget: got {', '.join(unknown)}, wanted some of {', '.join(size._fields)}")
     options = dict(statement=RIGHT, checked=len(inputs), notes=(str(size),))
     wanted, got = _wanted(want, inputs, len(program.answers)), list(program.run(inputs))
     over = {name: most - getattr(size, name) for name, most in (budget or {}).items() if getattr(size, name) > most}
@@ -64,8 +67,9 @@ def judge(
 def needless(program: Program, want: object, inputs: Iterable) -> list[str]:
     """The weights without which all answers are still right, each taken alone: a program that needs all gives []."""
     inputs = list(inputs)
-    wanted = _wanted(want, inputs, len(program.answers))
-    return [name for name, other in _without_one(program) if not _worst(list(other.run(inputs)), wanted, inputs, 0.0)]
+    wanted, start = _wanted(want, inputs, len(program.answers)), dict.fromkeys(program.names, 0) | program.start
+    others = ((what, replace(program, layers=layers, start=start)) for what, layers in _cuts(program.layers))
+    return [f"layer {what}" for what, other in others if not _worst(list(other.run(inputs)), wanted, inputs, 0.0)]
 
 
 def _wanted(want: object, inputs: list, answers: int) -> list[np.ndarray]:
@@ -84,11 +88,12 @@ def _wanted(want: object, inputs: list, answers: int) -> list[np.ndarray]:
 def _worst(got: list, wanted: list, inputs: list, rounding: float) -> tuple[float, str, tuple] | None:
     """(largest error, sentence, objects) of the smallest input with a wrong answer."""
     sizes = [rounding * (1 + abs(each.astype(float))) if rounding else 0 for each in wanted]
-    wrong = [k for k in range(len(inputs)) if (abs(got[k] - wanted[k]) > sizes[k]).any()]
+    right = [abs(got[k] - wanted[k]) <= sizes[k] for k in range(len(inputs))]  # nan is not
+    wrong = [k for k in range(len(inputs)) if not right[k].all()]
     if not wrong:
         return None
     k = min(wrong, key=lambda k: (len(inputs[k]), inputs[k]))
-    token = int((abs(got[k] - wanted[k]) > sizes[k]).any(axis=-1).argmax())
+    token = int((~right[k].astype(bool)).any(axis=-1).argmax())
     a, b = (row[token].tolist() if len(row[token]) > 1 else row[token][0] for row in (got[k], wanted[k]))
     text = (
         f"token {token} of {inputs[k]} is answered {a}, wanted {b} ({len(wrong):,} of {len(inputs):,} inputs are wrong)"
@@ -116,35 +121,25 @@ def _ties(program: Program, sequence: object) -> str:
     return f"; scores tie at {', '.join(shown)}" if shown else ""
 
 
-def _without_one(program: Program) -> Iterator[tuple[str, Program]]:
-    for at, part in enumerate(program.layers):
-        for l, layer in enumerate(part.at(0) if isinstance(part, Sweep) else [part]):
-            for kind in ("heads", "units"):
-                for k, each in enumerate(getattr(layer, kind)):
-                    for role in [role for role in ("query", "key", "value", "read", "write") if hasattr(each, role)]:
-                        for j, form in enumerate(flat([getattr(each, role)])):
-                            for name in [*form.weights, *(["1"] if form.constant else [])]:
-                                edit = _cut(l, kind, k, role, j, name)
-                                new = edit(part) if isinstance(part, Layer) else replace(part, layer=_all(part, edit))
-                                other = copy.copy(program)
-                                layers = (*program.layers[:at], new, *program.layers[at + 1 :])
-                                object.__setattr__(other, "layers", layers)
-                                yield f"layer {at}, {kind[:-1]} {k}: {role}, {name}", other
+def _cuts(part: object) -> Iterator[tuple[str, object]]:
+    """(which weight, the part without it) for each weight of a form, or of what is made of forms."""
+    if isinstance(part, Form):
+        for name, weight in part.weights.items():
+            yield name, _or_zero(part - Form({name: weight}))
+        if part.constant:
+            yield "1", _or_zero(part - part.constant)
+    elif isinstance(part, tuple):
+        for k, each in enumerate(part):
+            yield from ((f"{k}: {what}", (*part[:k], cut, *part[k + 1 :])) for what, cut in _cuts(each))
+    elif isinstance(part, Sweep):
+        for what, _ in _cuts(tuple(part.at(0))):
+            yield what, replace(part, layer=lambda level, what=what: dict(_cuts((*flat(part.layer(level)),)))[what])
+    else:
+        for name in ("heads", "units", "query", "key", "value", "read", "write"):
+            yield from (
+                (f"{name} {what}", replace(part, **{name: cut})) for what, cut in _cuts(getattr(part, name, ()))
+            )
 
 
-def _cut(l: int, kind: str, k: int, role: str, j: int, name: str) -> Callable:
-    def edit(layer: Layer, at: int = 0) -> Layer:
-        if at != l:
-            return layer
-        parts = list(getattr(layer, kind))
-        forms = flat([getattr(parts[k], role)])
-        left = {each: weight for each, weight in forms[j].weights.items() if each != name}
-        forms[j] = Form(left, forms[j].constant if name != "1" else 0)
-        parts[k] = replace(parts[k], **{role: forms[0] if kind == "units" else tuple(forms)})
-        return replace(layer, **{kind: parts})
-
-    return edit
-
-
-def _all(sweep: Sweep, edit: Callable) -> Callable:
-    return lambda level: [edit(layer, at) for at, layer in enumerate(flat(sweep.layer(level)))]
+def _or_zero(left: Form) -> Form:
+    return left if left.weights or left.constant else ZERO

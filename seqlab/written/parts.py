@@ -155,6 +155,8 @@ def table(read: object, results: Mapping, write: object) -> list[Unit]:
 
     f(r) = y_0 + Σ_k (change of slope at r_k) ReLU(r - r_k), so f is y_0 below the first value.
     """
+    if not results:
+        raise ValueError("table: got no values, wanted at least one {value: result}")
     (first, start), *later = points = sorted((exact(a, "table"), exact(b, "table")) for a, b in results.items())
     slopes = [0, *(Fraction(y - y0) / (x - x0) for (x0, y0), (x, y) in zip(points, later))]
     bends = [(x, after - before) for (x, _), before, after in zip(points, slopes, slopes[1:]) if after != before]

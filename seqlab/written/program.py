@@ -137,9 +137,9 @@ class Program:
     def times(self, n: int, loops: int | None = None) -> int:
         """How many loops sequences of n tokens take."""
         wanted = self.loops if loops is None else loops
-        times = wanted(n) if callable(wanted) else wanted
-        if not 0 <= times <= (len(self.clock) if isinstance(self.clock, tuple) else times):
-            raise ValueError(f"loops: got {times}, wanted 0 or more, and no more than the clock was written for")
+        times = exact(wanted(n) if callable(wanted) else wanted, "loops")
+        if times not in range(1 + (len(self.clock) if isinstance(self.clock, tuple) else max(times, 0))):
+            raise ValueError(f"loops: got {times}, wanted 0, 1, … and no more than the clock was written for")
         return times
 
     def place(self, name: str, n: int) -> list[Number]:
@@ -156,8 +156,8 @@ class Program:
         array = np.asarray(tokens.detach().cpu() if isinstance(tokens, torch.Tensor) else tokens)
         if array.dtype.kind in "bi":
             array = array.astype(np.int64)
-        else:
-            array = np.frompyfunc(lambda value: exact(value, "tokens"), 1, 1)(array)
+        else:  # as they are: NumPy makes floats of integers that are large and of both signs
+            array = np.frompyfunc(lambda value: exact(value, "tokens"), 1, 1)(np.asarray(tokens, dtype=object))
         array, single = batched(array, len(self.reads))
         return dict(zip(self.inputs, one_by_one(array, self.sizes), strict=True)), single
 
@@ -172,6 +172,8 @@ def _places(given: object) -> dict[str, Callable[[int], list[Number]]]:
     if isinstance(given, Mapping):
         return {name: rule if callable(rule) else (lambda n, rule=rule: rule) for name, rule in by_name(given).items()}
     to = sum(forms("p" if given is True else given), Form({})) if given else Form({})
+    if given and not to.weights:
+        raise ValueError(f"positions: got {given}, wanted a coordinate, or {{coordinate: numbers}}")
     return {name: (lambda n, weight=weight: [weight * k for k in range(n)]) for name, weight in to.weights.items()}
 
 
@@ -179,7 +181,17 @@ def _check(program: Program) -> None:
     """Raise for a form that is empty or reads a coordinate that nothing gives, with its place and the nearest name."""
     if not isinstance(program.normalizer, Normalizer):
         raise TypeError(f"normalizer: got {program.normalizer!r}, wanted one such as hardmax()")
-    for where, role, each in [*program.forms(), *(("answers", "form", answer) for answer in program.answers)]:
+    if not program.inputs or [*dict.fromkeys(program.inputs)] != [str(form) for read in program.reads for form in read]:
+        raise ValueError(
+            f"reads: got {', '.join(map(str, program.reads))}, wanted coordinates, each once, at least one"
+        )
+    if not program.answers:
+        raise ValueError("answers: got none, wanted at least one form")
+    clock = program.clock if isinstance(program.clock, tuple) else ()
+    others = [("answers", "form", answer) for answer in program.answers] + [
+        ("clock", "loop", Form(f)) for f in clock if f
+    ]
+    for where, role, each in [*program.forms(), *others]:
         if role == "write" and each.constant:
             raise ValueError(f"{where}: write is {each}, wanted a form without constant: it says where to add")
         if not each.weights and not each.constant and each is not ZERO:

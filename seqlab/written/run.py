@@ -153,7 +153,8 @@ class Run:
         added = matrix @ top.reshape(len(made), -1).astype(dtype, copy=False)
         self.top = self.top.astype(dtype, copy=False) * by + added
         if by > 1:
-            self.top //= np.gcd.reduce(self.top, axis=None)
+            common = int(np.gcd.reduce(self.top, axis=None))
+            self.top, self.bound = self.top // common, self.bound // common
         if dtype is object:
             self.settle()
 

@@ -11,7 +11,7 @@ import torch
 from seqlab import patterns
 from seqlab.attention import average, hardmax, sigmoid, softmax, step
 from seqlab.universal import contextual_mapping
-from seqlab.written import Form, Head, Layer, Program, Sweep, Unit, coordinates, one_hot
+from seqlab.written import Form, Head, Layer, Program, Sweep, Unit, coordinates, judge, one_hot, table
 
 x, y, z, p = coordinates("x y z p")
 HALF = Fraction(1, 2)
@@ -69,6 +69,7 @@ def test_tokens_in_any_natural_form():
     assert [row.tolist() for row in program.run([[1, 2, 3], [5], (7, 6)])] == [want[0], [[5]], [[7], [7]]]
     pairs = Program([x, z], [x + z], [])
     assert pairs.run([[(1, 2), (3, 4)]]).tolist() == [[[3], [7]]] and pairs.run([(1, 2), (3, 4)]).shape == (2, 1)
+    assert program.run([[-1, 2**63, 2**70]]).tolist() == [[[2**70]] * 3]
     for tokens in ([[0.9, 1]], [[1.0, 2.0]], torch.tensor([[0.5]]), [[None]], ["ab"]):
         with pytest.raises(TypeError, match="exact number"):
             program.run(tokens)
@@ -122,6 +123,17 @@ def test_patterns_in_any_natural_form():
             "layer 0 “”: head 0: query has 2 forms and key has 1",
         ),
         (lambda: Program([x], [y], [Layer([Head((), (), x, y)])]), "at least one"),
+        (lambda: Program([], [y], [Layer(units=[Unit(1, y)])]), "reads: got .*wanted coordinates, each once"),
+        (lambda: Program([2 * x], [x], []), "reads: got 2 . x, wanted coordinates"),
+        (lambda: Program([x + y], [x], []), "reads: got x . y, wanted coordinates"),
+        (lambda: Program([x, x], [x], []), "reads: got x, x, wanted coordinates, each once"),
+        (lambda: Program([x], [], []), "answers: got none"),
+        (lambda: Program([x], [x], [], positions=5), "positions: got 5, wanted a coordinate"),
+        (lambda: Program([x], [x], [], clock=[{"z": 1}]), "clock: loop has the coordinate 'z'.*nearest is 'x'"),
+        (lambda: Program([x], [x], [], loops=-1).run([1]), "loops: got -1"),
+        (lambda: table(x, {}, y), "table: got no values"),
+        (lambda: judge(Program([x], [x], []), max, []), "inputs: got none"),
+        (lambda: judge(Program([x], [x], []), max, [(1,)], {"layer": 1}), "budget: got layer, wanted some of layers"),
         (lambda: Program([x], [y], [Sweep(z, range(3), lambda v: Layer([Head(1, x, x, y)]))]), "sweep: over has .*'z'"),
         (
             lambda: Program([x], [y], [Sweep(x, range(3), lambda v: Layer([Head(1, x + (z if v == 2 else x), x, y)]))]),
@@ -145,6 +157,7 @@ def test_what_is_wrong_is_refused_with_its_place(make, told):
         lambda: Sweep(x, [0.5], lambda v: Layer()),
         lambda: Program([x], [x], [], start={y: 0.0}),
         lambda: Program([x], [x], [], normalizer=hardmax),
+        lambda: Program([x], [x], [], loops=1.5).run([1]),
         lambda: Program([x], [x], [Head(1, x, x, x)]),
         lambda: Program([x], [x], [Layer([Unit(x, x)])]),
         lambda: Program([x], [x], [], normalizer=softmax(3.0)).run([[1]]),

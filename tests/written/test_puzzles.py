@@ -4,7 +4,7 @@ import itertools
 from fractions import Fraction
 
 from seqlab.attention import average, step
-from seqlab.written import Head, Layer, Program, Unit, coordinates, judge, near, needless, one_hot, table
+from seqlab.written import Head, Layer, Program, Sweep, Unit, coordinates, judge, near, needless, one_hot, table
 
 HALF = Fraction(1, 2)
 x, y, z, p, p2, c, last = coordinates("x y z p p2 c last")
@@ -150,5 +150,8 @@ def test_a_wrong_program_has_a_witness():
 def test_weights_that_are_not_needed():
     right = Program([x], [y], [Layer([Head(1, x, x, y)])])
     assert needless(right, max, sequences(3, 3)) == []
+    swept = Program([x], [x], [Sweep(x, range(3), lambda v: Layer([Head(x - v + HALF, x, x + z, x)]))], start={z: 0})
+    waste_of = needless(swept, swept, sequences(3, 3))
+    assert waste_of == ["layer 0: 0: heads 0: value 0: z"]
     waste = Program([x], [y], [Layer([Head(1, x, x, y)], [Unit(x - 5, y)])])
-    assert set(needless(waste, max, sequences(3, 3))) == {"layer 0, unit 0: write, y", "layer 0, unit 0: read, x"}
+    assert set(needless(waste, max, sequences(3, 3))) == {"layer 0: units 0: write y", "layer 0: units 0: read x"}

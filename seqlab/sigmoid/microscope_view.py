@@ -14,7 +14,6 @@ from seqlab.colours import BLUE, GREEN, GREY, ORANGE, PURPLE
 from seqlab.draw.sketch import chart
 from seqlab.draw.svg import Markup, element, line
 from seqlab.sigmoid import modalities
-from seqlab.sigmoid.modalities import SHIPPED
 from seqlab.sigmoid.telemetry import MEASURES
 from seqlab.widgets.view import Beside, View, side_by_side, status, wide
 
@@ -56,7 +55,7 @@ class MicroscopeView(View):
                 steps=ipywidgets.IntSlider(plan.steps, 20, plan.steps, 10, description="steps", **look),
             ),
             Beside(
-                measure=ipywidgets.Dropdown(options=SHIPPED, value="mixed norm", description="right", **look),
+                measure=ipywidgets.Dropdown(options=list(MEASURES), value="mixed norm", description="right", **look),
                 layer=ipywidgets.IntSlider(1, 1, plan.config.layers, description="layer", **look),
                 run=ipywidgets.Button(description="Run", icon="play", button_style="primary"),
                 stop=ipywidgets.Button(description="Stop", icon="stop", disabled=True),

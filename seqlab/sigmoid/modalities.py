@@ -20,8 +20,6 @@ from seqlab.sigmoid.telemetry import Run, follow
 from seqlab.sigmoid.transformer import Batch, Bias, Transformer, make
 from seqlab.train.experiment import Experiment, Part, beats, by, seeded
 
-SHIPPED = ("row sum", "attention norm", "mixed norm", "added norm", "residual norm", "entropy", "saturated")
-
 
 def start(task: Modality, variant: str, seed: int, *, steps: int | None = None) -> tuple[Transformer, Iterator[Run]]:
     """A fresh model, and its training, which waits to be driven: `for run in training: …`."""
@@ -50,7 +48,7 @@ def train(task: Modality | str, variant: str, seed: int = 0, *, steps: int | Non
         "curve": [[step + 1, smooth[step]] for step in at],
         "gradient": max(run.gradient),
         "probed": run.probed,
-        "probes": {name: layers for name, layers in run.probes.items() if name in SHIPPED},
+        "probes": run.probes,
         "seconds": run.seconds,
     }
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from seqlab.sigmoid.transformer import Batch, Transformer
@@ -23,13 +22,10 @@ MEASURES = {  # name → what it says
     "row sum": "mean sum of a row of weights",
     "attention norm": "mean length of a row of weights",
     "mixed norm": "mean length of weights times values, a head",
-    "projected norm": "mean length of what leaves the attention",
     "added norm": "mean length of what is added to the stream: after hybrid-norm and LayerScale",
     "residual norm": "mean length of a token in the stream, after the layer",
     "entropy": "mean entropy of a row scaled to sum 1, in nats",
-    "at one": "share of weights above 0.99: P (1 - P) is nearly 0, so nothing is learned there",
-    "at zero": "share of weights below a hundredth of 1 / keys",
-    "saturated": "both shares together",
+    "saturated": "share of weights above 0.99 or below a hundredth of 1 / keys: P (1 - P) is nearly 0 there",
 }
 PROBES = 6
 
@@ -38,34 +34,30 @@ PROBES = 6
 def listening(model: Transformer, hear: Callable[[str, Tensor], object]) -> Iterator[None]:
     """Inside, `hear(name, tensor)` is called with what the model computes, layer by layer.
 
-    residual (the embedding first), weights, mixed (before the heads are joined), projected, added
+    residual (the embedding first), weights, mixed (before the heads are joined), added
     """
-    apart = lambda x: rearrange(x, "batch token (head dim) -> batch head token dim", head=model.config.heads)
-    told = lambda name: lambda _, read, made: hear(name, made)
+    parts = [(model.entered, "residual")]
+    for block in model.blocks:
+        parts += [(block.attention.weigh, "weights"), (block.attention.mixed, "mixed")]
+        parts += [(block.attention, "added"), (block, "residual")]
     with ExitStack() as hooks:
-        hooks.enter_context(model.blocks[0].register_forward_pre_hook(lambda _, read: hear("residual", read[0])))
-        for block in model.blocks:
-            weigh, out = block.attention.weigh, block.attention.out
-            hooks.enter_context(out.register_forward_pre_hook(lambda _, read: hear("mixed", apart(read[0]))))
-            for part, name in {weigh: "weights", out: "projected", block.attention: "added", block: "residual"}.items():
-                hooks.enter_context(part.register_forward_hook(told(name)))
+        for part, name in parts:
+            told = lambda _, read, made, name=name: hear(name, made)
+            hooks.enter_context(part.register_forward_hook(told))
         yield
 
 
 def of_weights(weights: Tensor, allowed: Tensor) -> dict[str, Tensor]:
     """The measures of weights "batch head query key", a number a row; only keys that a row may see count."""
     allowed = allowed.expand(weights.shape)
-    keys, sums = allowed.sum(-1), weights.sum(-1)
-    share = weights / sums.clamp(min=1e-30)[..., None]
-    near = weights > 0.99, weights < 0.01 / keys[..., None]
-    at_one, at_zero = ((where & allowed).sum(-1) / keys for where in near)
+    keys, sums = allowed.sum(-1, keepdim=True), weights.sum(-1, keepdim=True)
+    share = weights / sums.clamp(min=1e-30)
+    flat = ((weights > 0.99) | (weights < 0.01 / keys)) & allowed
     return {
-        "row sum": sums,
+        "row sum": sums[..., 0],
         "attention norm": weights.norm(dim=-1),
         "entropy": -torch.xlogy(share, share).sum(-1),
-        "at one": at_one,
-        "at zero": at_zero,
-        "saturated": at_one + at_zero,
+        "saturated": flat.sum(-1) / keys[..., 0],
     }
 
 

@@ -96,6 +96,7 @@ class Transformer(nn.Module):
         fed = lambda: nn.Sequential(FeedForward(c.dim, 2 * c.dim, "gelu"), layer_scale(c))
         self.blocks = nn.ModuleList(Block(c.dim, Attention(c), fed()) for _ in range(c.layers))
         self.norm, self.out = nn.LayerNorm(c.dim), nn.Linear(c.dim, c.classes)
+        self.entered = nn.Identity()  # these change nothing: one can listen to them
 
     def forward(
         self, inputs: Tensor, real: Bool[Tensor, "batch token"] | None = None, *, bias: Bias | None = None
@@ -110,6 +111,7 @@ class Transformer(nn.Module):
             x = x + self.place[:n]
         allowed = self.allowed(n, real)
         shift = self.shift(allowed, bias or self.config.bias)
+        x = self.entered(x)
         for block in self.blocks:
             x = block(x, allowed, shift)
         return self.out(self.pool(self.norm(x), real) if self.config.pooled else self.norm(x))
@@ -173,7 +175,7 @@ class Attention(Fused):
         super().__init__(config.dim, config.heads, self.mix)
         norm = lambda wanted, size: nn.LayerNorm(size) if wanted else nn.Identity()
         self.norm_q, self.norm_k = (norm(config.qk_norm, config.dim // config.heads) for _ in range(2))
-        self.rope, self.weigh = config.positions == "rope", Weigh(config)
+        self.rope, self.weigh, self.mixed = config.positions == "rope", Weigh(config), nn.Identity()
         self.norm_after, self.scale = norm(config.hybrid_norm, config.dim), layer_scale(config)
 
     def forward(self, x: Tokens, allowed: Tensor, shift: Tensor) -> Tokens:
@@ -185,7 +187,7 @@ class Attention(Fused):
         if self.rope:
             q, k = rotary(q), rotary(k)
         scores = einsum(q, k, "b h query dim, b h key dim -> b h query key") / math.sqrt(q.shape[-1]) + shift
-        return einsum(self.weigh(scores, allowed), v, "b h query key, b h key dim -> b h query dim")
+        return self.mixed(einsum(self.weigh(scores, allowed), v, "b h query key, b h key dim -> b h query dim"))
 
 
 class Weigh(nn.Module):

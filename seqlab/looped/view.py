@@ -73,14 +73,14 @@ class LoopView(Stepper):
         self.step.description, self.back.description, self.next.description = "loops", "◀ loop", "loop ▶"
         for control in (self.mode, self.table):
             control.observe(self._choose, "value")
-        self.children = [*self.children[:2], self.mode, self.table, self.picture]
+        self.children = [*self.children[:2], self.mode, self.table, *self.children[2:]]
 
     def _choose(self, _: object) -> None:
         self.program = block(self.tables[self.table.value], self.mode.value)
         self.run = self.program.trace(range(len(SMOOTH)))
         self._draw()
 
-    def _draw(self, _: object = None) -> None:
+    def _draw(self) -> None:
         table = self.tables[self.table.value]
         places = seen(self.program, self.run.states)
         steps = [float(b[-1] - a[-1]) for a, b in zip(places, places[1:])]  # the last token always moves

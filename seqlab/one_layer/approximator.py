@@ -11,8 +11,6 @@ by their centres, so that no token is zero. Inputs with two tokens in one cell a
 something between its values there, and their volume shrinks with δ.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -20,11 +18,11 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqlab import universal
 from seqlab.layers import Tokens
-from seqlab.one_layer.memoriser import LARGEST, OneLayerMemoriser, memorise
+from seqlab.one_layer.memoriser import LARGEST, memorise
 
 Function = Callable[[Tensor], Tensor]  # "batch token dim" -> "batch token dim"
 
@@ -37,14 +35,14 @@ class Approximator:
     levels: int
     dim: int
     length: int
-    memoriser: OneLayerMemoriser
+    network: nn.Sequential
 
     def quantise(self, x: Tokens) -> Tokens:
         """The centre of every token's cell, by d + d/δ feed-forward layers and one bias."""
         return universal.quantiser(self.levels, self.dim, self.length).stack()(x) + 0.5 / self.levels
 
     def __call__(self, x: Tokens) -> Tokens:
-        return self.memoriser.network(self.quantise(x))
+        return self.network(self.quantise(x))
 
     def duplicates(self, x: Tokens) -> Bool[Tensor, "batch"]:
         """Whether two tokens share a cell."""
@@ -76,12 +74,7 @@ def approximate(f: Function, levels: int, dim: int = 1, length: int = 2) -> Appr
     values = f(x)
     if values.shape != x.shape:
         raise ValueError(f"f: returned shape {tuple(values.shape)} for inputs {tuple(x.shape)}, wanted the same shape")
-    made = memorise(x, values)
-    if made.arithmetic != "float64":
-        raise ValueError(
-            f"levels: float64 cannot hold the ids of {len(x):,} sequences on {levels**dim} cells; take a coarser grid"
-        )
-    return Approximator(f, levels, dim, length, made)
+    return Approximator(f, levels, dim, length, memorise(x, values).network)
 
 
 def error_curve(

@@ -10,8 +10,6 @@
 | max a - log n ≤ boltz(a) ≤ max a                                  | check_bounds   |
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

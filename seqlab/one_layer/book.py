@@ -7,8 +7,6 @@
 | labelled text                                 | `book`: what the book printed and the model does not see        |
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 from dataclasses import dataclass

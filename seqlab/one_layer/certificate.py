@@ -9,8 +9,6 @@ One format of text, CSV in UTF-8 with a header:
 Tokens are any strings. Each different one gets a vector of its own from a seeded generator: a code, not a meaning.
 """
 
-from __future__ import annotations
-
 import csv
 from collections import defaultdict
 from dataclasses import replace

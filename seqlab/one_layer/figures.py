@@ -1,7 +1,5 @@
 """Pictures of one attention layer: how sets are ordered, who memorises."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean

@@ -14,8 +14,6 @@
 u = u' = κ^½, u'' = 1, and W_O writes along v, so that an id moves along v only.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass

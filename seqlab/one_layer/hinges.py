@@ -5,8 +5,6 @@
 lo_k and hi_k lie a quarter and three quarters of the way from id k to id k+1: two hinges per change of label.
 """
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn

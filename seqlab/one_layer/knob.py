@@ -1,7 +1,5 @@
 """The temperature knob: from average to hardmax, exact beside four floating-point types: where names die."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 

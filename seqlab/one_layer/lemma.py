@@ -11,8 +11,6 @@ The order: sort each set downwards. The larger maximum wins; at equal maxima eve
 larger second entry gives the smaller value, then the larger third entry, and so on.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence

@@ -9,8 +9,6 @@ A name of one token is compared with another of the same token in exact arithmet
 tokens lie ε/2 apart, which float64 sees.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from itertools import pairwise

@@ -11,8 +11,6 @@ than the theorem's κ gives cannot be stored in a float. Where no scale is good 
 arithmetic, and the table reads their ranks.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass

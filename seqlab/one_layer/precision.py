@@ -11,8 +11,6 @@ type by PyTorch. Tokens are rounded first, then every product, exponential, sum,
 Σ weight·token may PyTorch keep more digits.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections import Counter

@@ -3,11 +3,9 @@
 | symbol (Kajitsuka & Sato 2023, proof of Theorem 2; Park et al. 2021)          | name                    |
 | ----------------------------------------------------------------------------- | ----------------------- |
 | v, a unit vector                                                              | direction               |
-| |v·(a - b)| ≥ √(8/(π d)) ‖a - b‖ / (|V|+1)² for a, b ∈ V ∪ {0}                | required(size, dim)     |
+| |v·(a - b)| ≥ √(8/(π d)) ‖a - b‖ / (|V|+1)² for a, b ∈ V ∪ {0}                | check_direction         |
 | min |v·c| · min |v·(a - b)|: what κ has to make as large as 2 log n + 3       | product                 |
 """
-
-from __future__ import annotations
 
 import math
 from collections.abc import Sequence
@@ -26,14 +24,6 @@ GUARANTEE = Statement(
     "Some unit v keeps |v·(a - b)| ≥ √(8/(πd)) ‖a - b‖ / (|V|+1)² for all different a, b among the tokens and zero.",
     (Hypothesis("unit", "v has length one"),),
 )
-
-
-def required(size: int, dim: int) -> float:
-    """√(8/(π d)) / (|V|+1)², the ratio that some unit vector reaches; `size` is |V|.
-
-    At most 1, as for d = 1 and |V| = 0.
-    """
-    return min(1.0, math.sqrt(8 / (math.pi * dim)) / (size + 1) ** 2)
 
 
 def product(vectors: Vectors, directions: Float[Tensor, "*candidate dim"]) -> Float[Tensor, "*candidate"]:
@@ -56,7 +46,8 @@ def check_direction(vectors: Vectors, direction: Sequence[float] | Float[Tensor,
     first, second = torch.triu_indices(len(points), len(points), 1)
     apart = points[first] - points[second]
     shares = ((apart @ v).abs() / apart.norm(dim=-1)).nan_to_num(math.inf)
-    at, least, unit = shares.argmin(), required(*vectors.shape), abs(v.norm().item() - 1) < 1e-9
+    least = min(1.0, math.sqrt(8 / (math.pi * len(v))) / len(points) ** 2)  # with zero there are |V| + 1 points
+    at, unit = shares.argmin(), abs(v.norm().item() - 1) < 1e-9
     share, pair = shares[at].item(), (points[first[at]].tolist(), points[second[at]].tolist())
     a, b = (f"({', '.join(f'{x:.4g}' for x in vector)})" for vector in pair)
     text = f"{a} and {b}: the ratio is {share:.3g}, wanted {least:.3g}" if unit else f"|v| = {v.norm():.4g}"
@@ -76,16 +67,15 @@ def search(vectors: Vectors, *, candidates: int = 400, seed: int = 0) -> Float[T
 
     d = 1 needs no search. Raises ValueError where no candidate has the guarantee.
     """
-    size, dim = vectors.shape
-    if dim == 1:
+    if vectors.shape[1] == 1:
         return torch.ones(1, dtype=vectors.dtype)
     draw = torch.Generator().manual_seed(seed)
-    directions = torch.randn(candidates, dim, generator=draw, dtype=vectors.dtype)
+    directions = torch.randn(candidates, vectors.shape[1], generator=draw, dtype=vectors.dtype)
     directions = directions / directions.norm(dim=-1, keepdim=True)
     for at in product(vectors, directions).argsort(descending=True):
         if check_direction(vectors, directions[at]):
             return directions[at]
     raise ValueError(
-        f"candidates: none of {candidates} random directions keeps the ratio {required(size, dim):.3g}; try more, or "
-        "another seed (a random direction has it with positive probability)"
+        f"candidates: none of {candidates} random directions keeps the ratio of Park et al.; try more, or another seed "
+        "(a random direction has it with positive probability)"
     )

@@ -6,8 +6,6 @@ two means agree, as with random vectors, that is often the smallest scale of the
 average.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from jaxtyping import Float

@@ -8,8 +8,6 @@
 | Y: equal tokens in equal sets have equal labels      | inconsistency                                           |
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence

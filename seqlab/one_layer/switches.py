@@ -1,7 +1,5 @@
 """The whole theorem on one small data set, with a switch that breaks each of its hypotheses."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import random

@@ -12,6 +12,7 @@ import numpy as np
 import traitlets
 
 from seqlab.widgets.raster import max_pool, palette, pool_factor, quantise
+from seqlab.widgets.still import still
 from seqlab.widgets.twin import describe, figure
 
 LARGEST = 4096
@@ -111,7 +112,7 @@ class AttentionView(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs):
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/plain": self.alt, "text/html": self.twin()}, metadata
+        return {**data, "text/plain": self.alt, **still(self.twin())}, metadata
 
     def _refresh(self, weights, tokens=None, key_tokens=None, relabel=False) -> None:
         self._quiet = True

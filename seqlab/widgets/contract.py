@@ -1,10 +1,11 @@
-"""The contract of every control: it can be moved over its extremes, and no callback fails."""
+"""The contract of every control: it can be moved over its extremes, no callback fails, and a picture stays behind."""
 
 import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from xml.etree import ElementTree
 
 import ipywidgets
 from IPython import get_ipython
@@ -41,7 +42,7 @@ def sweep() -> list[str]:
 
     Sliders go to their least, middle and largest value, choices through every option, checkboxes to both values, and
     buttons are clicked unless a handler has `_contract_skip = True`. Raises ContractError when a callback fails, even
-    where an Output widget would have shown the error and gone on.
+    where an Output widget would have shown the error and gone on, and when a widget leaves no picture behind.
     """
     moved, failures = [], []
     for control in controls():
@@ -54,10 +55,26 @@ def sweep() -> list[str]:
                     caught.append(error)
         moved += [name] if moves else []
         failures += [(name, error) for error in caught]
+    for widget in list(_instances.values()):
+        if hasattr(widget, "twin") and (problem := _picture(widget)):
+            failures.append((_describe(widget), AssertionError(problem)))
     if failures:
         told = [f"{name}: {''.join(traceback.format_exception(error))}" for name, error in failures]
         raise ContractError(f"{len(failures)} callback(s) failed\n" + "\n".join(told)) from failures[0][1]
     return moved
+
+
+def _picture(widget: ipywidgets.Widget) -> str:
+    """What is wrong with the picture that a widget leaves in its MIME bundle; nothing at best."""
+    bundle = widget._repr_mimebundle_()
+    bundle = bundle[0] if isinstance(bundle, tuple) else bundle
+    if "image/png" in bundle:
+        return ""
+    try:
+        ElementTree.fromstring(bundle["image/svg+xml"])
+    except (KeyError, ElementTree.ParseError) as error:
+        return f"no picture stays where no kernel answers ({type(error).__name__}: {error})"
+    return ""
 
 
 def _describe(control: ipywidgets.Widget) -> str:

@@ -10,6 +10,7 @@ import ipywidgets
 
 from seqlab.colours import RED
 from seqlab.draw.svg import Inside, Markup, element
+from seqlab.widgets.still import still
 
 BREAK, WRAP = Markup("<br>"), {"flex_flow": "row wrap"}
 
@@ -57,7 +58,7 @@ class View(ipywidgets.VBox):
         return self.error.value + self.picture.value
 
     def _repr_mimebundle_(self, **options: Any) -> dict:
-        return super()._repr_mimebundle_(**options) | {"text/html": self.twin()}
+        return super()._repr_mimebundle_(**options) | still(self.twin())
 
 
 def status(*lines: Inside, **look: Any) -> Markup:

@@ -115,7 +115,7 @@ def test_it_answers_while_the_slider_moves(n, block, limit):
 
 def test_the_twin_the_sweep_and_refusals():
     view = BigBirdView(128, 16)
-    assert view._repr_mimebundle_()["text/html"] == view.picture.value
+    assert view.twin() == view.picture.value
     assert view.picture.value.count("aria-label") == 2 and "window, solid" in view.picture.value
     assert sweep()
     with pytest.raises(ValueError, match=f"block: got 7, wanted one of {BLOCKS[0]}"):

@@ -90,7 +90,7 @@ def test_examples_are_fine(example):
 
 def test_twin_and_words():
     view = PrecisionKnob(kappa=20.0)
-    assert view._repr_mimebundle_()["text/html"] == view.picture.value and "aria-label" in view.picture.value
+    assert view.twin() == view.picture.value and "aria-label" in view.picture.value
     assert "10^-1" in view.picture.value  # far below the picture's lowest line, and said all the same
     assert (power(-math.inf), power(-547.07)) == ("0", "10^-547.1")
     assert (word(0.0), word(0.25), word(math.inf)) == ("0 (average)", "0.25", "∞ (hardmax)")

@@ -44,4 +44,4 @@ def test_every_control_changes_the_picture_and_nothing_raises():
             seen.append(view.picture.value)
     view.which.value = 0
     assert view.score.value == START[0] and view.scores[2] == 8
-    assert view._repr_mimebundle_()["text/html"] == view.picture.value
+    assert view.twin() == view.picture.value

@@ -44,5 +44,5 @@ def test_bytes_are_those_of_the_closed_form(tile):
 
 def test_the_twin_is_the_picture():
     view = TileView()
-    assert view._repr_mimebundle_()["text/html"] == view.picture.value
+    assert view.twin() == view.picture.value
     assert "aria-label" in view.picture.value

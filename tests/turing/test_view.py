@@ -103,5 +103,5 @@ def test_long_symbols_are_words():
 
 def test_the_static_twin():
     view = TuringView()
-    assert view._repr_mimebundle_()["text/html"] == view.picture.value
+    assert view.twin() == view.picture.value
     assert view.picture.value.startswith("<svg role='img' aria-label='Tape before machine step 7")

@@ -37,7 +37,7 @@ def test_every_position_of_the_sweep_shows_something_else():
 
 
 def test_sweep_twin():
-    assert SweepView()._repr_mimebundle_()["text/html"].startswith("<svg role='img' aria-label=")
+    assert SweepView().twin().startswith("<svg role='img' aria-label=")
 
 
 def test_budget_view_agrees_with_the_library_and_survives_extremes():
@@ -48,4 +48,4 @@ def test_budget_view_agrees_with_the_library_and_survives_extremes():
     view.epsilon.value, view.lipschitz.value = 0.001, 10.0
     assert "10^" in view.picture.value and "✗ too many layers" in view.picture.value
     view.positions.value = False
-    assert view._repr_mimebundle_()["text/html"] == view.picture.value
+    assert view.twin() == view.picture.value

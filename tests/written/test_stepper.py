@@ -21,7 +21,7 @@ def test_it_says_who_moved():
     view.back.click()
     seen.add(view.picture.value)
     assert len(seen) == 3 and "←" in view.picture.value and "<line" in view.picture.value
-    assert view._repr_mimebundle_()["text/html"] == view.picture.value
+    assert view.twin() == view.picture.value
     assert len(sweep()) >= 3
 
 

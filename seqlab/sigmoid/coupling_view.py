@@ -98,11 +98,10 @@ class CouplingView(View):
         n, row = self.length.value, self.row(self.scores)
         still = torch.ones(n, dtype=torch.bool)
         still[:SHOWN] = torch.tensor(self.scores) == torch.tensor(START)
-        lines: list[Inside] = []
-        for name in now:
-            change = (now[name] - before[name])[still].abs()
-            text = f": {int((change > 0).sum()):,} of the {len(change):,} weights you did not touch have moved"
-            lines.append((bold(name), text + (f", in all by {change.sum():.3g}." if change.any() else ".")))
+        moved = {name: (now[name] - before[name])[still].abs() for name in now}
+        told = lambda by: f": {int((by > 0).sum()):,} of the {len(by):,} weights you did not touch have moved"
+        far = lambda by: f", in all by {by.sum():.3g}." if by.any() else "."
+        lines = [(bold(name), told(by), far(by)) for name, by in moved.items()]
         if still.all():
             lines = ["Move a score. Which of the other five weights move with it?"]
         sums = (

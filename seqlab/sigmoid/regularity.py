@@ -161,7 +161,7 @@ def _ratio(norm: float, limit: float) -> float:
 def sharp_case(n: int, dim: int, *, slope: float = 1.0, bias: float = 0.0) -> tuple[Head, Tokens]:
     """Where the bound is an equality: n tokens e_1, W_qᵀ W_k = slope · I ≥ 0, W_v = I. ‖J‖ = n (σ + 2 slope σ').
 
-    Below a slope of 0 the two terms work against each other, and the bound is none.
+    Below a slope of 0 the two terms work against each other, and the bound is not reached.
     """
     eye = torch.eye(dim, dtype=torch.float64)
     return Head(slope * eye, eye, eye, bias), eye[:1].repeat(n, 1)

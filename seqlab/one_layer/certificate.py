@@ -103,7 +103,7 @@ def parse(text: str) -> tuple[list[list[str]], list[list[str]]]:
     first, header = rows[0] if rows else (1, "")
     delimiter = next((mark for mark in ",;\t" if _cells(header.lower(), mark) == HEADER), None)
     if delimiter is None:
-        raise ValueError(f"line {first}: got {_short(header) or 'nothing'}, wanted the header sequence,token,label")
+        raise ValueError(f"line {first}: got {header[:50]!r}, wanted the header sequence,token,label")
     tokens: dict[str, list[str]] = defaultdict(list)
     labels: dict[str, list[str]] = defaultdict(list)
     for at, line in rows[1:]:
@@ -111,7 +111,7 @@ def parse(text: str) -> tuple[list[list[str]], list[list[str]]]:
         if len(cells) != 3 or not all(0 < len(cell) <= WORD for cell in cells):
             wanted = f"three entries of 1 to {WORD} characters: {delimiter.join(HEADER)}"
             quotes = f"a {delimiter!r} inside one needs quotes, and these an end"
-            raise ValueError(f"line {at}: got {_short(line)}, wanted {wanted} ({quotes})")
+            raise ValueError(f"line {at}: got {line[:50]!r}, wanted {wanted} ({quotes})")
         name, token, label = cells
         tokens[name].append(token)
         labels[name].append(label)
@@ -148,7 +148,3 @@ def code(size: int, dim: int) -> Float[Tensor, "token dim"]:
         places = torch.randperm(size, generator=draw)
         return (1 + (places + 0.5 * torch.rand(size, generator=draw, dtype=torch.float64)) / size)[:, None]
     return torch.nn.functional.normalize(torch.randn(size, dim, generator=draw, dtype=torch.float64), dim=-1)
-
-
-def _short(text: str) -> str:
-    return text and repr(text if len(text) <= 50 else f"{text[:47]}…")

@@ -31,6 +31,7 @@ NOTE = (
     "A dot is a name of its own, a cross one that several share; hover a mark. The float rows are real: tokens are "
     "rounded to the type, and so is every product, exponential, sum and quotient after them."
 )
+WHY = {0.0: ": an average does not ask who is looking", math.inf: ": a winner says nothing of the losers"}
 WIDTH, LEFT, TOP, BOTTOM, FLOOR, ROW = 780, 74, 12, 250, -40, 50
 FINITE = [k for k in KAPPAS if 0 < k < math.inf]
 
@@ -77,13 +78,7 @@ class PrecisionKnob(View):
 
     def _told(self, exact: Named, *floats: Named) -> Markup:
         total, kappa = len(exact.names), self.slider.value
-        why = (
-            ": an average does not ask who is looking"
-            if kappa == 0
-            else ": a winner says nothing of the losers"
-            if math.isinf(kappa)
-            else ": the token 0 scores everything 0, so it sees only the mean" * (0 in self.shown[0])
-        )
+        why = WHY.get(kappa, ": the token 0 scores everything 0, so it sees only the mean" * (0 in self.shown[0]))
         apart = f"Even in exact arithmetic only {exact.distinct} of {total} names differ{why}"
         if exact.alive:
             apart = f"The closest two exact names are {power(exact.log10_gap)} apart"

@@ -87,7 +87,7 @@ def test_the_pair_that_collides_is_shown():
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "got nothing"),
+        ("", "line 1: got ''"),
         ("the dog", "wanted the header"),
         ("the/DET dog", "wanted the header"),
         ("sequence,token,label\n1,the", "wanted three entries"),

@@ -262,7 +262,7 @@ def test_certificate_names_the_pair_that_collides():
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("", "got nothing"),
+        ("", "line 1: got ''"),
         ("\n\nhello", "line 3: got 'hello', wanted the header"),
         ("sequence,token,label\n1,a", "line 2"),
         ("sequence,token,label\n\n1,a,X\n1,,X", "line 4"),

@@ -44,6 +44,11 @@ class Witness:
     text: str
     objects: tuple[object, ...] = ()
 
+    @classmethod
+    def of(cls, text: str, *objects: object) -> Witness:
+        """The objects, and a sentence with a pair of braces for each: `Witness.of("{} is named {:,}", token, name)`."""
+        return cls(text.format(*objects), objects)
+
     def __str__(self) -> str:
         return self.text
 

@@ -34,7 +34,6 @@ from seqlab.documents.model import (
     Pair,
     Task,
     bits,
-    masked,
     masking,
     middle,
     part,
@@ -99,12 +98,7 @@ def frame_task(places: int = PLACES) -> Task:
 
 def bases_task() -> Task:
     """Masked tokens of three bases, in bits per base."""
-
-    def held_out() -> Pair:
-        ids, targets = masked(stretches(_places(), WIDEST)[0], torch.Generator().manual_seed(0))
-        return ids, scored(targets)
-
-    return Task("bases", 65, None, masking(drawn), held_out, bits(3))
+    return masking("bases", 65, drawn, lambda: stretches(_places(), WIDEST)[0], bits(3))
 
 
 @lru_cache

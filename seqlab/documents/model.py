@@ -171,21 +171,28 @@ def bits(parts: int = 1) -> Callable[[Tensor, Tensor], dict[str, float]]:
     }
 
 
-def masked(ids: Ids, generator: torch.Generator, least: int = MASK) -> Pair:
-    """A share RATE of the tokens is replaced by MASK; those of them above `least` are asked for."""
-    mask = torch.rand(ids.shape, generator=generator) < RATE
-    return torch.where(mask, MASK, ids), torch.where(mask & (ids > least), ids, GAP)
+def masking(
+    name: str, tokens: int, sequences: Batches, test: Callable[[], Ids], scores: Callable, least: int = MASK
+) -> Task:
+    """A share RATE of the tokens is replaced by MASK; those of them above `least` are asked for.
 
+    sequences: (context, seed) → endless pairs, of which the first are the tokens;  test: those of the held-out part
+    """
 
-def masking(batches: Batches, least: int = MASK) -> Batches:
-    """The same sequences with masked tokens as the targets."""
+    def masked(ids: Ids, generator: torch.Generator) -> Pair:
+        mask = torch.rand(ids.shape, generator=generator) < RATE
+        return torch.where(mask, MASK, ids), torch.where(mask & (ids > least), ids, GAP)
 
-    def hidden(context: int, seed: int) -> Iterator[Pair]:
+    def batches(context: int, seed: int) -> Iterator[Pair]:
         generator = torch.Generator().manual_seed(seed)
-        for ids, _ in batches(context, seed):
-            yield masked(ids, generator, least)
+        for ids, _ in sequences(context, seed):
+            yield masked(ids, generator)
 
-    return hidden
+    def held_out() -> Pair:
+        ids, targets = masked(test(), torch.Generator().manual_seed(0))
+        return ids, scored(targets)
+
+    return Task(name, tokens, None, batches, held_out, scores)
 
 
 def middle(whole: Int[Tensor, "batch whole"], context: int) -> Ids:

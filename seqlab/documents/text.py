@@ -37,7 +37,6 @@ from seqlab.documents.model import (
     Pair,
     Task,
     bits,
-    masked,
     masking,
     part,
     scored,
@@ -73,16 +72,13 @@ def words_task() -> Task:
     """Masked words of the novel, in nats per word."""
     vocabulary, learn, test = corpus("austen")
 
-    def held_out() -> Pair:
-        ids, targets = masked(_tiles(test, SCORED)[0], torch.Generator().manual_seed(0), OTHER)
-        return ids, scored(targets)
-
     def scores(nats: Tensor, right: Tensor) -> dict[str, float]:
-        far = distant(*held_out())
+        far = distant(*task.held_out())
         return {"loss": nats.mean().item(), "distant": nats[far].mean().item(), "others": nats[~far].mean().item()}
 
-    batches = masking(partial(_stretches, learn), OTHER)
-    return Task("words", len(vocabulary), None, batches, held_out, scores)
+    sequences, tiles = partial(_stretches, learn), lambda: _tiles(test, SCORED)[0]
+    task = masking("words", len(vocabulary), sequences, tiles, scores, OTHER)
+    return task
 
 
 def play_task() -> Task:

@@ -95,8 +95,7 @@ def check_floor(levels: int = 8, dim: int = 1, *, loops: int | None = None, slop
     got, want = token_ids(levels, dim, slope=slope).module()(x, loops)[:, 0, 0], floor_ids(x, levels)[:, 0]
     error = (got - want).abs().masked_fill(in_strips(x, levels, 1 / slope) & steep, 0.0)
     at = int(error.argmax())
-    point, mine, right = x[at, 0].tolist(), got[at].item(), want[at].item()
-    why = Witness(f"x = {point} becomes {mine:.4g}, its id is {right}", (point, mine))
+    why = Witness.of("x = {} becomes {:.4g}, its id is {}", x[at, 0].tolist(), got[at].item(), want[at].item())
     statement = FLOOR.under(loops=loops >= levels - 1, slope=steep)
     return judge(0.5 - error.max().item(), statement, witness=why, checked=len(x), unit="ids")
 
@@ -126,7 +125,7 @@ def check_sequence(
     gap, a, b = min(((int(ids[b].min() - ids[a].max()), a, b) for a, b in pairs), default=(1, 0, 0))
     known = dict(loops=loops == length, base=base is None or base >= columns, mark=mark, distinct=not repeated)
     note = f"{len(set(ids[:, 0]))} ids for {len(sets)} sequences, smallest gap {gap}"
-    why = Witness(f"{sets[a]} and {sets[b]} share the sequence id {ids[a, 0]}", (sets[a], sets[b]))
+    why = Witness.of("{} and {} share the sequence id {}", sets[a], sets[b], ids[a, 0])
     return judge(gap - 0.5, SEQUENCE.under(**known), witness=why, checked=len(sets), unit="ids", notes=(note,))
 
 
@@ -153,8 +152,8 @@ def check_walk(
     errors = [max(map(off, *pair)) for pair in zip(got, rows)]
     error, step = max(errors), max(map(largest_step, zip(*rows)))
     k = errors.index(error)
-    mine, label = ([round(float(value), 4) for value in row[k]] for row in (got, rows))
-    why = Witness(f"k = {k}: recalled {mine}, the label is {label}", (k, mine, label))
+    shown = ([round(float(value), 4) for value in row[k]] for row in (got, rows))
+    why = Witness.of("k = {}: recalled {}, the label is {}", k, *shown)
     bound, statement = (Fraction(1e-12), WITH.under(clock=not stopped)) if clock else (step, WITHOUT)
     statement = statement.under(loops=loops is None or loops >= program.loops, exact=dtype is None)
     note = f"largest error {float(error):.3g}, largest step {float(step):.3g}, K = {len(rows)}"
@@ -188,9 +187,8 @@ def check_packed(
     got, wanted = np.array(got.tolist(), dtype=float), np.array(wanted, dtype=float)
     errors = np.nan_to_num(abs(got - wanted), nan=np.inf).max(axis=(1, 2))
     worst, at = float(errors.max()), int(errors.argmax())
-    (cells, share), (mine, right) = cases[at], (rows[at].squeeze().round(4).tolist() for rows in (got, wanted))
-    text = f"cells {cells} (at {share} of their width): the network gives {mine}, wanted {right}"
-    why = Witness(text, (cells, mine, right))
+    shown = (rows[at].squeeze().round(4).tolist() for rows in (got, wanted))
+    why = Witness.of("cells {} (at {} of their width): the network gives {}, wanted {}", *cases[at], *shown)
     known = made.holds | dict(loops=loops >= program.loops, exact=dtype is None, distinct=not repeated)
     statement, holds = PACKED.under(**known), worst <= bound
     note = f"largest error {worst:.3g}, bound {bound:.3g}, largest step of the labels {t.largest_step:.3g}"

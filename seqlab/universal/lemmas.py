@@ -76,8 +76,9 @@ def closed_form(mapping: ContextualMapping) -> Verdict:
     want = np.stack([ids[:, j] + steps(j) + gain ** (j + 1) * (ids[:, n - 1] - ids[:, 0]) for j in range(n)], axis=1)
     worst = abs(swept - want).max(axis=1)
     at = int(worst.argmax())
-    objects = (speak(sequences)[at], tuple(swept[at]), tuple(want[at]))
-    witness = Witness("{}: the sweep gives {}, the closed form {}".format(*objects), objects)
+    witness = Witness.of(
+        "{}: the sweep gives {}, the closed form {}", speak(sequences)[at], tuple(swept[at]), tuple(want[at])
+    )
     states = np.stack(mapping.program().trace(sequences[at : at + 1]).states[: -1 if mapping.spread else None])
     once = bool(((np.diff(states, axis=0) != 0).any(axis=-1).sum(axis=0) <= 1).all())
     statement = CLOSED_FORM.under(once=once)
@@ -97,8 +98,7 @@ def bounds(mapping: ContextualMapping) -> Verdict:
     low, high = int(largest.min()), int(largest.max())
     slack = min(low - lower + 1, upper - high + 1, strict - high)
     at = int(largest.argmin() if low < lower else largest.argmax())
-    objects = (speak(sequences)[at], int(largest[at]), lower, upper)
-    witness = Witness("{} reaches {:,}, wanted {:,} to {:,}".format(*objects), objects)
+    witness = Witness.of("{} reaches {:,}, wanted {:,} to {:,}", speak(sequences)[at], int(largest[at]), lower, upper)
     statement = BOUNDS.under(gain=mapping.gain == columns, no_positions=not mapping.positions)
     notes = (f"{lower:,} ≤ observed {low:,} … {high:,} ≤ {upper:,} < {strict:,}",)
     return judge(slack, statement, witness=witness, checked=len(sequences), unit=UNIT, notes=notes)
@@ -116,8 +116,14 @@ def range_of_names(mapping: ContextualMapping, *, marker: int | None = None) -> 
     distance = np.where(names < smallest, smallest - names, names - largest)
     nearest = int(distance.min())
     i, k = np.argwhere(distance == nearest)[0].tolist()
-    objects = (speak(bad[i : i + 1])[0], k, names[i, k], smallest, largest)
-    witness = Witness("token {1} of {0} is named {2:,}, good names lie in {3:,} … {4:,}".format(*objects), objects)
+    witness = Witness.of(
+        "token {1} of {0} is named {2:,}, good names lie in {3:,} … {4:,}",
+        speak(bad[i : i + 1])[0],
+        k,
+        names[i, k],
+        smallest,
+        largest,
+    )
     statement = RANGE.under(marker=marker == mapping.marker)
     return judge(nearest, statement, witness=witness, checked=len(bad), unit=UNIT)
 
@@ -151,8 +157,13 @@ def blocks(
     error = (got - torch.tensor(exact.astype(np.float64))).abs().nan_to_num(torch.inf)
     worst = error.max().item()
     i, k = (error == worst).nonzero()[0].tolist()
-    objects = (speak(sequences[i : i + 1])[0], k, got[i, k].item(), exact[i, k])
-    witness = Witness("token {1} of {0} is named {2:,.1f}, exactly {3:,}".format(*objects), objects)
+    witness = Witness.of(
+        "token {1} of {0} is named {2:,.1f}, exactly {3:,}",
+        speak(sequences[i : i + 1])[0],
+        k,
+        got[i, k].item(),
+        exact[i, k],
+    )
     hard = normalizer is None or isinstance(normalizer, Hardmax)
     statement = BLOCKS.under(hard=hard, precise=dtype == torch.float64)
     return judge(0.5 - worst, statement, witness=witness, checked=len(sequences), unit=UNIT)

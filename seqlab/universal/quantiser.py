@@ -85,9 +85,9 @@ class Quantiser:
         got, want = self.stack()(x), self.reference(x)
         error = (got - want).abs() * self.levels
         at = tuple((error == error.max()).nonzero()[0].tolist())
-        objects = tuple(round(float(t[at]), 12) for t in (x, got, want))
         margin = TOLERANCE - error.max().item()
-        witness = Witness("{:.6g} becomes {:.6g}, wanted {:.6g}".format(*objects), objects)
+        shown = (round(float(t[at]), 12) for t in (x, got, want))
+        witness = Witness.of("{:.6g} becomes {:.6g}, wanted {:.6g}", *shown)
         statement = STATEMENT.under(marked=self.marked, every_level=not self.skip)
         more = dict(checked=x.numel(), unit="units of delta", notes=(f"{layers} layers, the formula says {formula}",))
         return judge(margin, statement, witness=witness, holds=margin >= 0 and layers == formula, **more)

@@ -114,4 +114,4 @@ def furthest(program: Program, closed_form: Callable, rows: list[list[tuple]]) -
         error = max(abs(a - b) for a, b in zip(got, want))
         if error > worst:
             worst, objects = error, (ids, low, high, tuple(got), tuple(want))
-    return worst, Witness("ids {}, window ({}, {}): got {}, wanted {}".format(*objects), objects)
+    return worst, Witness.of("ids {}, window ({}, {}): got {}, wanted {}", *objects)

@@ -43,8 +43,7 @@ def blocked_attention(
 
     Raises ValueError where shapes disagree, or the sequence is too short for the plan.
     """
-    drawn = _read(q, k, v, plan, key_padding)
-    k, v = _cleared((k, v), key_padding)
+    drawn, k, v = _read(q, k, v, plan, key_padding)
     (q, k, v), real = _arrange((q, k, v), drawn, key_padding)
     n, b = real.shape[-1], plan.block
     q, k, v = (
@@ -74,8 +73,7 @@ def kernel_attention(
     impl: str = "auto",
 ) -> Values:
     """The same by `kernels.attention(layout=…)`, which stores neither scores nor copies of the keys."""
-    drawn = _read(q, k, v, plan, key_padding)
-    k, v = _cleared((k, v), key_padding)
+    drawn, k, v = _read(q, k, v, plan, key_padding)
     if drawn.front or key_padding is not None:
         (q, k, v), key_padding = _arrange((q, k, v), drawn, key_padding)
     out = kernels.attention(q, k, v, layout=drawn.layout, key_padding=key_padding, scale=scale, impl=impl)
@@ -86,8 +84,7 @@ def dense_attention(
     q: Heads, k: Heads, v: Values, plan: Plan, key_padding: Padding | None = None, *, scale: float | None = None
 ) -> Values:
     """The same with the n × n scores stored and masked: the oracle."""
-    drawn = _read(q, k, v, plan, key_padding)
-    k, v = _cleared((k, v), key_padding)
+    drawn, k, v = _read(q, k, v, plan, key_padding)
     return attention(q, k, v, pattern=plan.mask(drawn.n), key_padding=key_padding, scale=scale)
 
 
@@ -138,13 +135,6 @@ def _mix(
     return out.masked_fill(~allowed.any(-1)[..., None, None], 0)
 
 
-def _cleared(tensors: tuple[Tensor, ...], key_padding: Padding | None) -> tuple[Tensor, ...]:
-    """Zeros where there is padding: a weight of 0 does not hide a NaN."""
-    if key_padding is None:
-        return tensors
-    return tuple(x.masked_fill(~key_padding[:, None, :, None], 0) for x in tensors)
-
-
 def _arrange(
     tensors: tuple[Tensor, ...], drawn: Drawn, key_padding: Padding | None
 ) -> tuple[list[Tensor], Bool[Tensor, "batch arranged"]]:
@@ -170,12 +160,17 @@ def _restore(out: Values, drawn: Drawn) -> Float[Tensor, "batch head restored va
     return sequence.index_copy(2, lifted, out[:, :, : len(lifted)])
 
 
-def _read(q: Tensor, k: Tensor, v: Tensor, plan: Plan, key_padding: Tensor | None) -> Drawn:
-    """The plan at this length, once the arguments agree."""
+def _read(q: Tensor, k: Tensor, v: Tensor, plan: Plan, key_padding: Tensor | None) -> tuple[Drawn, Tensor, Tensor]:
+    """The plan at this length, once the arguments agree; keys and values, zeros where there is padding.
+
+    A weight of 0 does not hide a NaN.
+    """
     read(q, k, v, key_padding=key_padding)
     if q.shape != k.shape:
         got = ", ".join(f"{name} {tuple(x.shape)}" for name, x in (("q", q), ("k", k), ("v", v)))
         raise ValueError(f"shapes differ: {got}; this is self-attention, with as many queries as keys in every head")
     if plan.heads not in (1, q.shape[1]):
         raise ValueError(f"plan: has {plan.heads} heads, q has {q.shape[1]}; wanted the same number, or 1 for all")
-    return plan.at(q.shape[2])
+    if key_padding is not None:
+        k, v = (x.masked_fill(~key_padding[:, None, :, None], 0) for x in (k, v))
+    return plan.at(q.shape[2]), k, v

@@ -8,10 +8,10 @@ from math import isfinite, log10
 import plotly.graph_objects as go
 
 from seqlab.big_bird.small_world import SmallWorld
-from seqlab.colours import BLACK, GREEN, GREY, ORANGE, RED
-from seqlab.draw.figures import figure, log
+from seqlab.colours import BLUE, GREEN, ORANGE, RED
+from seqlab.draw.figures import log
 from seqlab.draw.growth import last_slope
-from seqlab.draw.plots import Look, bars, line, lines
+from seqlab.draw.plots import Look, bars, lines
 
 STEPS = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000]
 
@@ -34,42 +34,21 @@ def small_world_plane(
     """Clustering against mean path: Watts–Strogatz from ring to random as the rewired share grows, others as marks."""
     if len(shares) != len(rewired):
         raise ValueError(f"rewired: got {len(rewired)} graphs for {len(shares)} shares, wanted one each")
-    hover = "clustering %{x:.3f}, path %{y:.2f}<extra></extra>"
-    track = line(
-        "Watts–Strogatz, share p rewired",
-        [g.clustering for g in rewired],
-        [g.mean_path for g in rewired],
-        mode="lines+markers+text",
-        text=[f"p = {share:g}" for share in shares],
-        textposition="bottom right",
-        cliponaxis=False,
-        hovertemplate="%{text}: " + hover,
-    )
-    looks = zip((ORANGE, GREEN, RED, GREY), ("star", "square", "diamond", "x"))
-    marks = [
-        line(
-            name,
-            [g.clustering],
-            [g.mean_path],
-            Look(colour, mark=mark),
-            mode="markers",
-            marker={"size": 15, "color": colour, "line": {"width": 1, "color": BLACK}},
-            cliponaxis=False,
-            hovertemplate=f"{name}: {hover}",
-        )
-        for (name, g), (colour, mark) in zip(others.items(), looks)
-    ]
-    first, last = rewired[0], rewired[-1]
-    told = "; ".join(
-        f"{name} has clustering {g.clustering:.2f} and path {g.mean_path:.2f}" for name, g in others.items()
-    )
+    first, last, track = rewired[0], rewired[-1], "Watts–Strogatz, share p rewired"
+    told = (f"{name} has clustering {g.clustering:.2f} and path {g.mean_path:.2f}" for name, g in others.items())
     alt = (
         f"As the rewired share goes from {shares[0]:g} to {shares[-1]:g}, clustering falls from {first.clustering:.2f} "
-        f"to {last.clustering:.2f} and the mean path from {first.mean_path:.1f} to {last.mean_path:.1f}. {told}. "
-        "A small world lies at the lower right: clustered and close."
+        f"to {last.clustering:.2f} and the mean path from {first.mean_path:.1f} to {last.mean_path:.1f}. "
+        f"{'; '.join(told)}. A small world lies at the lower right: clustered and close."
     )
     across, up = {"title": "clustering coefficient", "range": [-0.03, 1]}, log("mean path (steps)", STEPS[:10])
-    return figure("Clustered and close: the small-world corner", across, up, alt, track, *marks)
+    graphs = {track: rewired} | {name: [g] for name, g in others.items()}
+    rows = {name: {g.clustering: g.mean_path for g in row} for name, row in graphs.items()}
+    looks = (Look(BLUE), Look(ORANGE, mark="star"), Look(GREEN, mark="square"), Look(RED, mark="diamond"))
+    picture = lines("Clustered and close: the small-world corner", across, up, rows, alt=alt, looks=looks)
+    picture.update_traces(marker_size=15, cliponaxis=False)
+    said = {"mode": "lines+markers+text", "text": [f"p = {share:g}" for share in shares], "marker_size": 8}
+    return picture.update_traces(said, {"name": track}, textposition="bottom right")
 
 
 def spectral_gaps(gaps: Mapping[str, float]) -> go.Figure:

@@ -235,28 +235,28 @@ def _mask(kinds: Kinds, source: int) -> Markup:
 
 def _ring(kinds: Kinds, source: int, steps: Steps) -> Markup:
     """The graph of blocks on an open ring (first and last do not touch); dots tell the steps from the chosen block."""
-    m, middle, radius = len(kinds), SIDE / 2, SIDE / 2 - 12
-    turn = math.radians(12) + (2 * math.pi - math.radians(24)) * (np.arange(m) + 0.5) / m
-    x, y = (middle + radius * np.sin(turn)).tolist(), (middle - radius * np.cos(turn)).tolist()
-    either = np.where(kinds, kinds, kinds.T)
-    lines = []
+    m, radius = len(kinds), SIDE / 2 - 12
+    turn = math.radians(12) + math.radians(336) * (np.arange(m) + 0.5) / m
+    place = SIDE / 2 + radius * np.stack([np.sin(turn), -np.cos(turn)], axis=1)
+    either, lines = np.where(kinds, kinds, kinds.T), []
     for code in (GLOBAL, RANDOM, WINDOW):
         _, colour, dash = KINDS[code]
         pairs = np.argwhere(np.triu(either == code, 1))
         ours, faint = (pairs == source).any(1), {"opacity": 0.55 if code == WINDOW else 0.35}
         for drawn, look in ((pairs[~ours], faint), (pairs[ours], {"stroke_width": 2}))[m > CROWDED :]:
-            ways = "".join(f"M{x[i]:.1f} {y[i]:.1f}L{x[j]:.1f} {y[j]:.1f}" for i, j in drawn.tolist())
+            ends = place[drawn].reshape(-1, 4).tolist()
+            ways = "".join("M{:.1f} {:.1f}L{:.1f} {:.1f}".format(*each) for each in ends)
             lines.append(path(ways, stroke=colour, stroke_dasharray=dash, **look))
     size = min(4.5, max(1.2, 2.2 * radius / m))
     half, whole = f"{size:.1f}", f"{2 * size:.1f}"
     disc = f"m-{half} 0a{half} {half} 0 1 0 {whole} 0a{half} {half} 0 1 0-{whole} 0"
     cross = f"m-{half}-{half}l{whole} {whole}m0-{whole}l-{whole} {whole}"
     marks, counts = [], []
-    for step, shape in ((1, disc), (2, disc), (3, cross)):
-        far = [at for at in range(m) if at != source and min(steps[at], 3) == step]
-        look = {"fill": "currentColor"} if step == 1 else {"stroke": "currentColor"}
-        marks.append(path("".join(f"M{x[at]:.1f} {y[at]:.1f}{shape}" for at in far), **look))
+    for step, shape, look in ((1, disc, "fill"), (2, disc, "stroke"), (3, cross, "stroke")):
+        far = place[np.minimum(steps, 3) == step].tolist()
+        marks.append(path("".join(f"M{x:.1f} {y:.1f}{shape}" for x, y in far), **{look: "currentColor"}))
         counts.append(len(far))
+    x, y = place[source].tolist()
     return picture(
         f"Graph of {m} blocks on an open ring. From block {source}: {counts[0]} blocks at 1 step, {counts[1]} at 2, "
         f"{counts[2]} further or never",
@@ -264,7 +264,7 @@ def _ring(kinds: Kinds, source: int, steps: Steps) -> Markup:
         SIDE + 26,
         lines,
         marks,
-        path("M", x[source], y[source] - 8, "l8 8-8 8-8-8z", fill="currentColor"),
+        path("M", x, y - 8, "l8 8-8 8-8-8z", fill="currentColor"),
         text(0, SIDE + 19, "graph of blocks from ◆: ● 1 step, ○ 2, × more or never", 13, "start"),
         left=-2,
         top=-2,

@@ -169,8 +169,6 @@ def _read(q: Tensor, k: Tensor, v: Tensor, plan: Plan, key_padding: Tensor | Non
     if q.shape != k.shape:
         got = ", ".join(f"{name} {tuple(x.shape)}" for name, x in (("q", q), ("k", k), ("v", v)))
         raise ValueError(f"shapes differ: {got}; this is self-attention, with as many queries as keys in every head")
-    if plan.heads not in (1, q.shape[1]):
-        raise ValueError(f"plan: has {plan.heads} heads, q has {q.shape[1]}; wanted the same number, or 1 for all")
     if key_padding is not None:
         k, v = (x.masked_fill(~key_padding[:, None, :, None], 0) for x in (k, v))
-    return plan.at(q.shape[2]), k, v
+    return plan.for_heads(q.shape[1]).at(q.shape[2]), k, v

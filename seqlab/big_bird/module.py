@@ -42,7 +42,7 @@ class BigBirdAttention(SelfAttention):
         if impl not in IMPLS:
             raise ValueError(f"impl: got {impl!r}, wanted one of {', '.join(IMPLS)}")
         super().__init__(dim, heads, head_dim, pattern=plan.pattern(), scale=scale, bias=bias)
-        self.impl, self.plan = impl, _fits(plan, heads)
+        self.impl, self.plan = impl, plan.for_heads(heads)
 
     def forward(self, x: Tokens, key_padding: Bool[Tensor, "batch token"] | None = None) -> Tokens:
         """key_padding: true = a real token; what padding tokens get is their own affair, nobody attends to them."""
@@ -60,7 +60,7 @@ class BigBirdAttention(SelfAttention):
         return torch.tensor(list(json.dumps(asdict(self.plan)).encode()), dtype=torch.uint8)
 
     def set_extra_state(self, state: Tensor) -> None:
-        self.plan = _fits(Plan(**json.loads(bytes(state.tolist()))), self.heads)
+        self.plan = Plan(**json.loads(bytes(state.tolist()))).for_heads(self.heads)
         self.pattern = self.plan.pattern()
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest: object) -> None:
@@ -69,9 +69,3 @@ class BigBirdAttention(SelfAttention):
 
     def extra_repr(self) -> str:
         return f"{self.dim}, heads={self.heads}, impl={self.impl!r}, plan={self.plan}"
-
-
-def _fits(plan: Plan, heads: int) -> Plan:
-    if plan.heads not in (1, heads):
-        raise ValueError(f"plan: has {plan.heads} heads, the layer has {heads}; wanted the same number, or 1 for all")
-    return plan

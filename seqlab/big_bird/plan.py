@@ -81,6 +81,12 @@ class Plan:
         """BigBird-ITC base as the authors' code runs it at 4,096 tokens: random blocks from the first 1,024 only."""
         return cls(64, 3, (0, -1), 3, random_from=1024, heads=heads, seed=seed)
 
+    def for_heads(self, heads: int) -> Plan:
+        """The plan itself. Raises ValueError unless it has as many heads, or one for all."""
+        if self.heads not in (1, heads):
+            raise ValueError(f"plan: has {self.heads} heads, wanted {heads} as the layer has, or 1 for all")
+        return self
+
     def at(self, n: int) -> Drawn:
         """The plan at n tokens, extra ones included. Kept, so that it is drawn once per length."""
         return Drawn(self, *_numbers(self, n))

@@ -148,7 +148,7 @@ def test_errors_name_the_argument(way):
         ((q, k[:, :, :-1], v, plan), ValueError, "v: got shape"),
         ((q, k[:, :, :-1], v[:, :, :-1], plan), ValueError, "shapes differ"),
         ((q, k[:, :1], v[:, :1], plan), ValueError, "shapes differ"),
-        ((q, k, v, replace(plan, heads=3)), ValueError, "plan: has 3 heads, q has 2"),
+        ((q, k, v, replace(plan, heads=3)), ValueError, "plan: has 3 heads, wanted 2"),
         ((q, k, v, plan, torch.ones(2, 40)), TypeError, "key_padding: got torch.float32"),
         ((q, k, v, plan, torch.ones(2, 39, dtype=torch.bool)), ValueError, "key_padding: got shape"),
         ((q[:, :, :12], k[:, :, :12], v[:, :, :12], plan), ValueError, "random_blocks: got 1"),

@@ -75,11 +75,11 @@ def test_counts_connections():
 def test_errors():
     with pytest.raises(ValueError, match="impl: got 'flash'"):
         plain(BigBirdAttention.__init__)(BigBirdAttention.__new__(BigBirdAttention), 6, 2, impl="flash")
-    with pytest.raises(ValueError, match="plan: has 3 heads, the layer has 2"):
+    with pytest.raises(ValueError, match="plan: has 3 heads, wanted 2"):
         BigBirdAttention(6, 2, plan=Plan(heads=3))
     with pytest.raises(ValueError, match="x: got dim 5"):
         BigBirdAttention(6, 2, plan=PLAN)(torch.randn(1, 40, 5))
     with pytest.raises(ValueError, match=r"x: got shape \(40, 6\), wanted \(batch, token, dim\)"):
         plain(BigBirdAttention.forward)(BigBirdAttention(6, 2, plan=PLAN), torch.randn(40, 6))
-    with pytest.raises(ValueError, match="plan: has 2 heads, the layer has 3"):
+    with pytest.raises(ValueError, match="plan: has 2 heads, wanted 3"):
         BigBirdAttention(6, 3).set_extra_state(BigBirdAttention(6, 2, plan=PLAN).get_extra_state())

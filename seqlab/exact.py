@@ -20,8 +20,8 @@ Number = int | Fraction
 ROOM = 2**63
 
 
-def exact(value: object, where: str) -> Number:
-    """The same number as an int or a Fraction. Raises TypeError for floats, and for what is no number."""
+def exact(value: object, where: object) -> Number:
+    """The same number as an int or a Fraction. Raises TypeError, told `where`, for floats and for what is no number."""
     value = value.item() if hasattr(value, "item") else value  # one element of an array or a tensor
     if not isinstance(value, Rational):
         raise TypeError(f"{where}: got {value!r}, wanted an exact number: an int or a Fraction such as Fraction(1, 2)")

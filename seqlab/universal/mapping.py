@@ -21,6 +21,7 @@ import itertools
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -73,6 +74,11 @@ class ContextualMapping:
         normalizer = average() if self.mixing == "average" else hardmax()
         layers = [] if self.mixing == "none" else self.layers(delta)
         return Program(self.x, self.u, layers, normalizer=normalizer, positions=self.places(delta))
+
+    @cached_property
+    def exact(self) -> Program:
+        """The text in units of δ."""
+        return self.program()
 
     def layers(self, delta: Number) -> list[Sweep | Layer]:
         """Only the token with id v moves, by gain (max - min), v in turn; then spread times the largest id, to all."""
@@ -151,7 +157,7 @@ class ContextualMapping:
         if sequences.shape[1:] != (self.length, self.dim):
             got = tuple(sequences.shape[1:])
             raise ValueError(f"sequences: got (token, dim) = {got}, wanted {(self.length, self.dim)}")
-        return self.program().run(sequences)[..., 0]
+        return self.exact.run(sequences)[..., 0]
 
     def swept(self, sequences: Sequences) -> Names:
         """l̃: the ids after the sweep, before the global shift."""

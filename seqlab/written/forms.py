@@ -34,11 +34,11 @@ class Form:
         return Form({name: weight for name, weight in total.items() if weight}, self.constant + other.constant)
 
     def __mul__(self, by: object) -> Form:
-        by = exact(by, f"({self}) * …")
+        by = exact(by, self)
         return Form({name: weight * by for name, weight in self.weights.items() if by}, self.constant * by)
 
     def __truediv__(self, by: object) -> Form:
-        return self * (1 / Fraction(exact(by, f"({self}) / …")))
+        return self * (1 / Fraction(exact(by, self)))
 
     def __neg__(self) -> Form:
         return self * -1
@@ -60,7 +60,7 @@ class Form:
         return math.lcm(self.constant.denominator, *(weight.denominator for weight in self.weights.values()))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Form) and self.parts() == other.parts()
+        return self.parts() == (other.parts() if isinstance(other, Form) else other)
 
     def __hash__(self) -> int:
         return hash(self.parts())

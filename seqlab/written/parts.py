@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from seqlab.exact import Number, Piecewise, exact, relu
+from seqlab.exact import Number, Piecewise, exact, kind, relu
 from seqlab.patterns.seen import seen
 from seqlab.written.forms import LEVEL, Form, flat, form, forms
 
@@ -74,11 +74,11 @@ class Layer:
 
     def forms(self) -> Iterator[tuple[str, str, Form]]:
         """(head or unit, role, form) of each. Raises TypeError for what is no head or unit."""
-        for kind, parts in (Head, self.heads), (Unit, self.units):
+        for wanted, parts in (Head, self.heads), (Unit, self.units):
             for k, part in enumerate(parts):
-                where = f"{kind.__name__.lower()} {k}"
-                if not isinstance(part, kind):
-                    raise TypeError(f"{where}: got {part!r}, wanted a {kind.__name__}")
+                where = f"{wanted.__name__.lower()} {k}"
+                if not isinstance(part, wanted):
+                    raise TypeError(f"{where}: got {part!r}, wanted a {wanted.__name__}")
                 yield from ((where, role, each) for role, each in part.forms(where))
 
 
@@ -115,31 +115,41 @@ class Sweep:
     def at_any(self) -> list[Layer] | None:
         """The layers with the level as one more coordinate; None where `layer` does more with it than arithmetic."""
         try:
-            return flat(self.layer(Form({LEVEL: 1}))) if isinstance(self.levels, range) else None
+            return flat(self.layer(Form({LEVEL: 1})))
         except Exception:  # whatever a function does to which a form is no number
             return None
 
     @cached_property
-    def whole(self) -> np.ndarray | None:
-        """The levels, times the number that makes them whole; None for a range."""
-        bottom = math.lcm(*(level.denominator for level in self.levels))
-        return None if isinstance(self.levels, range) else np.array([int(level * bottom) for level in self.levels])
+    def scale(self) -> tuple[Number, Number]:
+        """(first, step): levels are `first + step · place`, and a place is a whole number, in a range its index."""
+        if isinstance(self.levels, range):
+            return self.levels.start, self.levels.step
+        return 0, Fraction(1, math.lcm(*(level.denominator for level in self.levels)))
 
     @cached_property
     def place(self) -> Form:
-        """What says which level a token holds: its index in a range, or what is to be found in `whole`."""
-        if isinstance(self.levels, range):
-            return (self.over - self.levels.start) / self.levels.step
-        return self.over * math.lcm(*(level.denominator for level in self.levels))
+        """The place of the number that a token holds."""
+        return (self.over - self.scale[0]) / self.scale[1]
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """The places of the levels, but for those of a range."""
+        whole = [int(level / self.scale[1]) for level in self.levels]
+        return np.array(whole, dtype=kind(max(map(abs, whole))))
 
     def index(self, place: np.ndarray) -> np.ndarray:
         """The index of the level that each token holds; the number of levels where it holds none."""
         end = len(self.levels)
         if isinstance(self.levels, range):
             return np.where((place >= 0) & (place < end), place, end).astype(np.int64)
-        order = np.argsort(self.whole)
-        found = order[np.searchsorted(self.whole[order], place).clip(max=end - 1)]
-        return np.where(self.whole[found] == place, found, end)
+        order = np.argsort(self.places)
+        found = order[np.searchsorted(self.places[order], place).clip(max=end - 1)]
+        return np.where(self.places[found] == place, found, end)
+
+    def at_place(self, index: np.ndarray, nobody: int) -> np.ndarray:
+        """The places of these levels; beyond all of them `nobody`."""
+        known = index if isinstance(self.levels, range) else self.places[index.clip(max=len(self.levels) - 1)]
+        return np.where(index < len(self.levels), known.astype(kind(nobody)), nobody)
 
 
 def near(query: object, key: object, square: object) -> tuple[tuple[Form, Form], tuple[Form, Form]]:

@@ -12,14 +12,14 @@ import torch
 
 from seqlab.attention import Exact, Normalizer, hardmax
 from seqlab.exact import Number, exact
-from seqlab.written.forms import ZERO, Form, OneHot, by_name, flat, form, forms
+from seqlab.written.forms import LEVEL, ZERO, Form, OneHot, by_name, flat, form, forms
 from seqlab.written.listing import Size, listing, matrices, size
 from seqlab.written.parts import Layer, Sweep
 from seqlab.written.real import Transformer, batched, module, one_by_one
 from seqlab.written.run import Plan, Run
 from seqlab.written.trace import Trace
 
-FEW = 256  # levels of a sweep whose layers are all checked when a program is made
+FEW = 256  # levels of a sweep whose layers are all checked when a program is made, where their texts may differ
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,15 +79,15 @@ class Program:
     def names(self) -> list[str]:
         """All coordinates of a token's state: read, given at the start, written."""
         clock = self.clock.weights if isinstance(self.clock, Form) else ()
-        written = [name for _, role, form in self.forms() for name in form.weights if role == "write"]
+        written = [name for _, role, form in self.forms() for name in form.weights if role == "write" and name != LEVEL]
         return list(dict.fromkeys([*self.inputs, *self.positions, *self.start, *clock, *written]))
 
     def forms(self) -> Iterator[tuple[str, str, Form]]:
-        """(where, role, form) for every form of every layer; of long sweeps for the first and the last level."""
+        """(where, role, form) for every form of every layer; of a sweep once, if all its levels are the same text."""
         for at, layer in enumerate(self.layers):
             if isinstance(layer, Sweep):
                 yield f"layer {at}, sweep", "over", layer.over
-            for each in layer.some(FEW) if isinstance(layer, Sweep) else [layer]:
+            for each in layer.at_any or layer.some(FEW) if isinstance(layer, Sweep) else [layer]:
                 if not isinstance(each, Layer):
                     raise TypeError(f"layer {at}: got {each!r}, wanted a Layer, or a Sweep of them")
                 try:
@@ -196,7 +196,7 @@ def _check(program: Program) -> None:
             raise ValueError(f"{where}: write is {each}, wanted a form without constant: it says where to add")
         if not each.weights and not each.constant and each is not ZERO:
             raise ValueError(f"{where}: {role} is an empty form: it has no coordinate and no constant")
-        for name in each.weights.keys() - set(program.names):
+        for name in each.weights.keys() - {*program.names, "" if role == "write" else LEVEL}:
             nearest = (
                 ", ".join(map(repr, get_close_matches(name, program.names, 1, 0.0))) or "not there: there are none"
             )

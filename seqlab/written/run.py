@@ -96,7 +96,7 @@ class Run:
         for t in range(program.times(self.shape[0], loops)):
             factors = program.clock[t] if isinstance(program.clock, tuple) else None
             for name, weight in getattr(program.clock, "weights", {}).items():
-                self.put(name, t * weight.numerator, weight.denominator)
+                self.put(name, t * weight.numerator, abs(t * weight.numerator), weight.denominator)
             for part in program.layers:
                 (self.sweep if isinstance(part, Sweep) else self.layer)(part, factors)
 
@@ -125,12 +125,11 @@ class Run:
         self.bound = largest(self.top)
         self.top = self.top.astype(kind(self.bound), copy=False)
 
-    def put(self, name: str, value: np.ndarray | int, over: int = 1) -> None:
-        """Give a coordinate the value `value / over`."""
-        self.bound = max(over * self.bound, self.bottom * largest(np.asarray(value)))
-        top = self.top.astype(kind(self.bound)) * over
-        top[self.at[name]] = np.asarray(value).astype(top.dtype) * self.bottom
-        self.top = top
+    def put(self, name: str, value: np.ndarray | int, most: int, over: int = 1) -> None:
+        """Give a coordinate `value / over`, a value for each sequence or one for all; no |value| is above `most`."""
+        bottom, self.bound = self.bottom, max(over * self.bound, self.bottom * most)
+        self.top = self.top.astype(kind(self.bound)) * over
+        self.top[self.at[name]].reshape(self.shape)[:] = value * bottom
 
     def times(self, matrix: Matrix) -> tuple[np.ndarray, int]:
         """The rows of a matrix times the state, and a bound on them."""
@@ -236,9 +235,10 @@ class Run:
             if tried and np.min(at) == end:
                 return True
             if layers:
-                first, step, nobody = sweep.levels.start, sweep.levels.step, bound // bottom + 1
-                level = first + step * np.where(at < end, at, nobody).astype(kind(abs(first) + nobody * abs(step)))
-                self.put(LEVEL, np.tile(level, self.shape[0]))
+                (first, step), nobody = sweep.scale, bound // bottom + 1
+                over, most = step.denominator, abs(first) + abs(step.numerator) * max(nobody, end)
+                level = first + step.numerator * sweep.at_place(at, nobody).astype(kind(self.bottom * most))
+                self.put(LEVEL, level, most, over)
             before, tried = self.top, True
             for layer in layers or sweep.at(min(int(at), end - 1)):
                 self.layer(layer, factors)

@@ -91,11 +91,11 @@ def test_sequences_at_levels_of_their_own_give_what_all_layers_give():
     half = Fraction(1, 2)
 
     def layer(v):
-        up, down = x - v + half, x - v - half
+        up, down = x - v + half / 2, x - v - half / 2
         return Layer([Head(up, x, x, 3 * x), Head(down, x, x, -3 * x)])
 
     for change in (lambda layer: layer, lambda layer: Layer(layer.heads[:1]), lambda layer: Layer(layer.heads[1:])):
-        for levels in (range(4), range(4, -1, -1), range(0, 9, 2), (3, 1, 5, 2)):
+        for levels in (range(4), range(4, -1, -1), range(0, 9, 2), (3, 1, 5, 2), (0, half, 1, 3)):
             for rule in ({}, {"normalizer": step()}):
                 programs = [
                     Program([x], [x], [Sweep(x, levels, lambda v: change(layer(v)), idle)], **rule)
@@ -105,3 +105,23 @@ def test_sequences_at_levels_of_their_own_give_what_all_layers_give():
                     tokens = [*itertools.product(values, repeat=3)]
                     short, long = (program.run(tokens) for program in programs)
                     assert (short == long).all()
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda v: Layer([], [Unit(x - 1, x)] if v == 2 else []),
+        lambda v: Layer([], [Unit(x - 1, x)] if v in (2, 3) else []),
+        lambda v: Layer([], [Unit(x - 1, {0: x, 1: 2 * x, 2: 3 * x, 3: x}[v])]),
+        lambda v: Layer([], [Unit(x - 1, x)] if v else []),
+        lambda v: Layer([], [Unit(x - 1, x)] * v),
+        lambda v: [Layer([], [Unit(x - v, x)]) for _ in range(v)],
+        lambda v: Layer([], [Unit(v * v - x, x)]),
+        lambda v: Layer([Head(1, x, v - x, x)], label=f"{v:04d}"),
+        lambda v: Layer([Head(v - x, x / 3 - v, 2 - v - x, x / 5)]),
+    ],
+)
+def test_a_layer_may_do_with_a_level_what_it_likes(layer):
+    short, long = (Program([x], [x], [Sweep(x, range(4), layer, idle)]) for idle in (True, False))
+    tokens = [[0, 2, 5], [3, 3, 1], [7, 8, 9], [2, 2, 2]]
+    assert (short.run(tokens) == long.run(tokens)).all()

@@ -153,7 +153,7 @@ def _gaps(found: Certificate) -> Markup:
     gaps = [gap for _, gap in names]
     start = max(0, min(gaps.index(min(gaps)) - COLUMNS // 2, len(names) - COLUMNS))
     shown, finite = names[start : start + COLUMNS], gaps[:-1]
-    rounding = math.log10(found.memoriser.head.along.abs().max().item() * 2.0**-52)
+    rounding = found.memoriser.head.rounding
     low = min([-20.0, *(gap * 1.05 for gap in finite)])
     down = lambda log10: TOP + PLOT * max(0.0, (1 - log10) / (1 - low))
     step, bottom, end = min(44.0, (WIDTH - LEFT - 10) / len(shown)), TOP + PLOT, down(rounding)

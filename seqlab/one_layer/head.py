@@ -27,7 +27,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqlab.layers import SelfAttention, linear
-from seqlab.names.exact import Context, ExactNames
+from seqlab.names.exact import Context, ExactNames, log10
 from seqlab.one_layer import projection
 from seqlab.one_layer.boltzmann import gap
 from seqlab.one_layer.sequences import Data, read
@@ -81,12 +81,14 @@ class RankOneHead:
         return self.data.by_context(self.ids()) @ self.direction
 
     @property
+    def rounding(self) -> float:
+        """log10 of how far float64 may round an id along v."""
+        return log10(self.along.abs().max().item() * 2.0**-52)
+
+    @property
     def headroom(self) -> float:
-        """How far the closest two ids lie above the rounding of float64 along v, in orders of magnitude."""
-        step = self.along.sort().values.diff().tolist()
-        if not step:
-            return math.inf
-        return math.log10(min(step) / (self.along.abs().max().item() * 2.0**-52)) if min(step) else -math.inf
+        """How far the closest two ids lie above that, in orders of magnitude; inf for a single id."""
+        return log10(min(self.along.sort().values.diff().tolist(), default=math.inf)) - self.rounding
 
     @cached_property
     def projected(self) -> list[Fraction]:
@@ -121,17 +123,11 @@ class RankOneHead:
         """log10 of the separation of ids that the proof gives: the smaller of ε/2 and `proven`."""
         return min(math.log10(self.data.epsilon / 2), proven(self.data, self.kappa, self.shift))
 
-    def through_kernels(
-        self, dtype: torch.dtype = torch.float32, *, impl: str = "auto"
-    ) -> tuple[float, list[Tensor], list[Tensor]]:
-        """The head's output for every sequence by `kernels.attention`, and by `seqlab.attention`.
-
-        Returns (largest difference, by kernels, by the oracle).
-        """
+    def through_kernels(self, dtype: torch.dtype = torch.float32, *, impl: str = "auto") -> float:
+        """The largest difference of its output by `kernels.attention` from that by `seqlab.attention`."""
         layer = self.module(dtype)
         oracle, layer.impl = self.data.each(layer, dtype), impl
-        mine = self.data.each(layer, dtype)
-        return max((a - b).abs().max().item() for a, b in zip(mine, oracle)), mine, oracle
+        return max((a - b).abs().max().item() for a, b in zip(self.data.each(layer, dtype), oracle))
 
 
 def theorem_kappa(data: Data) -> float:

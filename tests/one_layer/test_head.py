@@ -237,8 +237,7 @@ def test_the_kernels_agree():
         (torch.float64, "tiled", 1e-14),
         (torch.float32, "auto", 1e-6),
     ):
-        worst, mine, oracle = head.through_kernels(dtype, impl=impl)
-        assert worst <= tolerance and len(mine) == len(oracle) == 10 and mine[0].shape == (3, 1)
+        assert head.through_kernels(dtype, impl=impl) <= tolerance
 
 
 @pytest.mark.parametrize("pair", [(hardmax.FIRST, hardmax.SECOND), hardmax.find(), ((0, 2, 4), (0, 1, 3, 4))])

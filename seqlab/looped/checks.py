@@ -10,13 +10,15 @@ from numbers import Rational
 
 import numpy as np
 import torch
+from einops import rearrange
 
 from seqlab.looped.blocks import STEEP, sequence_id, token_ids, walk
 from seqlab.looped.digits import label_rows, largest_step
 from seqlab.looped.packed import Packed, below_largest, packed, times_mean
 from seqlab.looped.table import floor_ids
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
-from seqlab.universal.values import in_strips
+from seqlab.universal.quantiser import inputs
+from seqlab.universal.values import evaluate, in_strips
 
 FLOOR = Statement(
     "loop quantiser",
@@ -82,16 +84,13 @@ PROBES = (Fraction(1, 2), Fraction(0), Fraction(63, 64))
 
 @torch.no_grad()
 def check_floor(levels: int = 8, dim: int = 1, *, loops: int | None = None, slope: Rational = STEEP) -> Verdict:
-    """Stage 1 on random points and on all corners of the grid: exactly the floor, but inside the ramps.
+    """Stage 1 on random points and on all edges of cells: exactly the floor, but inside the ramps.
 
     A ramp is the last 1/M below an edge kδ, where the step is not yet a step. The margin is half an id less the largest
     error outside the ramps. With a slope below 16/δ the ramps count too.
     """
     loops, steep = levels - 1 if loops is None else loops, slope >= 16 * levels
-    x = torch.rand(2000, 1, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    if levels & (levels - 1) == 0:  # the corners of other grids are no float64
-        corners = torch.arange(levels, dtype=torch.float64) / levels
-        x = torch.cat([x, corners[:, None, None].expand(levels, 1, dim)])
+    x = rearrange(inputs(levels, dim, 2000), "1 case dim -> case 1 dim")
     got, want = token_ids(levels, dim, slope=slope).module()(x, loops)[:, 0, 0], floor_ids(x, levels)[:, 0]
     error = (got - want).abs().masked_fill(in_strips(x, levels, 1 / slope) & steep, 0.0)
     at = int(error.argmax())
@@ -180,7 +179,7 @@ def check_packed(
     wanted = [[t.values[tuple(sorted(cells)), cell] for cell in cells] for cells, _ in cases]
     if repeated:
         same = [(cell,) * t.length for cell in range(t.columns)]
-        wanted += t.at_centres(same).tolist()
+        wanted += evaluate(t.f, t.centres(same)).tolist()
         cases += [(cells, PROBES[0]) for cells in same]
     points = np.array([[t.point(cell, share) for cell in cells] for cells, share in cases])
     got = program.module(dtype=dtype)(points.astype(float), loops) if dtype else program.run(points, loops)

@@ -80,7 +80,7 @@ class Quantiser:
         The margin is a rounding tolerance less the largest error, both in units of δ. The witness carries
         (input, output, wanted) of the worst coordinate.
         """
-        x = _inputs(self.levels, self.dim, samples)
+        x = inputs(self.levels, self.dim, samples, -1, 2)
         layers, formula = self.program().count().layers, self.dim + self.dim * self.levels
         got, want = self.stack()(x), self.reference(x)
         error = (got - want).abs() * self.levels
@@ -114,9 +114,11 @@ def sizes(levels: int, dim: int, length: int, *, shortest: int = 2) -> None:
             raise ValueError(f"{name}: got {got}, wanted at least {least}{why}")
 
 
-def _inputs(levels: int, dim: int, samples: int) -> Tokens:
-    x = 3 * torch.rand(samples, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+def inputs(levels: int, dim: int, samples: int, low: int = 0, high: int = 1) -> Tokens:
+    """A sequence "1 token dim": random in [low, high)^d, and where 1/δ is a power of two, all edges of cells."""
+    draw = torch.Generator().manual_seed(0)
+    x = low + (high - low) * torch.rand(samples, dim, generator=draw, dtype=torch.float64)
     if levels & (levels - 1) == 0:  # k/levels is a float64, so an edge is an edge
-        edges = torch.arange(-levels, 2 * levels + 1, dtype=torch.float64) / levels
+        edges = torch.arange(low * levels, high * levels + 1, dtype=torch.float64) / levels
         x = torch.cat([x, edges[:, None].expand(-1, dim)])
     return rearrange(x, "token dim -> 1 token dim")

@@ -129,8 +129,8 @@ class Approximation:
         x = _uniform(4000, self.mapping)
         got, want = self.stack()(x), evaluate(self.f, x)
         error = _distance(got, want, 2)
-        symmetric = self.mapping.positions or _symmetric(self.f, x)
-        statement = THEOREM.under(names=self.mapping.check().holds, symmetric=symmetric)
+        order = self.mapping.positions or symmetric(self.f, x[:50])
+        statement = THEOREM.under(names=self.mapping.check().holds, symmetric=order)
         witness = lambda: _worst("at x = {} g is {}, f is {}", x, got, want, (got - want).abs())
         notes = (f"d_2(f, g) ≈ {error:.4g}",)
         return judge(epsilon - error, statement, witness=witness, checked=len(x), notes=notes)
@@ -206,7 +206,9 @@ def piecewise(f: Function, x: Tokens, levels: int, *, positions: bool) -> Tokens
     """f at the centre of the cell of x, zero where a token is out of [0, 1) or, without positions, two share a cell."""
     level = torch.floor(x * levels)
     inside = reduce((x >= 0) & (x < 1), "batch token dim -> batch 1 1", "all")
-    good = inside if positions else inside & _distinct(level, levels)
+    same = (level[:, :, None] == level[:, None]).all(-1)  # "batch token token", true on the diagonal
+    alone = reduce(same, "batch token other -> batch 1 1", "sum") == x.shape[1]
+    good = inside if positions else inside & alone
     return torch.where(good, evaluate(f, (level + 0.5) / levels), 0.0)
 
 
@@ -229,12 +231,6 @@ def _distance(a: Tensor, b: Tensor, p: float) -> float:
     return reduce((a - b).abs() ** p, "batch token dim -> batch", "sum").mean().item() ** (1 / p)
 
 
-def _distinct(level: Tensor, levels: int) -> Tensor:
-    weights = float(levels) ** torch.arange(level.shape[-1], dtype=level.dtype)
-    ids = torch.sort(level @ weights, dim=-1).values
-    return rearrange((ids[:, 1:] != ids[:, :-1]).all(dim=-1), "batch -> batch 1 1")
-
-
 def evaluate(f: Function, x: Tokens) -> Tensor:
     """f(x) in float64. Raises ValueError where f returns no tensor, another shape, or numbers that are not finite."""
     y = f(x)
@@ -246,9 +242,11 @@ def evaluate(f: Function, x: Tokens) -> Tensor:
     return y.detach().double()
 
 
-def _symmetric(f: Function, x: Tensor) -> bool:
-    x = x[:50]
-    return torch.allclose(f(x.flip(1)), f(x).flip(1)) and torch.allclose(f(x.roll(1, 1)), f(x).roll(1, 1))
+def symmetric(f: Function, x: Tokens) -> bool:
+    """Whether f is permutation equivariant on x: turned round, and moved on by one, tokens keep their values."""
+    y = evaluate(f, x)
+    orders = (lambda tokens: tokens.flip(1), lambda tokens: tokens.roll(1, 1))
+    return all(torch.allclose(evaluate(f, order(x)), order(y)) for order in orders)
 
 
 def _uniform(samples: int, mapping: ContextualMapping) -> Tensor:

@@ -206,7 +206,7 @@ def test_ramps_cost_what_their_volume_says():
         (lambda: looped.contextual_table(lambda x: x[:, :1], 3), ["f: returned shape"]),
         (lambda: looped.contextual_table(lambda x: 3, 3), ["f: returned int"]),
         (lambda: looped.contextual_table(lambda x: x / 0, 3), ["NaN or an infinity"]),
-        (lambda: looped.packed(lambda x: x.cumsum(1), 3), ["not permutation equivariant", "(1, 0)"]),
+        (lambda: looped.packed(lambda x: x.cumsum(1), 3), ["not permutation equivariant"]),
         (
             lambda: looped.contextual_table(lambda x: x + x.roll(1, 1) - x.roll(2, 1), 4, 1, 3),
             ["not permutation equivariant"],

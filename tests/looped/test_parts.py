@@ -9,7 +9,7 @@ from seqlab.looped import StageLoops
 
 def test_loop_quantiser_is_the_exact_floor():
     verdict = looped.check_floor(8)
-    assert verdict and verdict.margin == 0.5 and verdict.checked == 2008
+    assert verdict and verdict.margin == 0.5 and verdict.checked == 2009
     assert looped.check_floor(3, 2) and looped.check_floor(5)
     size = looped.token_ids(8).count()
     assert size.units == 2 and size.heads == 0

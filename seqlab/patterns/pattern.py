@@ -226,11 +226,10 @@ class Instance:
                 f"layer: {self.pattern.name} alternates between {self.p} sets, a layout is one of them; say which "
                 "layer, or take pattern.union()"
             )
-        starts, heads = np.arange(0, self.n, block), range(self.heads)
-        sizes = np.minimum(block, self.n - starts)
-        tokens = [start + np.arange(size) for start, size in zip(starts, sizes)]
-        keys = [[expand(self.rows(layer or 0, queries, head))[1] for queries in tokens] for head in heads]
-        counts = np.array([[np.bincount(each // block, minlength=len(starts)) for each in rows] for rows in keys])
+        tokens = np.split(np.arange(self.n), range(block, self.n, block))
+        sizes = list(map(len, tokens))
+        keys = [[expand(self.rows(layer or 0, each, head))[1] for each in tokens] for head in range(self.heads)]
+        counts = np.array([[np.bincount(each // block, minlength=len(tokens)) for each in rows] for rows in keys])
         broken = np.argwhere((counts > 0) & (counts < np.outer(sizes, sizes))).tolist()
         if exact and broken:
             head, i, j = broken[0]

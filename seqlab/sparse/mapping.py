@@ -110,12 +110,11 @@ class SparseMapping(ContextualMapping):
         The statement lists which hypotheses are broken; the witness carries ((sequence, k), (sequence, l)).
         """
         verdict = super().check("identity", repeated=True)
-        known, edges = self.assumption, zip(self.order, self.order[1:])
-        enough = known.reach.s is not None and self.steps >= known.reach.s
+        known = self.assumption
         statement = SPARSE_LEMMA.under(
             self_loops=known.self_loops.holds,
-            chain=all(any(a in seen[b] for seen in self.seen) for a, b in edges),
-            reachability=enough,
+            chain=known.chain.check().holds,
+            reachability=known.s is not None and self.steps >= known.s,
             gain=self.gain == self.columns,
             coefficient=self.spread >= coefficient(self.levels, self.dim, self.length, self.steps),
         )

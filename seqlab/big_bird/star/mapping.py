@@ -9,7 +9,7 @@
 | X + δ^-d ψ(X; v ± δ/2), v in the bucket of l_k       | one level of the low shift of phase k, gain = δ^-d        |
 | X + δ^-nd ψ(X; v ± δ/2), v in [S_(k-1), T_(k-1))     | one level of the high shift of phase k                    |
 | S_k, T_k                                             | `bounds`: here the sharp ones, S_k ≤ f̃_0^k < T_k          |
-| f_k, f̃_0^k                                           | `codes(sequences, 2 * k)`: ids after the first k phases  |
+| f_k, f̃_0^k                                           | `codes(sequences, 2 * k)`: ids after the first k phases   |
 | X + δ^-n²d ψ(X; v ± δ/2), v in [S_1, T_n)            | the broadcast, spread = δ^-n²d; from T_0 on, to hold f_1  |
 
     low shift, phase k    l_k   → f_k  = l_k + δ^-d (f̃_0 - l_k)          token k reads the relay

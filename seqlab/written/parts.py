@@ -14,6 +14,8 @@ from seqlab.exact import Number, Piecewise, exact, kind, relu
 from seqlab.patterns.seen import seen
 from seqlab.written.forms import LEVEL, Form, flat, form, forms
 
+PAIRS = (("query", "key"), ("value", "write"))
+
 
 @dataclass(frozen=True)
 class Head:
@@ -34,16 +36,6 @@ class Head:
     def __post_init__(self) -> None:
         _settle(self, query=forms, key=forms, value=forms, write=forms, sees=seen)
 
-    def forms(self, where: str = "head") -> Iterator[tuple[str, Form]]:
-        """(role, form) of each. Raises ValueError where there are not as many as there should be."""
-        for one, other in (("query", "key"), ("value", "write")):
-            a, b = getattr(self, one), getattr(self, other)
-            if len(a) != len(b) or not a:
-                raise ValueError(
-                    f"{where}: {one} has {len(a)} forms and {other} has {len(b)}, wanted as many, at least one"
-                )
-            yield from [(one, each) for each in a] + [(other, each) for each in b]
-
 
 @dataclass(frozen=True)
 class Unit:
@@ -54,11 +46,7 @@ class Unit:
     activation: Piecewise = relu
 
     def __post_init__(self) -> None:
-        _settle(self, read=form, write=form)
-
-    def forms(self, where: str = "unit") -> list[tuple[str, Form]]:
-        """(role, form) of each."""
-        return [("read", self.read), ("write", self.write)]
+        _settle(self, read=form, write=form, activation=_exact)
 
 
 @dataclass(frozen=True)
@@ -73,13 +61,19 @@ class Layer:
         _settle(self, heads=lambda parts: tuple(flat(parts)), units=lambda parts: tuple(flat(parts)))
 
     def forms(self) -> Iterator[tuple[str, str, Form]]:
-        """(head or unit, role, form) of each. Raises TypeError for what is no head or unit."""
+        """(head or unit, role, form) of each. Raises TypeError or ValueError for what is none."""
         for wanted, parts in (Head, self.heads), (Unit, self.units):
             for k, part in enumerate(parts):
                 where = f"{wanted.__name__.lower()} {k}"
                 if not isinstance(part, wanted):
                     raise TypeError(f"{where}: got {part!r}, wanted a {wanted.__name__}")
-                yield from ((where, role, each) for role, each in part.forms(where))
+                for one, other in PAIRS if wanted is Head else ():
+                    a, b = len(getattr(part, one)), len(getattr(part, other))
+                    if a != b or not a:
+                        told = f"{one} has {a} forms and {other} has {b}"
+                        raise ValueError(f"{where}: {told}, wanted as many, at least one")
+                for role in ("query", "key", "value", "read", "write"):
+                    yield from ((where, role, each) for each in flat(getattr(part, role, ())))
 
 
 @dataclass(frozen=True)
@@ -182,6 +176,14 @@ def _levels(given: Iterable) -> range | tuple[Number, ...]:
     step = levels[1] - levels[0] if len(levels) > 1 else 1
     line = range(levels[0], levels[-1] + step, step) if levels and step else range(0)
     return line if len(line) == len(levels) and tuple(line) == levels else levels
+
+
+def _exact(bend: object) -> Piecewise:
+    """A piecewise-linear function in exact numbers."""
+    if not isinstance(bend, Piecewise):
+        raise TypeError(f"activation: got {bend!r}, wanted a Piecewise")
+    read = lambda numbers: tuple(exact(number, "activation") for number in numbers)
+    return Piecewise(read(bend.breaks), tuple(map(read, bend.pieces)))
 
 
 def _settle(part: object, **readers: Callable) -> None:

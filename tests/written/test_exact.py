@@ -11,7 +11,7 @@ import torch
 from seqlab import patterns
 from seqlab.attention import average, hardmax, sigmoid, softmax, step
 from seqlab.universal import contextual_mapping
-from seqlab.written import Form, Head, Layer, Program, Sweep, Unit, coordinates, judge, one_hot, table
+from seqlab.written import Form, Head, Layer, Piecewise, Program, Sweep, Unit, coordinates, judge, one_hot, table
 
 x, y, z, p = coordinates("x y z p")
 HALF = Fraction(1, 2)
@@ -154,6 +154,8 @@ def test_what_is_wrong_is_refused_with_its_place(make, told):
         lambda: x * y,
         lambda: Head(0.5, x, x, y),
         lambda: Unit(x, {"y": 0.5}),
+        lambda: Unit(x, y, Piecewise((0.5,), ((0, 0), (1, 0)))),
+        lambda: Unit(x, y, torch.relu),
         lambda: Sweep(x, [0.5], lambda v: Layer()),
         lambda: Program([x], [x], [], start={y: 0.0}),
         lambda: Program([x], [x], [], normalizer=hardmax),

@@ -7,14 +7,12 @@ by less than any float are compared exactly by `seqlab.names.exact`. In reading 
 | ------------ | ------------------------------------------------------------------------------------- |
 | boltzmann    | boltz, its derivatives and bounds                                                     |
 | lemma        | Lemma 1: sets of separated levels have separated values; their order                  |
-| sequences    | the data, read once: r_min, r_max, ε of Definition 1; labels, and which are consistent |
+| sequences    | the data, read once: r_min, r_max, ε of Definition 1; which labels are consistent     |
 | projection   | a direction in which no two tokens come too close                                     |
 | head         | W_K, W_Q, W_V of rank one, κ, the ids in any arithmetic                               |
-| mapping      | Theorem 2: achieved and guaranteed separation as logarithms; collisions in floats     |
+| mapping      | Theorem 2: achieved and guaranteed separation; what floats keep, and at which κ       |
 | hardmax      | Theorem 1: one layer of hardmax heads cannot                                          |
-| scale        | the κ whose names float64 keeps furthest apart                                        |
-| hinges       | a look-up table as one ReLU layer                                                     |
-| memoriser    | Corollary 1: any consistent labelling, fitted                                         |
+| memoriser    | Corollary 1: any consistent labelling, fitted by a table of hinges                    |
 | approximator | Proposition 1: quantiser, one attention layer, table                                  |
 | certificate  | the same for a reader's own labelled text                                             |
 | switches     | the whole, with a switch for every hypothesis                                         |
@@ -33,9 +31,8 @@ from seqlab.one_layer import boltzmann, hardmax, lemma, mapping, projection
 from seqlab.one_layer.approximator import approximate, error_curve
 from seqlab.one_layer.certificate import certificate
 from seqlab.one_layer.head import rank_one_head, theorem_delta, theorem_kappa
-from seqlab.one_layer.mapping import achieved, collisions_by_scale, first_collision
+from seqlab.one_layer.mapping import achieved, best_scale, collisions_by_scale, first_collision
 from seqlab.one_layer.memoriser import memorise
-from seqlab.one_layer.scale import best_scale
 from seqlab.one_layer.sequences import inconsistency, read
 from seqlab.one_layer.switches import SWITCHES, check_one_layer
 

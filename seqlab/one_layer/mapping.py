@@ -4,19 +4,31 @@
 | ----------------------------------------------------------------- | ----------------------------------------- |
 | Definition 2: ids of different (token, set) are more than δ apart | achieved: log10 of the smallest distance  |
 | Theorem 2: rank one suffices                                      | check_theorem_2                           |
+| (the κ whose names float64 keeps furthest apart)                  | best_scale                                |
 
 A name of one token is compared with another of the same token in exact arithmetic (`names.exact`); ids of different
 tokens lie ε/2 apart, which float64 sees.
+
+κ = 0 is the plain average, which confuses sets with the same mean; a large κ is hardmax, whose names differ by less
+than any float resolves. Between them lies the scale that a machine can use, usually well below the theorem's. Where no
+two means agree, as with random vectors, that is often the smallest scale of the grid: the head is then nearly an
+average.
 """
 
 import math
 from collections.abc import Iterable
 from itertools import pairwise
 
+import numpy as np
 import torch
+from jaxtyping import Float
 from scipy.optimize import bisect
+from torch import Tensor
 
 from seqlab.names.exact import log10
+from seqlab.names.separation import names
+from seqlab.one_layer import projection
+from seqlab.one_layer.boltzmann import gap
 from seqlab.one_layer.head import Kappa, RankOneHead, rank_one_head
 from seqlab.one_layer.sequences import Data, Place, read
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
@@ -120,3 +132,27 @@ def first_collision(sequences: Iterable | Data) -> float:
     data = read(sequences)
     lost = lambda scale: collisions(rank_one_head(data, scale)) - 0.5
     return bisect(lost, 0.05, 100.0, rtol=1e-3)
+
+
+def best_scale(data: Data, direction: Float[Tensor, "dim"]) -> float:
+    """The κ whose names of one token, in float64, are furthest apart: a grid of scales, then a finer one around the
+    best.
+    """
+
+    def apart(kappa: float) -> float:
+        return data.closest(data.by_context(data.each(lambda x: names(x @ direction, float(kappa)))))
+
+    largest = (data.vectors @ direction).abs().max().item()
+    grid = np.geomspace(0.02, 200, 60) * gap(data.length) / 5 / largest**2
+    best = max(range(60), key=lambda at: apart(grid[at]))
+    return float(max(np.geomspace(grid[max(best - 1, 0)], grid[min(best + 1, 59)], 25), key=apart))
+
+
+def naming_head(data: Data, *, kappa: float | None = None, seed: int = 0) -> RankOneHead:
+    """The head of a memoriser: its ids are read along v, so it moves them by a quarter of the gap of tokens along v."""
+    if len(data.vectors) < 2:
+        return RankOneHead(data, torch.eye(data.dim, dtype=torch.float64)[0], kappa or 1.0, 0.25)
+    v = projection.search(data.vectors, seed=seed)
+    t = data.vectors @ v
+    shift = (t.sort().values.diff().min() / (4 * t.abs().max())).item()
+    return RankOneHead(data, v, best_scale(data, v) if kappa is None else kappa, shift)

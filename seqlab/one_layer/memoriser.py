@@ -1,10 +1,10 @@
 """Attention names, a table answers: one head of rank one and one ReLU layer that fit any consistent labelling.
 
-| symbol (Kajitsuka & Sato 2023, Corollary 1)                        | name                            |
-| ------------------------------------------------------------------ | ------------------------------- |
-| Y: equal tokens in equal sets have equal labels                    | sequences.inconsistency         |
-| F_FF ∘ F_SA                                                        | OneLayerMemoriser.network       |
-| 4(s + d) + d(2nN + d) parameters                                   | Parameters.corollary            |
+| symbol (Kajitsuka & Sato 2023, Corollary 1)                        | name                              |
+| ------------------------------------------------------------------ | --------------------------------- |
+| Y: equal tokens in equal sets have equal labels                    | sequences.inconsistency           |
+| F_FF, and F_FF ∘ F_SA                                              | hinges, OneLayerMemoriser.network |
+| 4(s + d) + d(2nN + d) parameters                                   | Parameters.corollary              |
 
 The scale κ is the one whose names float64 keeps furthest apart, which is well below the theorem's: smaller separations
 than the theorem's κ gives cannot be stored in a float. Where no scale is good enough, names are compared in exact
@@ -21,11 +21,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seqlab.layers import ResidualBlock
+from seqlab.layers import ResidualBlock, linear
 from seqlab.one_layer import mapping
 from seqlab.one_layer.head import RankOneHead
-from seqlab.one_layer.hinges import hinges
-from seqlab.one_layer.scale import naming_head
 from seqlab.one_layer.sequences import Data, Labels, inconsistency, read, read_labels, targets
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
@@ -43,6 +41,23 @@ COROLLARY_1 = Statement(
         Hypothesis("length", "all sequences have the same length"),
     ),
 )
+
+
+def hinges(ids: Float[Tensor, "id"], labels: Float[Tensor, "id out"], direction: Float[Tensor, "dim"]) -> nn.Sequential:
+    """A look-up table as W_1, b_1, ReLU, W_2, b_2: at every id, z = direction · x, its label, and flat around it.
+
+        y(z) = y_1 + Σ_k (y_{k+1} - y_k) [ReLU(s_k (z - lo_k)) - ReLU(s_k (z - hi_k))],   s_k = 1 / (hi_k - lo_k)
+
+    lo_k and hi_k lie a quarter and three quarters of the way from id k to id k+1: two hinges per change of label, none
+    between neighbours with equal ones.
+    """
+    order = ids.argsort()
+    z, y = ids[order], labels[order]
+    changes = (y.diff(dim=0) != 0).any(dim=-1)
+    left, gap, steps = z[:-1][changes], z.diff()[changes], y.diff(dim=0)[changes].T
+    low, high, slope = left + gap / 4, left + 3 * gap / 4, 2 / gap
+    up = linear(torch.cat([slope, slope])[:, None] * direction, torch.cat([-slope * low, -slope * high]))
+    return nn.Sequential(up, nn.ReLU(), linear(torch.cat([steps, -steps], dim=1), y[0]))
 
 
 @dataclass(frozen=True)
@@ -186,7 +201,7 @@ def memorise(
     classes, wanted = targets(labels)
     if witness := inconsistency(data, labels):
         raise ValueError(f"labels: {witness}")
-    head = naming_head(data, kappa=kappa, seed=seed)
+    head = mapping.naming_head(data, kappa=kappa, seed=seed)
     each = wanted[[*data.contexts.values()]]
     if head.headroom >= HEADROOM:
         table = hinges(head.along, each, head.direction)

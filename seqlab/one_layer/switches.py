@@ -9,7 +9,6 @@ from seqlab.one_layer import mapping
 from seqlab.one_layer.hardmax import summary
 from seqlab.one_layer.head import theorem_kappa
 from seqlab.one_layer.memoriser import memorise
-from seqlab.one_layer.scale import naming_head
 from seqlab.one_layer.sequences import inconsistency, read
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
@@ -59,7 +58,7 @@ def check_one_layer(
     labels = [[book.setdefault((t, frozenset(row)), draw.choice("abc")) for t in row] for row in data.coded]
     if order:
         labels[-1] = [f"place {k}" for k in range(4)]
-    head = naming_head(data, kappa=(50.0 if zero else theorem_kappa(data)) if hot else None)
+    head = mapping.naming_head(data, kappa=(50.0 if zero else theorem_kappa(data)) if hot else None)
     near, places = mapping.closest(head)
     near -= math.log10(head.shift)  # names, not ids
     margin = near - math.log10(data.r_max * 2.0**-52)

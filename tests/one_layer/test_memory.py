@@ -9,8 +9,8 @@ import torch
 from seqlab import one_layer as ol
 from seqlab.names.exact import ExactNames
 from seqlab.one_layer.certificate import parse
-from seqlab.one_layer.hinges import hinges
 from seqlab.one_layer.mapping import closest
+from seqlab.one_layer.memoriser import hinges
 
 FIVE = list(itertools.combinations([1, 2, 3, 4, 5], 3))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from typing import TypeGuard
 
 import torch
 from jaxtyping import Bool, Float
@@ -94,7 +95,7 @@ def read(
 def _check_types(layout, causal, bias, key_padding, alibi, scale) -> None:
     """One sentence for each argument of a wrong type."""
 
-    def number(x: object) -> bool:
+    def number(x: object) -> TypeGuard[float]:
         return isinstance(x, numbers.Real) and not isinstance(x, bool)
 
     fits = (

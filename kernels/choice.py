@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kernels import native
 from kernels.flash.catalogue import WIDEST
+from kernels.layout import BlockLayout
 from kernels.spec import Spec
 
 BLOCKS = (16, 32, 64, 128)  # a tile has a power of two of rows
@@ -27,7 +28,7 @@ class Choice:
 
 
 def choose(
-    q: Tensor, k: Tensor | None = None, v: Tensor | None = None, *, layout: object = None, **options: Any
+    q: Tensor, k: Tensor | None = None, v: Tensor | None = None, *, layout: BlockLayout | None = None, **options: Any
 ) -> Choice:
     """What `attention(q, k, v, impl="auto", …)` runs on this machine, and why.
 
@@ -44,10 +45,8 @@ def choose(
         return Choice("tiled", f"the Triton kernels cannot run: {trouble}")
     if q.dtype == torch.float64:
         return Choice("tiled", "float64 has no Triton kernel")
-    if max(x.shape[-1] for x in (q, v if v is not None else q)) > WIDEST:
-        return Choice("tiled", f"a head dim is above the {WIDEST} of the Triton kernels")
-    if layout is not None and layout.block not in BLOCKS:
-        return Choice("tiled", f"blocks of {layout.block} tokens have no Triton kernel")
+    if unfit := _unfit(q, v if v is not None else q, layout):
+        return Choice("tiled", unfit)
     return Choice("triton", f"a GPU is here ({torch.cuda.get_device_name(q.device)})")
 
 
@@ -56,11 +55,14 @@ def require(impl: str, q: Tensor, v: Tensor, spec: Spec) -> None:
     from kernels.flash import versions
 
     versions.require(impl, q)
+    if unfit := _unfit(q, v, spec.layout):
+        raise ValueError(f"{unfit}; use impl='tiled'")
+
+
+def _unfit(q: Tensor, v: Tensor, layout: BlockLayout | None) -> str | None:
+    """What the Triton kernels cannot take, or None."""
     for name, x in (("q", q), ("v", v)):
         if x.shape[-1] > WIDEST:
-            raise ValueError(f"{name}: head dim {x.shape[-1]}, the Triton kernels reach {WIDEST}; use impl='tiled'")
-    if spec.layout is not None and spec.layout.block not in BLOCKS:
-        raise ValueError(
-            f"layout: blocks of {spec.layout.block} tokens, the Triton kernels take {', '.join(map(str, BLOCKS))}; use"
-            " impl='tiled'"
-        )
+            return f"{name}: head dim {x.shape[-1]}, the Triton kernels reach {WIDEST}"
+    if layout is not None and layout.block not in BLOCKS:
+        return f"layout: blocks of {layout.block} tokens, the Triton kernels take {', '.join(map(str, BLOCKS))}"

@@ -7,6 +7,8 @@ gives.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -88,7 +90,7 @@ def check(
 
 
 def _floors(
-    q: Tensor, k: Tensor, v: Tensor, exact: dict[str, Tensor], options: dict[str, object], weight_error: float
+    q: Tensor, k: Tensor, v: Tensor, exact: dict[str, Tensor], options: dict[str, Any], weight_error: float
 ) -> dict[str, float]:
     """4 units in the last place, and what cancels inside dS: dP = dO · v, and for softmax rowsum(dO ∘ O), O rounded to
     its type.

@@ -13,6 +13,7 @@ import numbers
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
@@ -76,7 +77,8 @@ class BlockLayout:
                 raise ValueError(
                     f"{name}: {length} tokens are {-(-length // block)} blocks of {block}, the mask has {count}"
                 )
-        return cls(block, n_query, n_key, *_csr(mask), *_csr(mask.transpose(1, 2)))
+        listed = [[row.nonzero().flatten().tolist() for row in head] for head in mask]
+        return cls.from_rows(listed, block, n_query=n_query, n_key=n_key).to(mask.device)
 
     @classmethod
     def from_rows(
@@ -91,9 +93,9 @@ class BlockLayout:
         n_key = n_query if n_key is None else n_key
         block, n_query, n_key = _sizes(block, n_query, n_key)
         n_rows, n_columns = -(-n_query // block), -(-n_key // block)
-        heads = [[list(row) for row in rows]]
+        heads: Any = [[list(row) for row in rows]]
         if any(not isinstance(j, numbers.Integral) for row in heads[0] for j in row):
-            heads = [[list(row) for row in head] for head in rows]
+            heads = [[list(row) for row in head] for head in heads[0]]
         for head in heads:
             if len(head) != n_rows:
                 raise ValueError(f"rows: got {len(head)}, wanted {n_rows} ({n_query} queries in blocks of {block})")
@@ -201,14 +203,6 @@ class BlockLayout:
             f"BlockLayout({self.n_query} × {self.n_key} tokens in blocks of {self.block}, "
             f"{self.listed} of {of} blocks listed, {'one pattern' if self.heads == 1 else f'{self.heads} heads'})"
         )
-
-
-def _csr(grid: Tensor) -> tuple[Tensor, Tensor]:
-    counts = grid.sum(-1)
-    ends = counts.flatten().cumsum(0).view(counts.shape)
-    starts = (ends.flatten() - counts.flatten()).view(counts.shape)
-    offsets = torch.cat([starts, ends[:, -1:]], 1).to(torch.int32)
-    return offsets.contiguous(), grid.nonzero()[:, 2].to(torch.int32).contiguous()
 
 
 def tables(heads: Sequence[Sequence[Iterable[int]]], columns: int) -> tuple[list, list, list, list]:

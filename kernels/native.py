@@ -16,15 +16,17 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
-from contextlib import contextmanager
-from functools import cache
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor
 
+from kernels import cache
 from kernels.spec import Spec
 
 SOURCE = Path(__file__).with_name("tiled.cpp")
@@ -33,7 +35,9 @@ QUERIES = 256  # of a tile, when no layout says otherwise
 SMALL = 2**22  # multiplications that are not worth a second thread
 _off: list[bool] = []
 
-POINTERS = "q keys values hide slopes full offsets indices offsets_t indices_t out lse rows grad delta dq dk dv".split()
+POINTERS: list[str] = [
+    *"q keys values hide slopes full offsets indices offsets_t indices_t out lse rows grad delta dq dk dv".split()
+]
 NUMBERS = (
     "batch heads kv_heads n_query n_key dim value q_block q_blocks q_room q_rows k_block k_blocks panels width "
     "layout_heads listed batched_keys batched_slopes causal softmax half parts threads"
@@ -91,17 +95,15 @@ def backward(
     library, _ = _library()
     call = _Call(q, k, v, spec)
     call.pack(keys=call.panels(k), values=call.panels(v), rows=call.keys(k), grad=call.queries(grad))
-    if spec.normalizer == "softmax":
+    if out is not None and lse is not None:
         delta = reduce(grad.float() * out, "batch head query value -> batch head query 1", "sum")
         norm = lse.masked_fill(lse == -torch.inf, -HIDDEN)[..., None]
         call.pack(lse=call.rows(norm), delta=call.rows(delta))
     problem, (heads, dim), (kv_heads, value) = call.problem, q.shape[1::2], v.shape[1::2]
     problem.parts = min(-(-2 * problem.threads // (problem.batch * kv_heads)), problem.k_blocks)
     dq = call.put(dq=torch.stack([call.zeros(heads, call.query_rows, dim) for _ in range(problem.parts)]))
-    dk, dv = (
-        call.put(dk=call.zeros(kv_heads, call.key_rows, dim)),
-        call.put(dv=call.zeros(kv_heads, call.key_rows, value)),
-    )
+    dk = call.put(dk=call.zeros(kv_heads, call.key_rows, dim))
+    dv = call.put(dv=call.zeros(kv_heads, call.key_rows, value))
     call.run(library.attention_backward)
     dq = (dq[0] if problem.parts == 1 else dq.sum(0)).mul_(spec.scale)
     return call.query_tokens(dq, q, dim), call.key_tokens(dk.mul_(spec.scale), k), call.key_tokens(dv, v)
@@ -267,9 +269,9 @@ def _tokens(x: Tensor, block: int, room: int, n: int, dim: int) -> Tensor:
     return x[:, :, :n, :dim]
 
 
-@cache
-def _library() -> tuple[ctypes.CDLL | None, str]:
-    """The loaded library, or None; and the words of `status`."""
+@lru_cache
+def _library() -> tuple[Any, str]:
+    """The loaded library, or None; and the words of `status`. Its functions are found by name when they are called."""
     if os.environ.get("SEQLAB_NATIVE") == "0":
         return None, "C++: turned off by SEQLAB_NATIVE=0; PyTorch runs"
     compiler = _compiler()
@@ -281,8 +283,7 @@ def _library() -> tuple[ctypes.CDLL | None, str]:
             library = ctypes.CDLL(str(path))
         except OSError:  # a damaged file in the cache
             path.unlink(missing_ok=True)
-            path = _build(compiler)
-            library = ctypes.CDLL(str(path))
+            library = ctypes.CDLL(str(_build(compiler)))
     except (OSError, subprocess.SubprocessError) as error:
         output = (getattr(error, "stderr", None) or str(error)).strip()
         lines = [line for line in output.splitlines() if "error" in line] or output.splitlines() or ["no message"]
@@ -312,30 +313,19 @@ def _build(compiler: list[str]) -> Path:
     key = hashlib.sha256(
         "\0".join([SOURCE.read_text(encoding="utf-8"), *compiler, version, _cpu()]).encode()
     ).hexdigest()
-    try:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqlab"
-    except RuntimeError:  # no home directory
-        home = Path(tempfile.gettempdir()) / "seqlab"
-    path = home / f"tiled-{key[:16]}.so"
-    if path.exists():
-        return path
-    try:
+    home = cache.folder()
+    with suppress(OSError):
         home.mkdir(parents=True, exist_ok=True)
-        room = tempfile.mkdtemp(dir=home)
-    except OSError:  # a home that cannot be written to: built again by each process
-        room = tempfile.mkdtemp()
-        path = Path(room) / path.name
-    fresh = Path(room) / "fresh.so"
-    logging.getLogger("seqlab.kernels").info("building the CPU kernel once, about ten seconds")
-    try:
+    if not os.access(home, os.W_OK):  # built again by each process
+        home = Path(tempfile.mkdtemp())
+    path, fresh = home / f"tiled-{key[:16]}.so", home / f".tiled-{os.getpid()}.so"
+    if not path.exists():
+        logging.getLogger("seqlab.kernels").info("building the CPU kernel once, about ten seconds")
         tune = "-mcpu=native" if platform.machine() in ("aarch64", "arm64") else "-march=native"
         flags = ["-std=c++17", "-O2", tune, "-fPIC", "-shared", "-pthread"]
         command = [*compiler, *flags, str(SOURCE), "-o", str(fresh)]
         subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
         fresh.replace(path)
-    finally:
-        if path.parent != Path(room):
-            shutil.rmtree(room, ignore_errors=True)
     return path
 
 

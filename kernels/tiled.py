@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from einops import rearrange, reduce, repeat
@@ -60,10 +61,12 @@ def backward(
         return *native.backward(grad, q, k, v, out, lse, spec), None
     wide = torch.promote_types(q.dtype, torch.float32)
     dq, dk, dv = (torch.zeros(x.shape, dtype=wide, device=x.device) for x in (q, k, v))
-    dbias = torch.zeros(spec.bias.shape, dtype=wide, device=q.device) if want_bias else None
+    dbias = None
+    if want_bias and spec.bias is not None:
+        dbias = torch.zeros(spec.bias.shape, dtype=wide, device=q.device)
     for heads, rows, spans in _rows(q, k, spec):
         do = grad[:, heads, rows].to(wide)
-        if lse is not None:
+        if lse is not None and out is not None:
             delta = reduce(do * out[:, heads, rows], "batch head query value -> batch head query 1", "sum")
             norm = rearrange(lse[:, heads, rows], "batch head query -> batch head query 1")
             norm = norm.masked_fill(norm == -math.inf, 0)
@@ -76,30 +79,29 @@ def backward(
             else:
                 p = scores.sub_(norm).exp_()
                 ds = p * (dp - delta)
-            if want_bias:
+            if dbias is not None:
                 part = _part(dbias, heads, rows, columns)
                 part += ds.sum_to_size(part.shape)
             ds = ds * spec.scale
             dq[:, heads, rows] += ds @ _shared(k, heads, columns, q)
             _add(dk, ds.mT @ q[:, heads, rows].to(wide), heads, columns, q)
             _add(dv, p.mT @ do, heads, columns, q)
-    dbias = dbias.to(spec.bias.dtype) if want_bias else None
+    dbias = None if dbias is None or spec.bias is None else dbias.to(spec.bias.dtype)
     return dq.to(q.dtype), dk.to(q.dtype), dv.to(q.dtype), dbias
 
 
 def _rows(q: Tensor, k: Tensor, spec: Spec) -> Iterator[tuple[slice, slice, list[slice]]]:
     """Heads that share their tiles, a range of queries, and the ranges of keys that some query of it sees."""
     (batch, heads, n_query, _), n_key = q.shape, k.shape[2]
-    layout = spec.layout
-    block = n_query if layout is None else layout.block
-    patterns = 1 if layout is None else layout.heads
+    block, seen_by = n_query, [[[(0, n_key)]]]  # ranges of keys, by pattern and block of queries
+    if spec.layout is not None:
+        block, listed = spec.layout.block, spec.layout.indices.tolist()
+        offsets = spec.layout.offsets.tolist()
+        seen_by = [[_runs(listed[a:b], block, n_key) for a, b in pairwise(ends)] for ends in offsets]
+    patterns = len(seen_by)
     step = max(16, min(QUERIES, NUMBERS // (KEYS * batch * heads // patterns)))
-    offsets, indices = (None, None) if layout is None else (layout.offsets.tolist(), layout.indices.tolist())
-    for head in range(patterns):
-        for i_row, start in enumerate(range(0, n_query, block)):
-            runs = [(0, n_key)]
-            if layout is not None:
-                runs = _runs(indices[offsets[head][i_row] : offsets[head][i_row + 1]], block, n_key)
+    for head, rows_of_head in enumerate(seen_by):
+        for start, runs in zip(range(0, n_query, block), rows_of_head):
             end = min(start + block, n_query)
             for first in range(start, end, step):
                 rows = slice(first, min(first + step, end))

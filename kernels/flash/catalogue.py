@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import product
+from typing import Any
 
 ARCHS = ("sm_80", "sm_90", "sm_100", "gfx942")
 DTYPES = {"fp16": 2, "bf16": 2, "fp32": 4}
 WIDEST = 256  # head dim
+FUNCTIONS = {"forward": "forward", "dq": "backward_query", "dkdv": "backward_key", "delta": "delta"}
 
 _TENSORS = ("q", "k", "v", "out", "grad", "dq", "dk", "dv")
 _FLOATS = ("lse", "delta", "dscores", "slopes")
@@ -35,7 +38,7 @@ class Specialisation:
     """
 
     signature: dict[str, str]
-    constants: dict[str, object]
+    constants: dict[str, Any]
     divisible: tuple[str, ...]
     num_warps: int
     num_stages: int
@@ -43,21 +46,13 @@ class Specialisation:
 
 @dataclass(frozen=True)
 class Kernel:
-    name: str
-    module: str
-    function: str
+    normalizer: str
+    step: str
 
     @property
-    def arguments(self) -> tuple[str, ...]:
-        return tuple(getattr(import_module(self.module), self.function).arg_names)
-
-    @property
-    def normalizer(self) -> str:
-        return self.name.partition("_")[0]
-
-    @property
-    def step(self) -> str:
-        return self.name.partition("_")[2]
+    def function(self) -> Any:
+        """The @triton.jit function."""
+        return getattr(import_module(f"kernels.flash.{self.normalizer}"), FUNCTIONS[self.step])
 
     def specialise(
         self,
@@ -103,10 +98,11 @@ class Kernel:
         if sparse:
             tiles = layout_tiles(self.step, arch, dtype, max(dim, value), block_k or block_q or 64)
         block_q, block_k = block_q or tiles.block_q, block_k or tiles.block_k
+        arguments = self.function.arg_names
         types = {"group": "i32", "n_query": "i32", "n_key": "i32", "scale": "fp32", "shift": "fp32"}
         types |= {name: f"*{dtype}" for name in _TENSORS} | dict.fromkeys(_FLOATS, "*fp32")
         types |= dict.fromkeys(_LAYOUT, "*i32") | {"bias": f"*{dtype}", "padding": "*i8"}
-        types |= {name: "i32" for name in self.arguments if name.startswith("stride")}
+        types |= {name: "i32" for name in arguments if name.startswith("stride")}
         absent = {"bias": not bias, "padding": not padding, "slopes": not alibi, "dscores": not train_bias}
         absent |= {name: not sparse for name in _LAYOUT}
         constants = {name: None for name, missing in absent.items() if missing}
@@ -114,8 +110,8 @@ class Kernel:
         constants |= constexprs(
             dim, value, block_q, block_k, causal=causal, even=even, wide=wide, form=form or default_form(arch, dtype)
         )
-        constants = {name: constants[name] for name in self.arguments if name in constants}
-        signature = {name: types[name] for name in self.arguments if name not in constants}
+        constants = {name: constants[name] for name in arguments if name in constants}
+        signature = {name: types[name] for name in arguments if name not in constants}
         odd = ("group", "scale", "shift", *([] if even else ["n_query", "n_key"]))
         divisible = tuple(name for name in signature if name not in odd)
         return Specialisation(
@@ -125,7 +121,7 @@ class Kernel:
 
 def constexprs(
     dim: int, value: int, block_q: int, block_k: int, *, causal: bool, even: bool, wide: bool, form: str
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The compile-time arguments of a kernel. Dims are padded to a power of two, 16 at least: the least a dot takes."""
     block_d, block_v = (max(16, 1 << (size - 1).bit_length()) for size in (dim, value))
     return {
@@ -172,12 +168,10 @@ def candidates(step: str, dtype: str, dim: int) -> list[Tiles]:
         budget //= 2
     padded = max(16, 1 << (dim - 1).bit_length())
     found = []
-    for block_q in (32, 64, 128):
-        for block_k in (32, 64, 128):
-            for warps in (4, 8):
-                if block_q * block_k * padded * DTYPES[dtype] > budget or (warps == 8 and block_q * block_k < 64 * 128):
-                    continue
-                found += [Tiles(block_q, block_k, warps, stages) for stages in ((2, 3) if padded <= 128 else (1, 2))]
+    for block_q, block_k, warps in product((32, 64, 128), (32, 64, 128), (4, 8)):
+        scores = block_q * block_k
+        if scores * padded * DTYPES[dtype] <= budget and (warps == 4 or scores >= 64 * 128):
+            found += [Tiles(block_q, block_k, warps, stages) for stages in ((2, 3) if padded <= 128 else (1, 2))]
     return found or [Tiles(32, 32, 4, 1)]
 
 
@@ -198,13 +192,8 @@ _SINGLE = {  # float32, multiplied without the matrix units
 }
 
 KERNELS = {
-    f"{normalizer}_{step}": Kernel(f"{normalizer}_{step}", f"kernels.flash.{normalizer}", function)
+    f"{normalizer}_{step}": Kernel(normalizer, step)
     for normalizer in ("softmax", "sigmoid")
-    for step, function in {
-        "forward": "forward",
-        "dq": "backward_query",
-        "dkdv": "backward_key",
-        "delta": "delta",
-    }.items()
+    for step in FUNCTIONS
     if (normalizer, step) != ("sigmoid", "delta")
 }

@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import import_module
 from threading import RLock
+from typing import Any
 
 import numpy
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from kernels.flash.catalogue import Tiles, candidates, constexprs, default_form, default_tiles, layout_tiles
+from kernels.flash.catalogue import KERNELS, Tiles, candidates, constexprs, default_form, default_tiles, layout_tiles
 from kernels.layout import BlockLayout
 from kernels.spec import Spec
 
@@ -34,34 +35,33 @@ def tiles(block_q: int, block_k: int, num_warps: int = 4, num_stages: int = 2):
 
 def forward(q: Tensor, k: Tensor, v: Tensor, spec: Spec) -> tuple[Tensor, Tensor | None]:
     q, k, v, spec, _ = _prepare(q, k, v, spec)
-    batch, heads, n_query, _ = q.shape
-    out = torch.empty(batch, heads, n_query, v.shape[-1], dtype=q.dtype, device=q.device)
-    extra = {"out": out}
+    out = torch.empty(*q.shape[:3], v.shape[-1], dtype=q.dtype, device=q.device)
+    lse = None
     if spec.normalizer == "softmax":
-        extra["lse"] = torch.empty(batch, heads, n_query, dtype=torch.float32, device=q.device)
-    _rows("forward", q, k, v, spec, extra)
-    return out, extra.get("lse")
+        lse = torch.empty(q.shape[:3], dtype=torch.float32, device=q.device)
+    _launch("forward", q, k, v, spec, {"out": out, "lse": lse})
+    return out, lse
 
 
 def backward(
     grad: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor | None, lse: Tensor | None, spec: Spec, want_bias: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     q, k, v, spec, sign = _prepare(q, k, v, spec)
-    batch, heads, n_query, _ = q.shape
     grad = _rows_of_numbers(grad)
-    strides = dict(zip(("stride_gb", "stride_gh", "stride_gn"), grad.stride()))
-    state = {"grad": grad, **strides}
-    if spec.normalizer == "softmax":
+    state = {"grad": grad, **dict(zip(("stride_gb", "stride_gh", "stride_gn"), grad.stride()))}
+    if out is not None and lse is not None:
         delta = torch.empty_like(lse)
         state |= {"lse": lse, "delta": delta}
-        _delta(out.contiguous(), grad, delta, strides)
+        _launch("delta", q, k, v, spec, state | {"out": out.contiguous()})
     dq, dk, dv = (torch.empty(x.shape, dtype=x.dtype, device=x.device) for x in (q, k, v))
     dscores = None
     if want_bias:
-        dscores = torch.zeros(batch, heads, n_query, k.shape[2], dtype=torch.float32, device=q.device)
-    _rows("dq", q, k, v, spec, {**state, "dq": dq, "dscores": dscores})
-    _columns(q, k, v, spec, {**state, "dk": dk, "dv": dv})
-    dbias = None if dscores is None else dscores.sum_to_size(spec.bias.shape).to(spec.bias.dtype)
+        dscores = torch.zeros(*q.shape[:3], k.shape[2], dtype=torch.float32, device=q.device)
+    _launch("dq", q, k, v, spec, state | {"dq": dq, "dscores": dscores})
+    _launch("dkdv", q, k, v, spec, state | {"dk": dk, "dv": dv})
+    dbias = None
+    if dscores is not None and spec.bias is not None:
+        dbias = dscores.sum_to_size(spec.bias.shape).to(spec.bias.dtype)
     return dq if sign == 1 else dq * sign, dk, dv, dbias
 
 
@@ -81,85 +81,36 @@ def _rows_of_numbers(x: Tensor) -> Tensor:
     return x if close and abs(x.stride(2)) * 128 < 2**31 else x.contiguous()
 
 
-def _rows(step: str, q: Tensor, k: Tensor, v: Tensor, spec: Spec, extra: dict[str, object]) -> None:
-    """A kernel whose programs own tiles of queries."""
-    lists = {} if spec.layout is None else _row_lists(spec.layout, spec.causal)
-    _launch(step, q, k, v, spec, extra | lists, "n_query", "BLOCK_Q", q.shape[1])
-
-
-def _columns(q: Tensor, k: Tensor, v: Tensor, spec: Spec, extra: dict[str, object]) -> None:
-    """The kernel whose programs own tiles of keys."""
-    lists = {} if spec.layout is None else _column_lists(spec.layout, spec.causal)
-    _launch("dkdv", q, k, v, spec, extra | lists, "n_key", "BLOCK_K", k.shape[1])
-
-
-def _launch(step, q, k, v, spec, extra, length, block, heads) -> None:
-    function = getattr(import_module(f"kernels.flash.{spec.normalizer}"), _FUNCTIONS[step])
-    arguments = _arguments(q, k, v, spec) | extra
-    arguments = {name: value for name, value in arguments.items() if name in function.arg_names}
-    for name in ("bias", "padding", "slopes", "dscores", "offsets", "edges", "tails", "indices", "order"):
-        if name in function.arg_names:
-            arguments.setdefault(name, None)
+def _launch(step: str, q: Tensor, k: Tensor, v: Tensor, spec: Spec, extra: dict[str, Any]) -> None:
+    """Run one kernel. The programs of "dkdv" own tiles of keys, those of the others tiles of queries."""
+    by_query = step != "dkdv"
+    function = KERNELS[f"{spec.normalizer}_{step}"].function
+    arguments = dict.fromkeys(_OPTIONAL) | _arguments(q, k, v, spec) | extra
+    if spec.layout is not None:
+        arguments |= _lists(spec.layout, by_query, spec.causal)
     dtype = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32"}[q.dtype]
     arch = _arch(q.device)
-    dim = max(q.shape[-1], v.shape[-1])
     wide = max(x.shape[2] * x.stride(2) for x in (q, k, v, extra.get("grad", q))) >= 2**31
     form = default_form(arch, dtype)
+    heads, length = (q if by_query else k).shape[1:3]
 
-    def fixed(chosen: Tiles) -> dict[str, object]:
+    def run(chosen: Tiles) -> None:
         size = (chosen.block_q, chosen.block_k)
         even = q.shape[2] % size[0] == 0 and k.shape[2] % size[1] == 0
-        values = constexprs(q.shape[-1], v.shape[-1], *size, causal=spec.causal, even=even, wide=wide, form=form)
-        return {name: value for name, value in values.items() if name in function.arg_names}
+        fixed = constexprs(q.shape[-1], v.shape[-1], *size, causal=spec.causal, even=even, wide=wide, form=form)
+        given = {name: value for name, value in (arguments | fixed).items() if name in function.arg_names}
+        grid = (-(-length // size[0 if by_query else 1]), heads, q.shape[0])
+        with _one_at_a_time, numpy.errstate(over="ignore"):  # the interpreter's 2^x: infinity is the right answer there
+            function[grid](**given, num_warps=chosen.num_warps, num_stages=chosen.num_stages)
 
-    def grid(values: dict[str, object]) -> tuple[int, int, int]:
-        return (-(-arguments[length] // values[block]), heads, q.shape[0])
-
-    chosen = default_tiles(step, arch, dtype, dim)
-    if spec.layout is not None:
-        chosen = layout_tiles(step, arch, dtype, dim, spec.layout.block)
-    elif _forced:
-        chosen = _forced[-1]
-    elif arch != "interpret":
-        shape = (q.shape[0] * heads, q.shape[2], k.shape[2], spec.causal)
-        chosen = _tuned(
-            step,
-            spec.normalizer,
-            dtype,
-            dim,
-            shape,
-            lambda t: _run(function, grid(fixed(t)), arguments, fixed(t), t),
-            chosen,
-        )
-    _run(function, grid(fixed(chosen)), arguments, fixed(chosen), chosen)
+    run(_tiles(step, arch, dtype, (q, k, v), spec, run))
 
 
-_FUNCTIONS = {"forward": "forward", "dq": "backward_query", "dkdv": "backward_key"}
-
-
-def _version(x: Tensor) -> int:
-    return 0 if x.is_inference() else x._version
-
-
+_OPTIONAL = ("bias", "padding", "slopes", "dscores", "offsets", "edges", "tails", "indices", "order")
 _one_at_a_time = RLock()  # Triton's interpreter has one grid for the whole process
 
 
-def _run(function, grid, arguments, constants, chosen: Tiles) -> None:
-    with _one_at_a_time, numpy.errstate(over="ignore"):  # the interpreter's 2^x: infinity is the right answer there
-        function[grid](**arguments, **constants, num_warps=chosen.num_warps, num_stages=chosen.num_stages)
-
-
-def _delta(out: Tensor, grad: Tensor, delta: Tensor, strides: dict[str, int]) -> None:
-    from kernels.flash import softmax
-
-    batch, heads, n_query, value = out.shape
-    block_v = max(16, 1 << (value - 1).bit_length())
-    arguments = {"out": out, "grad": grad, "delta": delta, **strides, "n_query": n_query}
-    constants = {"VALUE": value, "BLOCK_V": block_v, "BLOCK_Q": 64, "WIDE": n_query * grad.stride(2) >= 2**31}
-    _run(softmax.delta, (-(-n_query // 64), heads, batch), arguments, constants, Tiles(64, 64, 4, 1))
-
-
-def _arguments(q: Tensor, k: Tensor, v: Tensor, spec: Spec) -> dict[str, object]:
+def _arguments(q: Tensor, k: Tensor, v: Tensor, spec: Spec) -> dict[str, Any]:
     batch, heads, n_query, _ = q.shape
     values = {"q": q, "k": k, "v": v, "n_query": n_query, "n_key": k.shape[2], "group": heads // k.shape[1]}
     for name, x in (("q", q), ("k", k), ("v", v)):
@@ -188,68 +139,53 @@ def _arch(device: torch.device) -> str:
     return f"sm_{major}{minor}"
 
 
-_lists = WeakTensorKeyDictionary()  # a layout's indices -> the lists made from them
+_kept = WeakTensorKeyDictionary()  # a layout's indices -> the lists made from them
 
 
-def _row_lists(layout: BlockLayout, causal: bool) -> dict[str, object]:
-    """For each block of queries: where its list begins, where the blocks seen whole end; long rows first."""
-    diagonal = layout.n_key - layout.n_query
+def _lists(layout: BlockLayout, by_query: bool, causal: bool) -> dict[str, Any]:
+    """The lists that a kernel walks, kept with the layout's own tensor as long as that lives.
 
-    def split(row: Tensor, column: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        first, last = row * layout.block + diagonal, (row + 1) * layout.block - 1 + diagonal
-        seen = column * layout.block <= last if causal else torch.ones_like(row, dtype=torch.bool)
-        whole = (column + 1) * layout.block <= layout.n_key
-        if causal:
-            whole &= (column + 1) * layout.block - 1 <= first
-        return seen, torch.zeros_like(whole), whole
-
-    return _listed(layout.offsets, layout.indices, layout, ("rows", causal), split)
-
-
-def _column_lists(layout: BlockLayout, causal: bool) -> dict[str, object]:
-    """For each block of keys: query blocks cut by the diagonal, then those that see it whole, then the last, partial
-    one.
+    For each block of queries: where its list begins, where the key blocks end that it sees whole, where the list ends.
+    For each block of keys: first the query blocks cut by the diagonal, up to `edges`, then those that see it whole, up
+    to `tails`, then the last, partial one. Long lists start first, by `order`.
     """
-    diagonal = layout.n_key - layout.n_query
-
-    def split(column: Tensor, row: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        first, last = row * layout.block + diagonal, (row + 1) * layout.block - 1 + diagonal
-        partial = (row + 1) * layout.block > layout.n_query
-        seen = column * layout.block <= last if causal else torch.ones_like(row, dtype=torch.bool)
-        cut = (column + 1) * layout.block - 1 > first if causal else torch.zeros_like(seen)
-        return seen, cut & ~partial, ~cut & ~partial
-
-    return _listed(layout.offsets_t, layout.indices_t, layout, ("columns", causal), split)
-
-
-def _listed(offsets: Tensor, indices: Tensor, layout: BlockLayout, key: tuple, split) -> dict[str, object]:
-    """The lists a kernel walks, kept with the layout's own tensor as long as that lives."""
-    kept = _lists.setdefault(indices, {})
-    key = (*key, layout.block, layout.n_query, layout.n_key, id(offsets), _version(offsets), _version(indices))
+    offsets, indices = (layout.offsets, layout.indices) if by_query else (layout.offsets_t, layout.indices_t)
+    if indices not in _kept:
+        _kept[indices] = {}
+    kept: Any = _kept[indices]
+    key = (
+        by_query,
+        causal,
+        layout.block,
+        layout.n_query,
+        layout.n_key,
+        id(offsets),
+        *map(_version, (offsets, indices)),
+    )
     if key not in kept:
         heads, count = offsets.shape[0], offsets.shape[1] - 1
-        sizes = (offsets[:, 1:] - offsets[:, :-1]).flatten().long()
         every = torch.arange(heads * count, dtype=torch.long, device=indices.device)
-        owner = torch.repeat_interleave(every, sizes)
-        seen, cut, whole = split(owner % count, indices.long())
+        owner = torch.repeat_interleave(every, (offsets[:, 1:] - offsets[:, :-1]).flatten().long())
+        row, column = (owner % count, indices.long()) if by_query else (indices.long(), owner % count)
+        first = row * layout.block + layout.n_key - layout.n_query  # the last key that the block's first query sees
+        seen = (column * layout.block <= first + layout.block - 1) | (not causal)
+        cut = ((column + 1) * layout.block - 1 > first) & causal
+        whole = (indices + 1) * layout.block <= (layout.n_key if by_query else layout.n_query)
 
         def per_owner(flags: Tensor) -> Tensor:
             return torch.zeros(heads * count, dtype=torch.long, device=flags.device).index_add_(0, owner, flags.long())
 
-        ends = per_owner(seen).cumsum(0)
-        begins = ends - per_owner(seen)
-        edges = begins + per_owner(cut & seen)
-        tails = edges + per_owner(whole & seen)
-        if key[0] == "rows":
-            edges = tails
-
         def table(values: Tensor, last: Tensor) -> Tensor:
             return torch.cat([values.view(heads, count), last.view(heads, count)[:, -1:]], 1).int().contiguous()
 
-        order = torch.argsort(begins.view(heads, count) - ends.view(heads, count), stable=True)
+        ends = per_owner(seen).cumsum(0)
+        begins = ends - per_owner(seen)
+        edges = begins if by_query else begins + per_owner(seen & cut & whole)
+        tails = edges + per_owner(seen & ~cut & whole)
+        order = torch.argsort((begins - ends).view(heads, count), stable=True)
         kept[key] = {
             "offsets": table(begins, ends),
-            "edges": table(edges, edges),
+            "edges": table(tails, tails) if by_query else table(edges, edges),
             "tails": table(tails, tails),
             "indices": indices[seen].contiguous(),
             "order": table(order, order),
@@ -259,15 +195,28 @@ def _listed(offsets: Tensor, indices: Tensor, layout: BlockLayout, key: tuple, s
     return kept[key]
 
 
+def _version(x: Tensor) -> int:
+    return 0 if x.is_inference() else x._version
+
+
 _fastest: dict[tuple, Tiles] = {}  # kind of problem -> the tiles that won
 
 
-def _tuned(step, normalizer, dtype, dim, shape, run, default: Tiles) -> Tiles:
-    """The fastest of the tiles that fit this shape, measured once per kind of problem."""
+def _tiles(step: str, arch: str, dtype: str, inputs: Sequence[Tensor], spec: Spec, run: Callable) -> Tiles:
+    """Those of the layout, those asked for, or on a GPU the fastest that fit: measured once per kind of problem."""
+    (batch, heads, n_query, dim), (_, kv_heads, n_key, _), (*_, value) = (x.shape for x in inputs)
+    dim = max(dim, value)
+    default = default_tiles(step, arch, dtype, dim)
+    if step == "delta":
+        return default
+    if spec.layout is not None:
+        return layout_tiles(step, arch, dtype, dim, spec.layout.block)
+    if _forced or arch == "interpret":
+        return [default, *_forced][-1]
     import triton
 
-    batch_heads, n_query, n_key, causal = shape
-    key = (step, normalizer, dtype, dim, causal, *((x - 1).bit_length() for x in (batch_heads, n_query, n_key)))
+    sizes = (batch * (kv_heads if step == "dkdv" else heads), n_query, n_key)
+    key = (step, spec.normalizer, dtype, dim, spec.causal, *((size - 1).bit_length() for size in sizes))
     if key not in _fastest:
         timed = []
         for option in [default, *candidates(step, dtype, dim)]:

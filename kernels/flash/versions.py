@@ -58,7 +58,8 @@ def installed() -> tuple[int, ...] | None:
 
 def require(impl: str, q: Tensor) -> None:
     """Raise unless `impl` ("triton" or "interpret") can run on q."""
-    if installed() is None:
+    version = installed()
+    if version is None:
         raise RuntimeError(f"impl={impl!r}: Triton is not installed (it exists for Linux on x86-64); use impl='tiled'")
     if q.dtype == torch.float64:
         raise TypeError(f"q: got float64, impl={impl!r} takes float32, float16 and bfloat16; use impl='tiled'")
@@ -80,7 +81,7 @@ def require(impl: str, q: Tensor) -> None:
         )
     if q.device.type not in ("cpu", "meta"):
         raise RuntimeError(f"impl='interpret': needs tensors on the CPU, q is on {q.device.type}; use impl='triton'")
-    problem = known_bad(installed(), "interpret")
+    problem = known_bad(version, "interpret")
     if problem is not None:
         raise RuntimeError(f"impl='interpret': {problem}")
     if not interpreting():

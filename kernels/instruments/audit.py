@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from kernels.instruments.watch import watched
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -38,19 +40,10 @@ def audit(*tensors: Tensor) -> Iterator[list[Finding]]:
     Without tensors, races alone are looked for.
     Atomic operations may meet at one address and do not count. Raises RuntimeError where Triton compiles.
     """
-    from kernels.flash import versions
-
-    if versions.installed() is None or not versions.interpreting():
-        raise RuntimeError("audit: Triton must interpret in this process; start it with TRITON_INTERPRET=1")
-    from triton.runtime import interpreter
-
     spans = [_span(x) for x in tensors]
     findings: list[Finding] = []
     writers: dict[int, tuple[int, int, int]] = {}
     seen: set[str] = set()  # kinds reported of this launch
-    builder = interpreter.InterpreterBuilder
-    originals = {name: builder.__dict__[name] for name in ("create_masked_load", "create_masked_store")}
-    launch = interpreter.GridExecutor.__call__
 
     def report(kind: str, program: tuple[int, int, int], where: str) -> None:
         if kind not in seen:
@@ -70,34 +63,27 @@ def audit(*tensors: Tensor) -> Iterator[list[Finding]]:
             )
         return mask & known if spans else mask
 
-    def load(self, pointers, mask, *rest):
+    def load(self, original, pointers, mask, *rest):
         kept = inside(pointers.data, mask.data, "load outside", tuple(self.grid_idx))
-        return originals["create_masked_load"](self, pointers, interpreter.TensorHandle(kept, mask.dtype), *rest)
+        return original(self, pointers, type(mask)(kept, mask.dtype), *rest)
 
-    def store(self, pointers, value, mask, *rest):
+    def store(self, original, pointers, value, mask, *rest):
         program = tuple(self.grid_idx)
         kept = inside(pointers.data, mask.data, "store outside", program)
         for address in np.broadcast_to(pointers.data, kept.shape)[kept].flat:
             if writers.setdefault(int(address), program) != program:
                 report("race", program, f"{_near(address, spans)}, which program {writers[int(address)]} wrote as well")
                 break
-        return originals["create_masked_store"](
-            self, pointers, value, interpreter.TensorHandle(kept, mask.dtype), *rest
-        )
+        return original(self, pointers, value, type(mask)(kept, mask.dtype), *rest)
 
-    def start(self, *arguments, **named):
+    def launch(self, original, *arguments, **named):
         writers.clear()
         seen.clear()
-        return launch(self, *arguments, **named)
+        return original(self, *arguments, **named)
 
-    try:
-        builder.create_masked_load, builder.create_masked_store = load, store
-        interpreter.GridExecutor.__call__ = start
+    around = {"create_masked_load": load, "create_masked_store": store, "__call__": launch}
+    with watched("audit", around):
         yield findings
-    finally:
-        for name, original in originals.items():
-            setattr(builder, name, original)
-        interpreter.GridExecutor.__call__ = launch
 
 
 def _span(x: Tensor) -> tuple[int, int, str]:

@@ -1,53 +1,37 @@
-"""The asking side of the X-ray: find the kernel, look into the cache, keep one worker process, name what went wrong."""
+"""The asking side of the X-ray: find the kernel, look into the cache, have it compiled, name what went wrong."""
 
 from __future__ import annotations
 
-import ast
-import atexit
 import gzip
 import hashlib
 import importlib
-import importlib.util
 import inspect
 import json
 import os
-import select
-import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
-import threading
-import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+from unittest import mock
 
-from kernels.instruments import worker
-from kernels.instruments.worker import digest, plain
+from kernels import cache
+from kernels.instruments.source import SIMPLE, XrayError, digest, parts, plain, simple
 
-SECONDS = 120.0  # for one kernel, before the worker is stopped
+SECONDS = 120.0  # for one kernel
 ENTRIES = 400  # of the cache; the oldest give way
-
-
-class XrayError(ValueError):
-    """No X-ray came about. line, file: where the compiler met the error in the kernel, or None."""
-
-    def __init__(self, message: str, line: int | None = None, file: str | None = None):
-        super().__init__(message)
-        self.line, self.file = line, file
 
 
 def folder() -> Path:
     """Where results are kept: SEQLAB_XRAY_CACHE, or seqlab/xray in the user's cache directory."""
-    try:
-        root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError:  # no home directory
-        root = tempfile.gettempdir()
-    return Path(os.environ.get("SEQLAB_XRAY_CACHE") or Path(root) / "seqlab" / "xray")
+    return Path(os.environ.get("SEQLAB_XRAY_CACHE") or cache.folder() / "xray")
 
 
-def resolve(kernel: object) -> tuple[object, str, str, list[str]]:
+def resolve(kernel: object) -> tuple[Any, str, str, list[str]]:
     """The kernel, and module, name and search path by which another process imports it. Raises XrayError."""
     path = [os.path.abspath(entry) for entry in sys.path]
     if isinstance(kernel, str):
@@ -62,68 +46,48 @@ def resolve(kernel: object) -> tuple[object, str, str, list[str]]:
     function = plain(kernel)
     if not inspect.isfunction(function):
         raise XrayError(f"kernel: got {type(kernel).__name__}, wanted a @triton.jit function or its name")
-    module = sys.modules.get(function.__module__)
-    if module is not None and getattr(module, "__spec__", None) and "<locals>" not in function.__qualname__:
+    if _importable(function):
         return kernel, function.__module__, function.__qualname__, path
     written = _written(function)
-    copy = sys.modules.get(written.stem)
-    if copy is None:
-        spec = importlib.util.spec_from_file_location(written.stem, written)
-        copy = sys.modules[written.stem] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(copy)
-    return getattr(copy, function.__name__), written.stem, function.__name__, [str(written.parent), *path]
+    path = [str(written.parent), *path]
+    importlib.invalidate_caches()
+    with mock.patch.object(sys, "path", path):
+        copy = importlib.import_module(written.stem)
+    return getattr(copy, function.__name__), written.stem, function.__name__, path
 
 
-def _written(function: object) -> Path:
+def _importable(function: Any) -> bool:
+    home = sys.modules.get(function.__module__)
+    return getattr(home, "__spec__", None) is not None and "<locals>" not in function.__qualname__
+
+
+def _written(function: Any) -> Path:
     """A module with a kernel of a notebook cell and all it needs; the file's name is its content."""
-    lines, todo, done = ["import triton", "import triton.language as tl"], [function], []
-    bodies: list[str] = []
-    while todo:
-        here = todo.pop(0)
-        if here in done:
-            continue
-        done.append(here)
-        try:
-            source = textwrap.dedent(inspect.getsource(here))
-        except (OSError, TypeError) as error:
-            raise XrayError(
-                f"kernel {here.__name__}: its source is not to be had ({error}); put it into a file or a notebook cell"
-            ) from None
-        bodies.insert(0, source)
-        scope = here.__globals__ | inspect.getclosurevars(here).nonlocals
-        for name in sorted({node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}):
-            if name in scope and name not in ("triton", "tl"):
-                line, helper = _binding(name, scope[name], here)
-                lines += [line] if line and line not in lines else []
-                todo += [helper] if helper else []
+    local = {part: read for part, read in parts(function).items() if not _importable(part)}
+    bindings = [_binding(name, value, part) for part, read in local.items() for name, value in read.items()]
+    lines = ["import triton", "import triton.language as tl", *dict.fromkeys(filter(None, bindings))]
+    bodies = [textwrap.dedent(inspect.getsource(part)) for part in reversed(local)]
     text = "\n".join(lines) + "\n\n\n" + "\n\n".join(bodies)
     name = f"cell_{hashlib.sha256(text.encode()).hexdigest()[:16]}.py"
     for where in (folder() / "cells", Path(tempfile.gettempdir()) / f"seqlab-xray-{os.getuid()}"):
-        try:
-            where.mkdir(parents=True, exist_ok=True)
-            if not (where / name).exists() or (where / name).read_text("utf-8") != text:
-                _atomic(where / name, text.encode())
+        with suppress(OSError):
+            _write(where / name, text.encode())
             return where / name
-        except OSError as error:
-            failed = error
-    raise XrayError(f"the kernel of a notebook cell must be written to a file, and no folder allows it ({failed})")
+    raise XrayError("the kernel of a notebook cell must be written to a file, and no folder allows it")
 
 
-def _binding(name: str, value: object, user: object) -> tuple[str, object]:
-    """The line of a module that makes `name` mean `value`, and the helper that must be written down as well."""
+def _binding(name: str, value: Any, user: Any) -> str:
+    """The line of a module that makes `name` mean `value`; none for a helper that is written into it as well."""
     if isinstance(value, ModuleType):
-        return f"import {value.__name__} as {name}", None
-    helper = plain(value)
+        return f"import {value.__name__} as {name}"
+    helper, inner = plain(value), simple(value)
     if inspect.isfunction(helper):
-        home = sys.modules.get(helper.__module__)
-        local = home is None or not getattr(home, "__spec__", None) or "<locals>" in helper.__qualname__
-        return ("", helper) if local else (f"from {helper.__module__} import {helper.__qualname__} as {name}", None)
-    inner = getattr(value, "value", value)
-    if isinstance(inner, (bool, int, float, str, type(None))):
+        return f"from {helper.__module__} import {helper.__qualname__} as {name}" if _importable(helper) else ""
+    if isinstance(inner, SIMPLE):
         number = f'float("{inner}")' if isinstance(inner, float) else repr(inner)
-        return f"{name} = {number}" if inner is value else f"{name} = tl.constexpr({number})", None
+        return f"{name} = {number}" if inner is value else f"{name} = tl.constexpr({number})"
     if getattr(value, "__module__", "").split(".")[0] == "triton":
-        return f"from {value.__module__} import {getattr(value, '__name__', name)} as {name}", None
+        return f"from {value.__module__} import {getattr(value, '__name__', name)} as {name}"
     raise XrayError(
         f"kernel {user.__name__} reads the global {name!r}, a {type(value).__name__}; the X-ray can carry numbers, "
         f"strings, modules and @triton.jit functions: define the kernel in a module instead"
@@ -131,18 +95,30 @@ def _binding(name: str, value: object, user: object) -> tuple[str, object]:
 
 
 def compiled(function: object, request: dict) -> tuple[dict, bool]:
-    """The worker's answer, and whether it came from the cache. Raises XrayError."""
-    try:
-        name = digest(function, request)
-    except OSError:
-        name = ""
-    if name and (kept := _load(name)):
+    """What the compilers made of a kernel, and whether it came from the cache. Raises XrayError."""
+    if kept := _load(digest(function, request)):
         return kept, True
-    answer = WORKER.ask(request)
+    answer = _compile(request)
     if "error" in answer:
         raise _error(request["function"], answer["error"])
     _store(answer["digest"], answer)
     return answer, False
+
+
+def _compile(request: dict) -> dict:
+    """The answer of a new process, with a Triton that does not interpret."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRITON_")}
+    environment |= {"TRITON_INTERPRET": "0", "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-P", "-m", "kernels.instruments.worker"]
+    options = {"capture_output": True, "text": True, "timeout": SECONDS, "start_new_session": True}
+    try:
+        done = subprocess.run(command, input=json.dumps(request), env=environment, **options)
+    except subprocess.TimeoutExpired:
+        raise XrayError(f"{request['function']} did not compile within {SECONDS:g} s") from None
+    if done.returncode:
+        message = f"the compiler died (exit status {done.returncode}): {done.stderr[-600:].strip()}"
+        return {"error": {"kind": "CompilerCrash", "message": message}}
+    return json.loads(done.stdout)
 
 
 def _error(kernel: str, told: dict) -> XrayError:
@@ -162,88 +138,16 @@ def _load(name: str) -> dict | None:
 
 
 def _store(name: str, answer: dict) -> None:
-    try:
-        folder().mkdir(parents=True, exist_ok=True)
-        _atomic(folder() / f"{name}.json.gz", gzip.compress(json.dumps(answer).encode(), 5))
+    with suppress(OSError):  # a cache that cannot be written costs time only
+        _write(folder() / f"{name}.json.gz", gzip.compress(json.dumps(answer).encode(), 5))
         kept = sorted(folder().glob("*.json.gz"), key=lambda path: path.stat().st_mtime)
         for old in kept[:-ENTRIES]:
             old.unlink(missing_ok=True)
-    except OSError:
-        pass  # a cache that cannot be written costs time only
 
 
-def _atomic(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-class Worker:
-    """One process that compiles, started when first asked, started again when it has died, ended with this one."""
-
-    def __init__(self):
-        self.process, self.owner, self.lock = None, 0, threading.Lock()
-
-    def ask(self, request: dict, seconds: float | None = None) -> dict:
-        """The answer to one request. Raises XrayError after `seconds`, or if the worker dies twice."""
-        with self.lock:
-            for last in (False, True):
-                try:
-                    self._start()
-                    return self._exchange(request, SECONDS if seconds is None else seconds)
-                except (BrokenPipeError, EOFError):
-                    self.stop()
-                    if last:
-                        raise XrayError("the compiling process died twice; is there memory left?") from None
-                except BaseException:  # an interrupt too: a late answer must not meet the next question
-                    self.stop()
-                    raise
-
-    def stop(self) -> None:
-        """End the process; the next question starts another."""
-        process, self.process = self.process, None
-        if process is not None and self.owner == os.getpid():
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            process.stdin.close()
-            process.stdout.close()
-
-    def _start(self) -> None:
-        if self.process is not None and self.owner == os.getpid() and self.process.poll() is None:
-            return
-        self.stop()
-        home = Path(worker.__file__).parents[2]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TRITON_")}
-        environment |= {"TRITON_INTERPRET": "0", "PYTHONPATH": str(home)}
-        self.owner = os.getpid()
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "kernels.instruments.worker"],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            start_new_session=True,  # an interrupt of the notebook does not reach it
-        )
-
-    def _exchange(self, request: dict, seconds: float) -> dict:
-        self.process.stdin.write(json.dumps(request).encode() + b"\n")
-        end, line = time.monotonic() + seconds, b""
-        while not line.endswith(b"\n"):
-            left = end - time.monotonic()
-            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
-                raise XrayError(f"{request['function']} did not compile within {seconds:g} s; the worker was stopped")
-            if not (piece := self.process.stdout.read(1 << 20)):
-                raise EOFError
-            line += piece
-        return json.loads(line)
-
-
-WORKER = Worker()
-atexit.register(WORKER.stop)
+def _write(path: Path, content: bytes) -> None:
+    """All of a file or nothing of it, whoever else writes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_bytes(content)
+    fresh.replace(path)

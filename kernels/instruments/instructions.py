@@ -20,6 +20,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+import networkx as nx
+
 CLASSES = (
     "matrix",
     "special",
@@ -145,28 +147,21 @@ def loops(instructions: list[Instruction], labels: dict[str, int]) -> list[set[i
     starts = sorted(cut for cut in cuts if cut < len(instructions))
     number = {start: block for block, start in enumerate(starts)}
     ends = [*starts[1:], len(instructions)]
-    after: list[list[int]] = []
+    flow: nx.DiGraph = nx.DiGraph([(-1, 0)])  # from nowhere into the first block
     for block, end in enumerate(ends):
         last = instructions[end - 1]
-        target = _target(last, labels)
-        onward = [number[target]] if target is not None else []
+        if (target := _target(last, labels)) is not None:
+            flow.add_edge(block, number[target])
         if not _stops(last) and end < len(instructions):
-            onward.append(block + 1)
-        after.append(onward)
-    dominators = _dominators(after)
-    before: list[list[int]] = [[] for _ in after]
-    for block, onward in enumerate(after):
-        for other in onward:
-            before[other].append(block)
+            flow.add_edge(block, block + 1)
+    flow = flow.subgraph(nx.descendants(flow, -1) | {-1})
+    tree = nx.DiGraph((above, block) for block, above in nx.immediate_dominators(flow, -1).items() if block >= 0)
     bodies: dict[int, set[int]] = {}
-    for block, onward in enumerate(after):
-        for head in onward:
-            if dominators[block] is not None and head in dominators[block]:
-                body, todo = bodies.setdefault(head, {head}), [block]
-                while todo:
-                    if (here := todo.pop()) not in body:
-                        body.add(here)
-                        todo += [other for other in before[here] if dominators[other] is not None]
+    for block, head in flow.edges:
+        if block == head or block in nx.descendants(tree, head):
+            inside = flow.subgraph(flow.nodes - {head})
+            body = bodies.setdefault(head, {head})
+            body |= {block} | nx.ancestors(inside, block) if block != head else set()
     return [{at for block in body for at in range(starts[block], ends[block])} for _, body in sorted(bodies.items())]
 
 
@@ -202,31 +197,3 @@ def _stops(one: Instruction) -> bool:
         return True
     conditional = one.predicate or re.match(r"!?U?P[\dT]", one.operands)
     return one.name in ("BRA", "BRX", "EXIT", "RET") and not conditional
-
-
-def _dominators(after: list[list[int]]) -> list[set[int] | None]:
-    """For each block the blocks that every path from the entry passes; None where no path leads."""
-    order, seen = [], {0}
-    stack = [(0, iter(after[0]))]
-    while stack:
-        block, onward = stack[-1]
-        following = next((other for other in onward if other not in seen), None)
-        if following is None:
-            order.append(stack.pop()[0])
-        else:
-            seen.add(following)
-            stack.append((following, iter(after[following])))
-    before: list[list[int]] = [[] for _ in after]
-    for block in order:
-        for other in after[block]:
-            before[other].append(block)
-    found: list[set[int] | None] = [None] * len(after)
-    found[0] = {0}
-    changed = True
-    while changed:
-        changed = False
-        for block in reversed(order[:-1]):
-            known = [found[other] for other in before[block] if found[other] is not None]
-            if (new := set.intersection(*known) | {block}) != found[block]:
-                found[block], changed = new, True
-    return found

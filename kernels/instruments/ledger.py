@@ -21,7 +21,11 @@ import torch
 from torch import Tensor
 
 from kernels.flash.catalogue import constexprs
+from kernels.instruments.watch import watched
 from kernels.layout import BlockLayout
+
+FP32 = ("fadd", "fsub", "fmul", "fdiv", "maxnumf", "maximumf", "minnumf", "minimumf")
+SPECIAL = ("exp", "exp2", "log", "log2")
 
 
 @dataclass
@@ -82,91 +86,47 @@ def ledger() -> Iterator[Ledger]:
 
     Raises RuntimeError where Triton compiles instead of interpreting: a GPU does not count.
     """
-    from kernels.flash import versions
-
-    if versions.installed() is None or not versions.interpreting():
-        raise RuntimeError(
-            "ledger: Triton must interpret in this process to be counted; start it with TRITON_INTERPRET=1"
-        )
-    from triton.runtime import interpreter
-
     book, running = Ledger(), ["?"]
-    builder = interpreter.InterpreterBuilder
-    patches = []
-
-    def patch(owner: type, name: str, wrap) -> None:
-        original = owner.__dict__[name]
-        patches.append((owner, name, original))
-        setattr(owner, name, wrap(original))
 
     def here() -> Counts:
         return book.kernels[running[0]]
 
-    def around_load(original):
-        def load(self, pointers, mask, *rest):
-            here().loaded += int(mask.data.sum()) * _item_bytes(pointers)
-            return original(self, pointers, mask, *rest)
+    def launch(self, original, *arguments, **named):
+        running[0] = f"{self.fn.__module__.rpartition('.')[2]}.{self.fn.__name__}"
+        return original(self, *arguments, **named)
 
-        return load
+    def load(self, original, pointers, mask, *rest):
+        here().loaded += int(mask.data.sum()) * _item_bytes(pointers)
+        return original(self, pointers, mask, *rest)
 
-    def around_store(original):
-        def store(self, pointers, value, mask, *rest):
-            here().stored += int(mask.data.sum()) * _item_bytes(pointers)
-            return original(self, pointers, value, mask, *rest)
+    def store(self, original, pointers, value, mask, *rest):
+        here().stored += int(mask.data.sum()) * _item_bytes(pointers)
+        return original(self, pointers, value, mask, *rest)
 
-        return store
+    def dot(self, original, a, b, *rest):
+        here().matmul_flop += 2 * a.data.shape[-2] * a.data.shape[-1] * b.data.shape[-1]
+        here().products += 1
+        return original(self, a, b, *rest)
 
-    def around_dot(original):
-        def dot(self, a, b, *rest):
-            here().matmul_flop += 2 * a.data.shape[-2] * a.data.shape[-1] * b.data.shape[-1]
-            here().products += 1
-            return original(self, a, b, *rest)
+    def reduce(self, original, *operands):
+        here().reductions += 1
+        return original(self, *operands)
 
-        return dot
+    def elements(kind: str):
+        def operation(self, original, *operands):
+            result = original(self, *operands)
+            if result.data.size > 1:  # a scalar costs a program one instruction, not a tile of them
+                setattr(here(), kind, getattr(here(), kind) + result.data.size)
+            return result
 
-    def around_elements(kind: str):
-        def wrapper(original):
-            def operation(self, *operands):
-                result = original(self, *operands)
-                if result.data.size > 1:  # a scalar costs a program one instruction, not a tile of them
-                    setattr(here(), kind, getattr(here(), kind) + result.data.size)
-                return result
+        return operation
 
-            return operation
-
-        return wrapper
-
-    def around_reduction(original):
-        def reduce(self, *operands):
-            here().reductions += 1
-            return original(self, *operands)
-
-        return reduce
-
-    def around_launch(original):
-        def launch(self, *arguments, **named):
-            before, running[0] = running[0], f"{self.fn.__module__.rpartition('.')[2]}.{self.fn.__name__}"
-            try:
-                return original(self, *arguments, **named)
-            finally:
-                running[0] = before
-
-        return launch
-
-    try:
-        patch(builder, "create_masked_load", around_load)
-        patch(builder, "create_masked_store", around_store)
-        patch(builder, "create_dot", around_dot)
-        for name in ("fadd", "fsub", "fmul", "fdiv", "maxnumf", "maximumf", "minnumf", "minimumf"):
-            patch(builder, f"create_{name}", around_elements("fp32"))
-        for name in ("exp", "exp2", "log", "log2"):
-            patch(builder, f"create_{name}", around_elements("special"))
-        patch(interpreter.ReduceOps, "apply_impl", around_reduction)
-        patch(interpreter.GridExecutor, "__call__", around_launch)
+    around = {"__call__": launch, "apply_impl": reduce, "create_dot": dot}
+    around |= {"create_masked_load": load, "create_masked_store": store}
+    around |= {f"create_{name}": elements("fp32") for name in FP32}
+    around |= {f"create_{name}": elements("special") for name in SPECIAL}
+    with watched("ledger", around):
         yield book
-    finally:
-        for owner, name, original in reversed(patches):
-            setattr(owner, name, original)
 
 
 def closed_form(

@@ -38,16 +38,16 @@ def of_ttir(text: str) -> tuple[list[Chain], dict[Place, set[Place]]]:
             if inner != outer:
                 callers.setdefault(inner, set()).add(outer)
     found: list[Chain] = []
-    opened: list[int] = []
+    opened: dict[int, int] = {}  # indentation -> the last line that opens a brace there
     for at, line in enumerate(text.splitlines()):
         use = None if DEFINITION.match(line) else USE.search(line)
         here = tuple(chains.get(use[1], ())) if use else ()
         found.append(here)
-        depth = line.count("{") - line.count("}")
-        opened += [at] * max(depth, 0)
-        for _ in range(-depth):
-            if opened and not found[start := opened.pop()]:
-                found[start] = here  # a loop's place stands behind its closing brace
+        indent = len(line) - len(line.lstrip())
+        if line[indent:].startswith("}") and not found[start := opened.get(indent, at)]:
+            found[start] = here  # a loop's place stands behind its closing brace
+        if line.endswith("{"):
+            opened[indent] = at
     return found, callers
 
 
@@ -111,15 +111,11 @@ def python_lines(
 
 def reductions(ttgir: str) -> int:
     """How many `tt.reduce` stand inside loops."""
-    stack, count = [], 0
+    loops, count = [], 0  # how far the loops around a line are indented
     for line in ttgir.splitlines():
-        if "tt.reduce" in line and "return" not in line:
-            count += any(stack)
-        depth = line.count("{") - line.count("}")
-        loop = "scf.for" in line or "scf.while" in line
-        for _ in range(depth):
-            stack.append(loop)
-        for _ in range(-depth):
-            if stack:
-                stack.pop()
+        indent = len(line) - len(line.lstrip())
+        loops = [loop for loop in loops if loop < indent]
+        count += bool(loops) and "tt.reduce" in line and "return" not in line
+        if any(word in line for word in ("scf.for", "scf.while", "} do {")):
+            loops.append(indent)
     return count

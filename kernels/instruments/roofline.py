@@ -80,7 +80,7 @@ class Roofline:
 
     @property
     def binds(self) -> str:
-        return max(self.limits, key=self.limits.get)
+        return max(self.limits, key=lambda name: self.limits[name])
 
     @property
     def seconds(self) -> float:
@@ -157,13 +157,10 @@ def this_cpu() -> Device:
     """
     import torch
 
-    def rate(run: Callable[[], object], amount: float) -> float:
-        return amount / seconds(run)
-
     a = torch.randn(1024, 1024, dtype=torch.float32, device="cpu")
     big, other = torch.ones(2, 1 << 24, dtype=torch.float32, device="cpu")
-    matrix = rate(lambda: a @ a, 2 * 1024**3)
-    memory = rate(lambda: big.copy_(other), 2 * big.nbytes)
+    matrix = 2 * 1024**3 / seconds(lambda: a @ a)
+    memory = 2 * big.nbytes / seconds(lambda: big.copy_(other))
     threads = torch.get_num_threads()
     return Device(
         f"this CPU, {threads} thread{'s' * (threads > 1)}",

@@ -1,13 +1,11 @@
-"""The process that compiles for `kernels.xray`: one request a line on stdin, one answer a line on stdout, both JSON.
+"""The process that compiles one kernel for `kernels.xray`: the request on stdin, the answer on stdout, both JSON.
 
-Triton that was imported with TRITON_INTERPRET=1 cannot compile, so this runs beside the process that asks, imports
-Triton once, and forks for each kernel: a kernel that was edited is read afresh, and a compiler that crashes takes
-nothing with it. The upper half of this file, what a kernel consists of, serves both processes.
+Triton that was imported with TRITON_INTERPRET=1 cannot compile, so this runs beside the process that asks. It is a new
+one for each kernel: what was edited is read afresh, and a compiler that crashes takes nothing with it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 import json
@@ -15,76 +13,10 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-import traceback
-from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
-from types import CodeType, ModuleType
+from typing import Any
 
-
-def plain(function: object) -> Callable:
-    """The Python function under @triton.jit, @triton.autotune and the like."""
-    while not inspect.isfunction(function) and hasattr(function, "fn"):
-        function = function.fn
-    return function
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
-
-
-def parts(function: object) -> tuple[list[Callable], dict[str, object]]:
-    """The kernel and the helpers it calls, itself first and no part of Triton among them; and the globals they read."""
-    found, read, todo = [], {}, [plain(function)]
-    while todo:
-        here = todo.pop(0)
-        if here in found:
-            continue
-        found.append(here)
-        names = list(dict.fromkeys(_names(here.__code__)))
-        values = {name: here.__globals__[name] for name in names if name in here.__globals__}
-        modules = [value for value in values.values() if isinstance(value, ModuleType)]
-        read |= values
-        inside = [vars(module).get(name) for module in modules if not _tritons(module.__name__) for name in names]
-        for value in [*values.values(), *inside]:
-            helper = plain(value)
-            if inspect.isfunction(helper) and helper is not value and not _tritons(helper.__module__):
-                todo.append(helper)
-    return found, read
-
-
-def _tritons(name: str) -> bool:
-    return name.split(".")[0] == "triton"
-
-
-def sources(function: object) -> list[dict]:
-    """File, first line, name and text of the kernel and its helpers. Raises OSError where there is no source."""
-    found = []
-    for part in parts(function)[0]:
-        lines, first = inspect.getsourcelines(part)
-        found.append(
-            {"file": inspect.getsourcefile(part), "line": first, "name": part.__name__, "text": "".join(lines)}
-        )
-    return found
-
-
-def digest(function: object, request: dict) -> str:
-    """The name of a result: all that the compiler sees, and where the lines stand."""
-    simple = {
-        name: repr(getattr(value, "value", value))
-        for name, value in parts(function)[1].items()
-        if isinstance(getattr(value, "value", value), (bool, int, float, str, type(None)))
-    }
-    asked = {name: value for name, value in request.items() if name not in ("path", "module")}
-    told = json.dumps([sources(function), simple, asked, version("triton"), FORMAT], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
-
-
-FORMAT = 1  # of an answer; a change makes the cache forget
+from kernels.instruments.source import digest, sources
 
 
 def compile_kernel(request: dict) -> dict:
@@ -105,7 +37,6 @@ def compile_kernel(request: dict) -> dict:
     attributes = {
         (at,): [["tt.divisibility", 16]] for at, name in enumerate(function.arg_names) if name in request["divisible"]
     }
-    start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="xray-") as folder:
         os.environ["TRITON_CACHE_DIR"] = folder
         try:
@@ -127,7 +58,6 @@ def compile_kernel(request: dict) -> dict:
         "metadata": metadata,
         "sources": sources(function),
         "digest": digest(function, request),
-        "seconds": time.perf_counter() - start,
     }
 
 
@@ -147,7 +77,7 @@ def _disassembled(cubin: bytes, folder: Path) -> dict[str, str]:
     return {name: process.communicate()[0] for name, process in running.items()}
 
 
-def _told(error: Exception, function: object) -> dict:
+def _told(error: Any, function: Any) -> dict:
     """The innermost error, the line where the compiler met it, and the line of the kernel that led there."""
     lines, deepest = [], error
     while error is not None:
@@ -170,55 +100,16 @@ def _told(error: Exception, function: object) -> dict:
     }
 
 
-def answer(request: dict) -> bytes:
-    """The answer of a fork, as one line."""
-    try:
-        found = compile_kernel(request)
-    except BaseException as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        found = {
-            "error": {"kind": type(error).__name__, "message": str(error), "where": f"{last.filename}:{last.lineno}"}
-        }
-    return json.dumps(found).encode() + b"\n"
-
-
-def forked(request: dict) -> bytes:
-    """Compile in a fork whose own output goes to a file, the end of which explains a crash."""
-    with tempfile.TemporaryFile() as log:
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                os.close(reading)
-                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-                os.dup2(log.fileno(), 1)
-                os.dup2(log.fileno(), 2)
-                with os.fdopen(writing, "wb") as pipe:
-                    pipe.write(answer(request))
-            finally:
-                os._exit(0)
-        os.close(writing)
-        with os.fdopen(reading, "rb") as pipe:
-            line = pipe.read()
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if line.endswith(b"\n"):
-            return line
-        log.seek(0)
-        tail = log.read().decode(errors="replace")[-600:].strip()
-    message = f"the compiler died (exit status {status})" + (f": {tail}" if tail else "")
-    return json.dumps({"error": {"kind": "CompilerCrash", "message": message}}).encode() + b"\n"
-
-
-def serve() -> None:
-    """Answer until stdin closes."""
-    import triton.backends.compiler
-    import triton.compiler
-    import triton.compiler.errors  # noqa: F401  (what is imported here, no fork imports again)
-
-    for line in sys.stdin.buffer:
-        sys.stdout.buffer.write(forked(json.loads(line)))
-        sys.stdout.buffer.flush()
+def main() -> None:
+    request = json.load(sys.stdin)
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)  # what a compiler prints must not come between
+        try:
+            found = compile_kernel(request)
+        except Exception as error:
+            found = {"error": {"kind": type(error).__name__, "message": str(error)}}
+        json.dump(found, answers)
 
 
 if __name__ == "__main__":
-    serve()
+    main()

@@ -11,7 +11,6 @@ so this works where TRITON_INTERPRET=1 is set. Counts are static: instructions i
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 import time
@@ -19,10 +18,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kernels.instruments.compile import XrayError, compiled, plain, resolve
+from kernels.instruments.compile import compiled, resolve
 from kernels.instruments.instructions import CLASSES, Instruction, count, matrix_loops, parse, spilled
 from kernels.instruments.lines import of_assembly, of_nvdisasm, of_ttir, python_lines, reductions
 from kernels.instruments.occupancy import Occupancy, occupancy
+from kernels.instruments.source import SIMPLE, XrayError, plain, simple
 
 __all__ = ["ARCHITECTURES", "Xray", "XrayError", "compare", "xray"]
 
@@ -138,20 +138,17 @@ def xray(
     start = time.perf_counter()
     if arch not in ARCHITECTURES:
         raise XrayError(f"arch: got {arch!r}, wanted one of {', '.join(ARCHITECTURES)}")
-    catalogued = isinstance(kernel, str) and ":" not in kernel
-    if catalogued:
+    name, shown = "", dict(constants or {})
+    if isinstance(kernel, str) and ":" not in kernel:
         if signature is not None or constants is not None:
             raise XrayError(f"{kernel!r} is in the catalogue, which knows its signature; configure it by keywords")
-        name = kernel
+        name, shown = kernel, dict(config)
         given = {"num_warps": num_warps, "num_stages": num_stages}
         asked = config | {key: value for key, value in given.items() if value is not None}
         kernel, signature, constants, divisible, num_warps, num_stages = _catalogued(name, arch, asked)
-        shown = dict(config)
     elif config:
         raise XrayError(f"{', '.join(config)}: only kernels of the catalogue are configured so; use constants={{…}}")
     function, module, path_name, path = resolve(kernel)
-    if not catalogued:
-        name, shown = plain(function).__name__, dict(constants or {})
     options = {"num_warps": num_warps or 4, "num_stages": num_stages or (2 if arch.startswith("gfx") else 3)}
     request = {
         "module": module,
@@ -162,23 +159,20 @@ def xray(
         **_arguments(function, signature or {}, constants or {}, divisible),
     }
     answer, cached = compiled(function, request)
-    return _report(name, arch, shown | options, answer, start, cached)
+    return _report(name or plain(function).__name__, arch, shown | options, answer, start, cached)
 
 
 def _catalogued(name: str, arch: str, config: dict) -> tuple:
-    try:
-        kernels = importlib.import_module("kernels.flash.catalogue").KERNELS
-    except ImportError as error:
-        raise XrayError(f"the catalogue of kernels cannot be imported ({error})") from None
-    if name not in kernels:
-        raise XrayError(f'kernel: got {name!r}, wanted one of {", ".join(kernels)}, or "module:function"')
-    entry = kernels[name]
+    from kernels.flash.catalogue import KERNELS
+
+    if name not in KERNELS:
+        raise XrayError(f'kernel: got {name!r}, wanted one of {", ".join(KERNELS)}, or "module:function"')
+    entry = KERNELS[name]
     try:
         made = entry.specialise(arch, **config)
     except (TypeError, ValueError, KeyError) as error:
         raise XrayError(f"{name} cannot be specialised for {arch} with {config}: {error}") from None
-    where = f"{entry.module}:{entry.function}"
-    return where, made.signature, made.constants, made.divisible, made.num_warps, made.num_stages
+    return entry.function, made.signature, made.constants, made.divisible, made.num_warps, made.num_stages
 
 
 def _arguments(function: object, signature: Mapping, constants: Mapping, divisible: Sequence) -> dict:
@@ -195,9 +189,9 @@ def _arguments(function: object, signature: Mapping, constants: Mapping, divisib
         raise XrayError(f"{', '.join(missing)}: give a type in signature={{…}} or a value in constants={{…}}")
     if untyped := [name for name in types if "constexpr" in str(parameters[name].annotation)]:
         raise XrayError(f"{', '.join(untyped)}: a tl.constexpr has no type; give its value in constants={{…}}")
-    values = {name: getattr(value, "value", value) for name, value in constants.items()}  # out of a tl.constexpr
+    values = {name: simple(value) for name, value in constants.items()}
     for name, value in values.items():
-        if not isinstance(value, (bool, int, float, str, type(None))):
+        if not isinstance(value, SIMPLE):
             raise XrayError(f"constants: {name} is a {type(value).__name__}, wanted a number, a string, a bool or None")
     return {
         "signature": types,
@@ -263,7 +257,7 @@ def _python(sources: list[dict]) -> tuple[str, dict]:
 def _resources(stages: dict, instructions: list[Instruction]) -> tuple[int, int]:
     """Registers of a thread and spilled bytes."""
     if "resources" in stages:
-        return int(re.search(r"REG:(\d+)", stages["resources"])[1]), spilled(instructions)
+        return int(re.findall(r"REG:(\d+)", stages["resources"])[0]), spilled(instructions)
     told = dict(re.findall(r"\.(vgpr_count|vgpr_spill_count|private_segment_fixed_size):\s+(\d+)", stages["amdgcn"]))
     return int(told["vgpr_count"]), max(int(told["private_segment_fixed_size"]), 4 * int(told["vgpr_spill_count"]))
 

@@ -3,19 +3,12 @@
 import pytest
 
 from kernels.flash.catalogue import ARCHS, KERNELS, candidates, default_tiles
-from kernels.instruments import compile as compiling
 from kernels.instruments.ledger import Counts, closed_form
 from kernels.instruments.roofline import DEVICES, PRODUCTS, roofline, this_cpu
 from kernels.instruments.xray import xray
 
 pytest.importorskip("triton")
 TILE = {"dtype": "fp16", "dim": 64, "block_q": 128, "block_k": 128, "num_warps": 8, "num_stages": 2}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def worker():
-    yield
-    compiling.WORKER.stop()
 
 
 @pytest.mark.parametrize("arch", ARCHS)

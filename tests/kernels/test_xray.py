@@ -33,7 +33,6 @@ def cache(tmp_path_factory):
         patch.setenv("SEQLAB_XRAY_CACHE", str(folder))
         patch.setenv("TRITON_INTERPRET", "1")
         yield folder
-    compiling.WORKER.stop()
 
 
 def tile(name: str, arch: str = "sm_90", **options) -> Xray:
@@ -198,7 +197,7 @@ def test_the_catalogue(monkeypatch):
             raise TypeError("no wrong")
         return made
 
-    entry = types.SimpleNamespace(module="tests.kernels.toy_kernels", function="sigmoid_tile", specialise=specialise)
+    entry = types.SimpleNamespace(function=toy_kernels.sigmoid_tile, specialise=specialise)
     catalogue = types.ModuleType("kernels.flash.catalogue")
     catalogue.KERNELS = {"toy": entry}
     monkeypatch.setitem(sys.modules, "kernels.flash.catalogue", catalogue)
@@ -266,22 +265,16 @@ def test_a_kernel_of_a_notebook_cell_is_carried_with_its_helpers():
     assert done.returncode == 0, done.stderr
 
 
-def test_the_worker_is_restarted_and_stopped():
-    worker = compiling.Worker()
-    request = {"module": "tests.kernels.toy_kernels", "function": "nothing", "path": sys.path}
-    try:
-        assert "nothing" in worker.ask(request)["error"]["message"]
-        first = worker.process
-        first.kill()
-        first.wait()
-        assert "nothing" in worker.ask(request)["error"]["message"] and worker.process.pid != first.pid
-        with pytest.raises(XrayError, match="did not compile within 0 s"):
-            worker.ask(request, seconds=0)
-        assert worker.process is None
-        crash = {"module": "os", "function": "abort", "path": sys.path}
-        assert "error" in worker.ask(crash)
-    finally:
-        worker.stop()
+def test_a_compiler_that_hangs_or_dies_is_an_error(monkeypatch, tmp_path):
+    (tmp_path / "deadly.py").write_text("import os, sys\nprint('boom', file=sys.stderr, flush=True)\nos.abort()\n")
+    request = {"module": "deadly", "function": "nothing", "path": [str(tmp_path), *sys.path]}
+    told = compiling._compile(request)["error"]
+    assert told["kind"] == "CompilerCrash" and "exit status -6" in told["message"] and "boom" in told["message"]
+    told = compiling._compile(request | {"module": "tests.kernels.toy_kernels"})["error"]
+    assert told["kind"] == "AttributeError" and "nothing" in told["message"]
+    monkeypatch.setattr(compiling, "SECONDS", 0)
+    with pytest.raises(XrayError, match="did not compile within 0 s"):
+        compiling._compile(request)
 
 
 def test_an_edited_module_is_read_afresh(tmp_path, monkeypatch):

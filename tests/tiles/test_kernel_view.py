@@ -6,7 +6,6 @@ import re
 import ipywidgets
 import pytest
 
-from kernels.instruments import compile as compiling
 from kernels.instruments.instructions import CLASSES
 from kernels.instruments.xray import XrayError, xray
 from seqlab.tiles import kernel_view
@@ -39,7 +38,6 @@ def reports():
             constants={"stride": 1, "SIZE": 64},
         )
     yield made
-    compiling.WORKER.stop()
 
 
 @pytest.fixture(autouse=True)

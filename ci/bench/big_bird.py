@@ -10,10 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from timeit import timeit
 
 from ci.bench import rows
-from ci.bench.rows import Row, exponent, in_child, left_out, row
+from ci.bench.rows import Row, in_child, left_out, row
 from seqlab.big_bird import budget
 
 STARTS = {"dense": 4096, "blocked": 32768, "kernel": 131072}  # where the search begins, for a budget of 1 GiB
@@ -59,7 +59,7 @@ def reach(what: str, kind: str, found: dict, dense: int, how: str = "") -> Row:
 def sdpa(bytes_: int) -> dict:
     """Dense attention that stores no scores: its memory grows like n, so the slope tells; its time grows like n²."""
     short, long = 4096, 8192
-    low, high = (in_child(used, "sdpa", n)[0] for n in (short, long))
+    low, high = (used("sdpa", n)[0] for n in (short, long))
     tokens = round(long + (bytes_ - high) * (long - short) / max(high - low, 1))
     took = growth("sdpa", (short, long), 2)["seconds"]
     return {"tokens": tokens, "seconds": took[str(long)] * (tokens / long) ** 2}
@@ -74,7 +74,7 @@ def longest(kind: str, bytes_: int, start: int, step: float = 2**0.25) -> dict:
     while True:
         n = max(round(length / budget.PLAN.block), 1) * budget.PLAN.block
         try:
-            peak, seconds = in_child(used, kind, n)
+            peak, seconds = used(kind, n)
         except subprocess.CalledProcessError as error:
             if error.returncode >= 0:
                 raise
@@ -85,14 +85,17 @@ def longest(kind: str, bytes_: int, start: int, step: float = 2**0.25) -> dict:
 
 
 def used(kind: str, n: int) -> tuple[int, float]:
-    """(bytes by which this process grew at its highest, seconds) of one run, forward and backward."""
+    """(bytes by which a fresh process grew at its highest, seconds) of one run, forward and backward.
+
+    What is freed goes back to the system: otherwise the run could use it again unseen.
+    """
+    return in_child(_used, kind, n, MALLOC_MMAP_THRESHOLD_="65536")
+
+
+def _used(kind: str, n: int) -> tuple[int, float]:
     budget.run(kind, 1024)  # what is loaded on first use is no part of it
     budget.PLAN.at(n)  # drawn once
-    before = rows.memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts here
-    started = time.perf_counter()
-    budget.run(kind, n)
-    return max(rows.memory("VmHWM") - before, 0), time.perf_counter() - started
+    return rows.grown(lambda: timeit(lambda: budget.run(kind, n), number=1))
 
 
 def growth(kind: str, lengths: tuple[int, ...], repeats: int) -> Row:
@@ -106,12 +109,5 @@ def growth(kind: str, lengths: tuple[int, ...], repeats: int) -> Row:
             started = time.perf_counter()
             budget.run(kind, n)
             seconds[n] = min(seconds[n], time.perf_counter() - started)
-    slope = exponent(seconds)
-    took = ", ".join(f"{n}: {1e3 * s:.0f} ms" for n, s in seconds.items())
-    return row(
-        f"Big Bird {kind}, {lengths[0]} to {lengths[-1]} tokens, with backward",
-        f"time ~ n^{slope:.2f} ({took})",
-        kind=kind,
-        time_exponent=slope,
-        seconds={str(n): s for n, s in seconds.items()},
-    )
+    what = f"Big Bird {kind}, {lengths[0]} to {lengths[-1]} tokens, with backward"
+    return rows.growth(what, seconds, kind=kind)

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import kernels
-from ci.bench.rows import Row, Run, against, exponent, in_child, left_out, medians, memory, row
+from ci.bench import rows
+from ci.bench.rows import Row, Run, against, exponent, in_child, left_out, medians
 from kernels import BlockLayout
 
 HEADS, DIM = 8, 64
@@ -139,26 +140,26 @@ def growth(lengths: tuple[int, ...]) -> Row:
     what = f"BigBird sigmoid from {lengths[0]} to {lengths[-1]} tokens"
     if sys.platform != "linux":
         return left_out(what, "itself", "the peak of memory is read from /proc")
-    seconds, peak = {}, {}
-    for n in (64, *lengths):
-        seconds[n], peak[n] = in_child(seconds_and_peak, n)
-    time_exponent = exponent({n: seconds[n] for n in lengths})
-    memory_exponent = exponent({n: peak[n] - peak[64] for n in lengths})
-    peaks = ", ".join(f"{n} tokens {peak[n] / 1e9:.2f} GB" for n in lengths)
-    return row(
+    found = {n: in_child(peak_and_seconds, n) for n in lengths}
+    peak = {n: peak for n, (peak, _) in found.items()}
+    peaks = ", ".join(f"{n} tokens {bytes_ / 1e9:.2f} GB" for n, bytes_ in peak.items())
+    return rows.growth(
         what,
-        f"time ~ n^{time_exponent:.2f}, memory ~ n^{memory_exponent:.2f} (peak: {peaks})",
-        time_exponent=time_exponent,
-        memory_exponent=memory_exponent,
-        seconds={str(n): seconds[n] for n in lengths},
-        peak_gb={str(n): peak[n] / 1e9 for n in lengths},
+        {n: seconds for n, (_, seconds) in found.items()},
+        f", memory ~ n^{exponent(peak):.2f} (peak: {peaks})",
+        memory_exponent=exponent(peak),
+        peak_gb={str(n): bytes_ / 1e9 for n, bytes_ in peak.items()},
     )
 
 
-def seconds_and_peak(n: int) -> tuple[float, int]:
-    """Seconds of one call, and the bytes that this process had at most."""
+def peak_and_seconds(n: int) -> tuple[int, float]:
+    """The bytes by which calls and their inputs make this process grow, and the median seconds of a call."""
+    bigbird_seconds(64)  # what is loaded on first use is no part of it
+    return rows.grown(lambda: bigbird_seconds(n))
+
+
+def bigbird_seconds(n: int) -> float:
     q, k, v = inputs(n)
     layout = BlockLayout.bigbird(n, block=64)
     with torch.no_grad():
-        took = medians({"ours": lambda: kernels.attention(q, k, v, normalizer="sigmoid", layout=layout)}, 3)
-    return took["ours"], memory("VmHWM")
+        return medians({"ours": lambda: kernels.attention(q, k, v, normalizer="sigmoid", layout=layout)}, 3)["ours"]

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import json
 import platform
 import statistics
 import sys
-import time
+import timeit
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,8 @@ from ci.result import write_text
 from kernels.compare import TANH_ERROR, check
 from kernels.flash import versions
 from kernels.layout import BlockLayout
+from seqlab.draw.figures import figure, log
+from seqlab.draw.plots import LOOKS, line
 
 PUBLISHED = {"forward": {False: 17.39, True: 18.76}, "backward": {False: 2.7, True: 6.19}}  # percent less time, H100
 SEED = 0
@@ -44,7 +47,7 @@ def cases(tiny: bool) -> Iterator[tuple[str, dict, dict]]:
             for causal in (False, True):
                 shape = {"n_query": n_query, "n_key": n_key, "dim": dim}
                 yield f"{n_query} × {n_key}, dim {dim}{', causal' if causal else ''}", shape, {"causal": causal}
-    n, dim = (33, 20) if tiny else (300, 64)
+    n, dim = (21, 20) if tiny else (300, 64)
     shape = {"n_query": n, "n_key": n, "dim": dim}
     yield "padded", shape, {"key_padding": torch.arange(n)[None] < torch.tensor([[n // 2], [0]])}
     yield "alibi", shape, {"alibi": torch.tensor([0.5, 0.25, 0.125, 0.0625])}
@@ -60,55 +63,30 @@ def verify(device: str, impl: str, tiny: bool) -> list[str]:
     """Every case in every dtype, forward and each gradient; the failures in words."""
     failures = []
     dtypes = (torch.float32, torch.float16) if impl == "interpret" else (torch.float32, torch.float16, torch.bfloat16)
-    for normalizer in ("softmax", "sigmoid"):
-        for dtype in dtypes:
-            coarse = TANH_ERROR / 2 if normalizer == "sigmoid" and impl == "triton" and dtype != torch.float32 else 0.0
-            for name, shape, options in cases(tiny):
-                shape = {"heads": 4, "kv_heads": 4} | shape
-                draw = torch.Generator().manual_seed(SEED)
-                q, k, v = (
-                    torch.randn(2, heads, length, shape["dim"], generator=draw).to(device, dtype)
-                    for heads, length in (
-                        (shape["heads"], shape["n_query"]),
-                        (shape["kv_heads"], shape["n_key"]),
-                        (shape["kv_heads"], shape["n_key"]),
-                    )
-                )
-                moved = {key: x.to(device) if hasattr(x, "to") else x for key, x in options.items()}
-                try:
-                    check(q, k, v, impl=impl, normalizer=normalizer, weight_error=coarse, **moved)
-                except Exception as error:
-                    failures.append(f"{normalizer}, {dtype}, {name}: {type(error).__name__}: {error}")
+    for normalizer, dtype, (name, shape, options) in itertools.product(("softmax", "sigmoid"), dtypes, cases(tiny)):
+        coarse = TANH_ERROR / 2 if normalizer == "sigmoid" and impl == "triton" and dtype != torch.float32 else 0.0
+        draw = torch.Generator().manual_seed(SEED)
+        sizes = [(4, shape["n_query"]), *[(shape.get("kv_heads", 4), shape["n_key"])] * 2]
+        q, k, v = (
+            torch.randn(2, heads, length, shape["dim"], generator=draw).to(device, dtype) for heads, length in sizes
+        )
+        moved = {key: x.to(device) if hasattr(x, "to") else x for key, x in options.items()}
+        try:
+            check(q, k, v, impl=impl, normalizer=normalizer, weight_error=coarse, **moved)
+        except Exception as error:
+            failures.append(f"{normalizer}, {dtype}, {name}: {type(error).__name__}: {error}")
     return failures
 
 
-class Clock:
-    """Times single calls: CUDA events after an L2 flush, or a wall clock where no GPU is."""
+def timed(run: Run, device: str, quick: bool) -> dict[str, float]:
+    """Median and quartiles in milliseconds: CUDA events after an L2 flush, or a wall clock where no GPU is."""
+    if device == "cuda":
+        import triton
 
-    def __init__(self, device: str, repeats: int):
-        self.device, self.repeats = device, repeats
-        self.flush = torch.empty(256 * 2**20 if device == "cuda" else 1, dtype=torch.int8, device=device)
-
-    def __call__(self, run: Run) -> dict[str, float]:
-        """Median, quartiles and count, in milliseconds."""
-        for _ in range(3 if self.device == "cuda" else 1):
-            run()
-        times = [self._once(run) for _ in range(self.repeats)]
-        low, median, high = statistics.quantiles(times, n=4) if len(times) > 1 else times * 3
-        return {"median_ms": median, "low_ms": low, "high_ms": high, "repeats": len(times)}
-
-    def _once(self, run: Run) -> float:
-        self.flush.zero_()
-        if self.device != "cuda":
-            started = time.perf_counter()
-            run()
-            return 1e3 * (time.perf_counter() - started)
-        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        begin.record()
-        run()
-        end.record()
-        end.synchronize()
-        return begin.elapsed_time(end)
+        low, median, high = triton.testing.do_bench(run, rep=200 if quick else 1000, quantiles=(0.25, 0.5, 0.75))
+    else:
+        low, median, high = statistics.quantiles([1e3 * took for took in timeit.repeat(run, number=1, repeat=3)])
+    return {"median_ms": median, "low_ms": low, "high_ms": high}
 
 
 def contestants(q, k, v, causal: bool, layout: BlockLayout | None, impl: str) -> Iterator[tuple[str, Callable]]:
@@ -167,8 +145,7 @@ def problems(tiny: bool, quick: bool) -> Iterator[dict]:
                 yield {"n": n, "dim": dim, "pattern": pattern, "batch": batch, "heads": 1 if tiny else 2048 // dim}
 
 
-def measure(device: str, impl: str, tiny: bool, quick: bool) -> list[dict]:
-    clock, rows = Clock(device, 3 if tiny else 20 if quick else 50), []
+def measure(device: str, impl: str, tiny: bool, quick: bool) -> Iterator[dict]:
     for problem in problems(tiny, quick):
         torch.manual_seed(SEED)
         shape = (problem["batch"], problem["heads"], problem["n"], problem["dim"])
@@ -180,15 +157,15 @@ def measure(device: str, impl: str, tiny: bool, quick: bool) -> list[dict]:
             row = problem | {"who": name}
             try:
                 with torch.no_grad():
-                    row["forward"] = clock(lambda: run(q, k, v))
+                    row["forward"] = timed(lambda: run(q, k, v), device, quick)
                 inputs = [x.detach().requires_grad_() for x in (q, k, v)]
                 out = run(*inputs)
-                row["backward"] = clock(lambda: torch.autograd.grad(out, inputs, grad, retain_graph=True))
+                backward = lambda: torch.autograd.grad(out, inputs, grad, retain_graph=True)
+                row["backward"] = timed(backward, device, quick)
             except Exception as error:  # a peer that cannot: its reason is part of the result
                 row["left_out"] = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
-            rows.append(row)
             print(_line(row), flush=True)
-    return rows
+            yield row
 
 
 def _line(row: dict) -> str:
@@ -226,54 +203,40 @@ def about(device: str) -> dict:
         "torch": torch.__version__,
         "triton": versions.installed(),
         "seed": SEED,
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    found["when"] = datetime.now(UTC).isoformat(timespec="seconds")
-    if device == "cuda":
-        properties = torch.cuda.get_device_properties(0)
-        found |= {
-            "device": properties.name,
-            "memory_GiB": round(properties.total_memory / 2**30, 1),
-            "cuda": torch.version.cuda,
-            "capability": list(torch.cuda.get_device_capability()),
-            "driver": torch._C._cuda_getDriverVersion() if torch.version.cuda else None,
-        }
-    else:
-        found["device"] = "Triton's interpreter"
-    return found
+    if device != "cuda":
+        return found | {"device": "Triton's interpreter"}
+    properties = torch.cuda.get_device_properties(0)
+    return found | {
+        "device": properties.name,
+        "memory_GiB": round(properties.total_memory / 2**30, 1),
+        "cuda": torch.version.cuda,
+        "capability": list(torch.cuda.get_device_capability()),
+        "driver": torch._C._cuda_getDriverVersion() if torch.version.cuda else None,
+    }
 
 
 def plots(rows: list[dict], path: Path) -> None:
-    """One page: time against length, for each pattern, dim and step."""
-    from seqlab.colours import PALETTE
-    from seqlab.draw.figures import figure
-
+    """One page: time against length, for each pattern, dim and step; bars from quartile to quartile."""
     parts = []
-    for step in ("forward", "backward"):
-        for pattern, dim in dict.fromkeys((r["pattern"], r["dim"]) for r in rows):
-            mine = [r for r in rows if (r["pattern"], r["dim"]) == (pattern, dim) and step in r]
-            traces = []
-            for who, colour in zip(dict.fromkeys(r["who"] for r in mine), PALETTE * 2):
-                line = [r for r in mine if r["who"] == who]
-                median = [r[step]["median_ms"] for r in line]
-                traces.append(
-                    {
-                        "type": "scatter",
-                        "name": who,
-                        "x": [r["n"] for r in line],
-                        "y": median,
-                        "line": {"color": colour},
-                        "error_y": {
-                            "type": "data",
-                            "symmetric": False,
-                            "array": [r[step]["high_ms"] - m for r, m in zip(line, median)],
-                            "arrayminus": [m - r[step]["low_ms"] for r, m in zip(line, median)],
-                        },
-                    }
-                )
-            title = f"{step}, {pattern}, dim {dim}"
-            drawn = figure(title, "tokens", "milliseconds", f"Median time, {title}.", *traces)
-            drawn.update_xaxes(type="log").update_yaxes(type="log")
-            parts.append(drawn.to_html(full_html=False, include_plotlyjs=not parts))
+    for step, (pattern, dim) in itertools.product(("forward", "backward"), {(r["pattern"], r["dim"]): 0 for r in rows}):
+        times: dict[str, dict[int, dict]] = {}
+        for r in rows:
+            if (r["pattern"], r["dim"]) == (pattern, dim) and step in r:
+                times.setdefault(r["who"], {})[r["n"]] = r[step]
+        drawn = []
+        for (who, at), look in zip(times.items(), itertools.cycle(LOOKS)):
+            medians = [t["median_ms"] for t in at.values()]
+            up, down = (
+                [t["high_ms"] - t["median_ms"] for t in at.values()],
+                [t["median_ms"] - t["low_ms"] for t in at.values()],
+            )
+            bars = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
+            drawn.append(line(who, at, medians, look, error_y=bars))
+        title = f"{step}, {pattern}, dim {dim}"
+        shown = figure(title, log("tokens"), log("milliseconds"), f"Median time, {title}.", *drawn)
+        parts.append(shown.to_html(full_html=False, include_plotlyjs=not parts))
     write_text(path, "<!doctype html><meta charset='utf-8'><title>GPU kernels</title>" + "".join(parts))
 
 
@@ -298,7 +261,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{len(failures)} checks failed, so nothing is timed:", *failures, sep="\n  ")
         return 1
     print("All kernels agree with float64. Timing:")
-    rows = measure(device, impl, options.dry_run, options.quick)
+    rows = list(measure(device, impl, options.dry_run, options.quick))
     result = {"about": about(device), "rows": rows, "answer": answer(rows)}
     print(*result["answer"], sep="\n")
     name = "dry-run" if options.dry_run else result["about"]["device"].replace(" ", "-").lower()

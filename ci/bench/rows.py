@@ -69,9 +69,25 @@ def in_child(function: Callable, *arguments: object, **environment: str) -> obje
     return json.loads(done.stdout)
 
 
-def memory(field: str) -> int:
-    """Bytes that this process holds ("VmRSS") or held at most ("VmHWM"; ru_maxrss is the parent's). Linux only."""
+def grown(run: Callable[[], float]) -> tuple[int, float]:
+    """Bytes by which this process grew at its highest during one run, and what that returned. Linux only."""
+    before = _memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts here
+    returned = run()
+    return max(_memory("VmHWM") - before, 0), returned
+
+
+def _memory(field: str) -> int:
+    """Bytes that this process holds ("VmRSS") or held at most ("VmHWM"; ru_maxrss is the parent's)."""
     return 1024 * int(re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
+
+
+def growth(what: str, seconds: Mapping[int, float], says: str = "", **numbers: object) -> Row:
+    """How seconds grow with the length."""
+    slope = exponent(seconds)
+    took = ", ".join(f"{n}: {1e3 * s:.0f} ms" for n, s in seconds.items())
+    seconds = {str(n): s for n, s in seconds.items()}
+    return row(what, f"time ~ n^{slope:.2f} ({took}){says}", time_exponent=slope, seconds=seconds, **numbers)
 
 
 def told(rows: Iterator[Row]) -> list[Row]:

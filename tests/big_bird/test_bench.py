@@ -5,7 +5,6 @@ import sys
 import pytest
 
 from ci.bench import big_bird as bench_big_bird
-from ci.bench import rows
 from seqlab.big_bird import budget
 
 
@@ -30,7 +29,7 @@ def test_ratios_are_to_dense(monkeypatch):
     tokens = {"dense": 1000, "blocked": 9000, "kernel": 40000}
     measured = lambda kind, limit, start: {"tokens": tokens[kind], "bytes": 1.0, "seconds": 2.0}  # noqa: E731
     monkeypatch.setattr(bench_big_bird, "longest", measured)
-    monkeypatch.setattr(bench_big_bird, "in_child", lambda used, kind, n: [1000 * n, 2.0])
+    monkeypatch.setattr(bench_big_bird, "in_child", lambda used, kind, n, **_: [1000 * n, 2.0])
     monkeypatch.setattr(bench_big_bird, "growth", lambda kind, lengths, repeats: {"seconds": {"8192": 1.0}})
     rows = list(bench_big_bird.memory(1000 * 16384))
     assert [r["times_dense"] for r in rows] == [1, 9, 40, 16.384]
@@ -40,7 +39,7 @@ def test_ratios_are_to_dense(monkeypatch):
 
 def test_the_ladder_finds_the_last_rung_that_fits(monkeypatch):
     asked = []
-    monkeypatch.setattr(bench_big_bird, "in_child", lambda used, kind, n: asked.append(n) or (n * n, n / 1000))
+    monkeypatch.setattr(bench_big_bird, "in_child", lambda used, kind, n, **_: asked.append(n) or (n * n, n / 1000))
     found = bench_big_bird.longest("dense", 5000**2, 1024)
     rungs = [max(round(1024 * 2 ** (k / 4) / 64), 1) * 64 for k in range(20)]
     best = max(n for n in rungs if n <= 5000)
@@ -48,7 +47,7 @@ def test_the_ladder_finds_the_last_rung_that_fits(monkeypatch):
     assert asked == rungs[: len(asked)]
     assert bench_big_bird.longest("dense", 100, 1024)["tokens"] == 0
 
-    def killed(used, kind, n):
+    def killed(used, kind, n, **_):
         raise subprocess.CalledProcessError(-9, "python")
 
     monkeypatch.setattr(bench_big_bird, "in_child", killed)
@@ -57,5 +56,5 @@ def test_the_ladder_finds_the_last_rung_that_fits(monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
 def test_a_fresh_process_measures_its_peak():
-    short, long = (rows.in_child(bench_big_bird.used, "dense", n)[0] for n in (1024, 2048))
+    short, long = (bench_big_bird.used("dense", n)[0] for n in (1024, 2048))
     assert 8 * 1024**2 < short < long / 3 and long < 80 * 2048**2

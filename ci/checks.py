@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -103,50 +104,33 @@ def judge_claims(
     records: list[dict], expectations: dict[str, Expectation], result: Result, executed: nbformat.NotebookNode
 ) -> tuple[list[dict], list[Failure]]:
     """The report's entries for one notebook, and what is missing, unlisted, misplaced or out of bounds."""
-    entries, failures, made, rooms = {}, [], set(), rooms_of(result.lab, executed.metadata)
+    entries, failures, rooms = {}, [], rooms_of(result.lab, executed.metadata)
+
+    def enter(id: str, value: object, wrong: str, margin: float = math.inf, *place: object) -> None:
+        listed = expectations.get(id)
+        said = (listed.statement, listed.expected(result.mode)) if listed else ("", "")
+        entry = {"lab": result.lab, "edition": result.edition, "id": id, "statement": said[0], "value": value}
+        entries[id] = entry | {
+            "expected": said[1],
+            "margin": margin if math.isfinite(margin) else None,
+            "ok": not wrong,
+        }
+        if wrong:
+            failures.append(Failure("claim", f"{id} {wrong}", *place))
+
     for record in records:
         id, value = record["id"], record["value"]
         cell = executed.cells[record["cell"]]
         place = (cell.metadata.get("source_index"), first_line(cell))
-        made.add(id)
-        expectation = expectations.get(id)
-        if expectation is None or expectation.room not in rooms:
-            where = "not in the claims file" if expectation is None else f"belongs to {expectation.room}"
-            failures.append(Failure("claim", f"{id} is stated here and {where}", *place))
-            entries[id] = _entry(result, id, "", value, "", None, False)
+        listed = expectations.get(id)
+        if listed is None or listed.room not in rooms:
+            where = "not in the claims file" if listed is None else f"belongs to {listed.room}"
+            enter(id, value, f"is stated here and {where}", math.inf, *place)
             continue
-        judgement = expectation.judge(float(value), result.mode)
-        entries[id] = _entry(
-            result, id, expectation.statement, value, expectation.expected(result.mode), judgement.margin, judgement.ok
-        )
-        if not judgement.ok:
-            failures.append(
-                Failure(
-                    "claim",
-                    f"{id} is {value}, expected {expectation.expected(result.mode)} (margin {judgement.margin:.3g})",
-                    *place,
-                )
-            )
-    for id, expectation in expectations.items():
-        if expectation.room in rooms and id not in made:
-            failures.append(Failure("claim", f"{id} is in the claims file and was never stated"))
-            entries[id] = _entry(
-                result, id, expectation.statement, None, expectation.expected(result.mode), None, False
-            )
+        found = listed.judge(float(value), result.mode)
+        wrong = f"is {value}, expected {listed.expected(result.mode)} (margin {found.margin:.3g})"
+        enter(id, value, "" if found.ok else wrong, found.margin, *place)
+    for id, listed in expectations.items():
+        if listed.room in rooms and id not in entries:
+            enter(id, None, "is in the claims file and was never stated")
     return list(entries.values()), failures
-
-
-def _entry(
-    result: Result, id: str, statement: str, value: object, expected: str, margin: float | None, ok: bool
-) -> dict:
-    finite = margin is not None and abs(margin) != float("inf")
-    return dict(
-        lab=result.lab,
-        edition=result.edition,
-        id=id,
-        statement=statement,
-        value=value,
-        expected=expected,
-        margin=margin if finite else None,
-        ok=ok,
-    )

@@ -68,7 +68,7 @@ def damage(path: Path) -> str | None:
         said = (str(error) or type(error).__name__).splitlines()[0]
         return f"{path.name}: is not a valid notebook ({said}); {AGAIN}"
     if "kernelspec" not in raw["metadata"]:
-        return f"{path.name}: names no kernelspec; open it in JupyterLab, choose the kernel Python 3, and save it"
+        return f"{path.name}: names no kernelspec; open it in JupyterLab, choose Python 3 (python3), and save it"
     return None
 
 

@@ -28,7 +28,7 @@ from seqlab.patterns.pattern import Pattern
 from seqlab.theorem import Hypothesis, Statement, Verdict
 from seqlab.universal.mapping import ContextualMapping
 from seqlab.universal.quantiser import sizes
-from seqlab.written import Head, Layer, Sweep, coordinates
+from seqlab.written import Form, Head, Layer, Sweep, coordinates
 
 SPARSE_LEMMA = Statement(
     "sparse contextual mapping",
@@ -74,7 +74,7 @@ class SparseMapping(ContextualMapping):
             before, token = self.order[bucket], self.order[bucket + 1]
             active = next((l for l, keys in enumerate(self.seen) if before in keys[token]), 0)
 
-            def jump(v: int) -> list[Layer]:
+            def jump(v: Number | Form) -> list[Layer]:
                 up = Head(u - v * delta + half, u, value=u, write=self.gain * x[0], sees=sets[active])
                 down = Head(u - v * delta - half, u, value=u, write=-self.gain * x[0], sees=sets[active])
                 idle = [Layer(label="another set has its turn: nothing moves")] * len(sets)

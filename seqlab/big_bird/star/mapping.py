@@ -81,7 +81,7 @@ class StarMapping(ContextualMapping):
         x, u, half = self.x, self.u, Fraction(delta) / 2
 
         def shift(what: str, levels: range, gain: int) -> Sweep:
-            def jump(v: int) -> Layer:
+            def jump(v: Number | Form) -> Layer:
                 up = Head(u - v * delta + half, u, value=u, write=gain * x[0], sees=self.seen)
                 down = Head(u - v * delta - half, u, value=u, write=-gain * x[0], sees=self.seen)
                 return Layer([up, down], label=f"{what}: id {v} jumps")

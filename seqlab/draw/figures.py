@@ -17,7 +17,7 @@ from seqlab.colours import GREY
 from seqlab.draw.svg import element
 
 PLOTLY = "application/vnd.plotly.v1+json"
-ELSEWHERE = ("geo", "polar", "scene", "ternary")  # maps, angles, space and triangles
+ELSEWHERE = ("colorscale", "geo", "polar", "scene", "ternary")  # heat without a map of its own, maps, angles, space …
 Axis = str | Mapping[str, object]  # its title, or plotly's settings with the title among them
 
 
@@ -89,9 +89,9 @@ def bundle(picture: go.Figure) -> dict:
     """What JupyterLab draws, with the alt text beside it; plotly's own way would load nbformat, seconds on a slow disk.
 
     Of the template stays what this picture's kinds of traces use, in two flat axes: the rest would be most of a
-    notebook's size.
+    notebook's size. Numbers have six digits.
     """
-    drawn = json.loads(picture.to_json())
+    drawn = json.loads(picture.to_json(), parse_float=lambda number: float(f"{float(number):.6g}"))
     kinds = {trace.get("type", "scatter") for trace in drawn["data"]}
     template = drawn["layout"]["template"]
     template["data"] = {kind: look for kind, look in template["data"].items() if kind in kinds}

@@ -13,7 +13,7 @@ from seqlab.names.exact import log10
 from seqlab.one_layer.certificate import CHARACTERS, Certificate, certificate, certify
 from seqlab.one_layer.sequences import Place
 from seqlab.widgets.file_input import FileInput
-from seqlab.widgets.view import Beside, View, bold, wide
+from seqlab.widgets.view import Beside, View, bold, status, wide
 
 WIDTH, LEFT, TOP, PLOT = 780, 66, 22, 170
 COLUMNS, ROWS = 110, 8  # most names in the picture, most sequences in the list
@@ -124,7 +124,7 @@ class CertificateView(View):
             shown = _sequences(found), element("p", told)
         else:
             shown = _gaps(found), _sequences(found), _weights(found)
-        self.picture.value = "".join([found.verdict._repr_html_(), *shown])
+        self.picture.value = joined([status(Markup(found.verdict._repr_html_())), *shown])
 
 
 certified = lru_cache(maxsize=1)(certificate)  # the scale moves often, the text does not

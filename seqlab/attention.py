@@ -278,10 +278,32 @@ def step() -> Step:
 
 
 @overload
-def attention(q: Tensor, k: Tensor, v: Tensor, *, return_weights: Literal[False] = ..., **options: Any) -> Tensor: ...
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    normalizer: Normalizer = ...,
+    pattern: Any = ...,
+    causal: bool = ...,
+    key_padding: Tensor | None = ...,
+    bias: Tensor | None = ...,
+    scale: float | None = ...,
+    return_weights: Literal[False] = ...,
+) -> Tensor: ...
 @overload
 def attention(
-    q: Tensor, k: Tensor, v: Tensor, *, return_weights: Literal[True], **options: Any
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    normalizer: Normalizer = ...,
+    pattern: Any = ...,
+    causal: bool = ...,
+    key_padding: Tensor | None = ...,
+    bias: Tensor | None = ...,
+    scale: float | None = ...,
+    return_weights: Literal[True],
 ) -> tuple[Tensor, Tensor]: ...
 def attention(
     q: Float[Tensor, "*batch query dim"],
@@ -289,7 +311,7 @@ def attention(
     v: Float[Tensor, "*batch key value"],
     *,
     normalizer: Normalizer = softmax(),
-    pattern: object | None = None,
+    pattern: Any = None,
     causal: bool = False,
     key_padding: Bool[Tensor, "*padding key"] | None = None,
     bias: Float[Tensor, "*bias query key"] | None = None,
@@ -321,7 +343,7 @@ def attention(
 def allowed_keys(
     scores: Scores,
     *,
-    pattern: object | None = None,
+    pattern: Any = None,
     causal: bool = False,
     key_padding: Bool[Tensor, "*padding key"] | None = None,
 ) -> Bool[Tensor, "*batch query key"]:

@@ -21,7 +21,7 @@ import numbers
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -77,7 +77,7 @@ def contextual_mapping(
     across = _across_labels(sequences, equivalence)
     order = _ByVector(flat) if isinstance(flat, Tensor) else _ByNumber(flat)
 
-    smallest: object = math.inf
+    smallest: Any = math.inf
     violations = []
     for labels, groups in ((inside, _by_sequence(places)), (across, [range(len(places))])):
         for group in groups:
@@ -101,7 +101,7 @@ class _ByNumber:
     def __init__(self, names: list):
         self.names = names
 
-    def closest(self, labels: list, group: Sequence[int], margin: object) -> tuple[object, tuple[int, int] | None]:
+    def closest(self, labels: list, group: Sequence[int], margin: Any) -> tuple[Any, tuple[int, int] | None]:
         order = sorted(range(len(group)), key=lambda at: self.names[group[at]])
         names = [self.names[group[at]] for at in order]
         gaps = (names[r + 1] - names[r] for r in range(len(order) - 1) if labels[order[r]] != labels[order[r + 1]])
@@ -116,7 +116,7 @@ class _ByNumber:
         raise AssertionError("a gap within the margin has two ends")
 
     @staticmethod
-    def _around(names: list, r: int, margin: object) -> Iterator[int]:
+    def _around(names: list, r: int, margin: Any) -> Iterator[int]:
         """Ranks of the names within `margin` of the one at rank r."""
         low = r - 1
         while low >= 0 and names[r] - names[low] <= margin:
@@ -138,7 +138,7 @@ class _ByVector:
     def __init__(self, names: Tensor):
         self.names = names
 
-    def closest(self, labels: list, group: Sequence[int], margin: object) -> tuple[float, tuple[int, int] | None]:
+    def closest(self, labels: list, group: Sequence[int], margin: Any) -> tuple[float, tuple[int, int] | None]:
         codes = {label: code for code, label in enumerate(dict.fromkeys(labels))}
         code = torch.tensor([codes[label] for label in labels])
         names = self.names[torch.tensor(group)]
@@ -149,7 +149,7 @@ class _ByVector:
             distance = distance.masked_fill(code[rows, None] == code[None, :], math.inf)
             smallest = min(smallest, distance.min().item())
             if first is None and (clash := (distance <= float(margin)).nonzero()).numel():
-                first = (group[start + clash[0, 0].item()], group[clash[0, 1].item()])
+                first = (group[start + int(clash[0, 0])], group[int(clash[0, 1])])
         return smallest, first
 
     def show(self, places: list[Place], pair: tuple[Place, Place]) -> str:
@@ -163,7 +163,7 @@ def _flatten(
     """All names in one list (numbers) or one tensor (vectors, float64), and the place of each."""
     if len(names) != len(sequences):
         raise ValueError(f"names: got names of {len(names)} sequences, wanted {len(sequences)}, as many as sequences")
-    flat: list = []
+    flat: Any = []
     places = []
     for i, (row, sequence) in enumerate(zip(names, sequences)):
         if len(row) != len(sequence):
@@ -213,7 +213,7 @@ def _across_labels(sequences: Sequence[Sequence[Hashable]], equivalence: str) ->
     return labels
 
 
-def _explain(sequences: Sequence, pair: tuple[Place, Place], equivalence: str, margin: object, shown: str) -> str:
+def _explain(sequences: Sequence, pair: tuple[Place, Place], equivalence: str, margin: Any, shown: str) -> str:
     (i, k), (j, l) = pair
     a, b = (f"token {at} ({sequences[row][at]!r}) of {_short(sequences[row])}" for row, at in pair)
     close = "share a name" if margin == 0 else f"have names no further apart than {margin}"

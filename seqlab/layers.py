@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,8 @@ from seqlab.attention import Normalizer, allowed_keys, attention, softmax
 
 Tokens = Float[Tensor, "batch token dim"]
 Weights = Float[Tensor, "batch head query key"]
-Row, Matrix = Float[Tensor, "dim"], Float[Tensor, "out dim"]
+Row = Float[Tensor, "dim"]
+Matrix = Float[Tensor, "out dim"]
 
 
 class SelfAttention(nn.Module):
@@ -68,7 +69,7 @@ class SelfAttention(nn.Module):
             allowed = allowed_keys(torch.empty(q.shape[0], self.heads, *[q.shape[-2]] * 2), pattern=self.pattern)
             bias = bias.masked_fill(~allowed.to(q.device), -torch.inf)
         scale = gain * (self.head_dim**-0.5 if self.scale is None else self.scale)
-        options = dict(normalizer=name, bias=bias, causal=self.causal, scale=scale, impl=self.impl)
+        options: Any = dict(normalizer=name, bias=bias, causal=self.causal, scale=scale, impl=self.impl)
         return self.out(
             rearrange(kernels.attention(q, k, v, **options), "batch head token dim -> batch token (head dim)")
         )
@@ -90,7 +91,7 @@ class SelfAttention(nn.Module):
         values: what the values read, x when None;  key_padding: as in `attention`
         """
         q, k, v = self._heads(x, values)
-        options = dict(normalizer=self.normalizer, pattern=self.pattern, causal=self.causal, scale=self.scale)
+        options: Any = dict(normalizer=self.normalizer, pattern=self.pattern, causal=self.causal, scale=self.scale)
         mixed, weights = attention(q, k, v, return_weights=True, key_padding=key_padding, **options)
         return self.out(rearrange(mixed, "batch head token dim -> batch token (head dim)")), weights
 
@@ -201,7 +202,8 @@ class Block(nn.Module):
     def __init__(self, dim: int, attention: nn.Module, feed_forward: nn.Module, norm: type[nn.Module] = nn.LayerNorm):
         super().__init__()
         self.norm_1, self.norm_2 = norm(dim), norm(dim)
-        self.attention, self.feed_forward = attention, feed_forward
+        self.attention: Any = attention
+        self.feed_forward = feed_forward
 
     def forward(self, x: Tokens, *seen: object, rows: slice = slice(None)) -> Float[Tensor, "batch row dim"]:
         """rows: the tokens that `attention` answers for, all by default; a last layer may be asked for fewer."""

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -155,7 +156,7 @@ def _problem(exercise: Exercise, arguments: tuple, done: Call) -> tuple[str, str
     return None
 
 
-def compare_form(got: object, want: object) -> tuple[str, str] | None:
+def compare_form(got: Any, want: Any) -> tuple[str, str] | None:
     """Type, shape, dtype, NaN: what can be said without looking at the values."""
     if got is None and want is not None and not isinstance(want, tuple):  # a finder may well return None
         return "returns a result", "it returned None; is the return missing?"
@@ -177,17 +178,17 @@ def compare_form(got: object, want: object) -> tuple[str, str] | None:
     elif isinstance(want, numbers.Real) and not isinstance(want, bool):
         if isinstance(got, bool) or not isinstance(got, numbers.Real) and not _is_scalar(got):
             return "returns a number", f"it returned {_kind(got)}; wanted one number."
-        if math.isnan(float(got)) and not math.isnan(want):
+        if math.isnan(float(cast(Any, got))) and not math.isnan(want):
             return "is never NaN", "it returned NaN; look for 0/0 or ∞ - ∞."
     elif isinstance(want, bool):
-        if not isinstance(got, bool) and not (_is_scalar(got) and "bool" in str(got.dtype)):
+        if not isinstance(got, bool) and not (_is_scalar(got) and "bool" in str(getattr(got, "dtype", ""))):
             return "returns True or False", f"it returned {_kind(got)}."
     elif want is not None and got is not None and not isinstance(got, type(want)):
         return f"returns a {type(want).__name__}", f"it returned {_kind(got)}; wanted {_kind(want)}."
     return None
 
 
-def close(got: object, want: object, tolerance: float) -> bool:
+def close(got: Any, want: Any, tolerance: float) -> bool:
     """Whether two results agree: tensors and numbers within `tolerance`, everything else exactly."""
     if isinstance(want, Tensor):
         return (
@@ -197,7 +198,7 @@ def close(got: object, want: object, tolerance: float) -> bool:
         )
     if isinstance(want, numbers.Real) and not isinstance(want, bool):
         return (isinstance(got, numbers.Real) or _is_scalar(got)) and math.isclose(
-            float(got), float(want), rel_tol=tolerance, abs_tol=tolerance
+            float(cast(Any, got)), float(want), rel_tol=tolerance, abs_tol=tolerance
         )
     return bool(got == want)
 

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from seqlab.course.rooms import PACKAGE
 
@@ -147,7 +148,7 @@ def _expectation(id: str, entry: object, path: Path) -> Expectation:
     return Expectation(id, entry["statement"], entry.get("source", ""), bounds, by_mode)
 
 
-def plain(value: object, id: str = "value") -> int | float | bool:
+def plain(value: Any, id: str = "value") -> int | float | bool:
     """`value` as a plain Python number; TypeError with the likely cause otherwise."""
     if hasattr(value, "item") and getattr(value, "numel", lambda: getattr(value, "size", 1))() == 1:
         value = value.item()

@@ -44,7 +44,7 @@ def stubs(source: str) -> Iterator[tuple[str, ast.FunctionDef]]:
         if isinstance(node, ast.FunctionDef):
             for decorator in node.decorator_list:
                 if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "exercise":
-                    yield decorator.args[0].value, node
+                    yield ast.literal_eval(decorator.args[0]), node
 
 
 def _body(function: ast.FunctionDef) -> slice:

@@ -17,7 +17,7 @@ from pkgutil import iter_modules
 
 from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import progress
-from seqlab.course.check import Exercise, Judgement, is_stub, judge
+from seqlab.course.check import Diagnosis, Exercise, Judgement, is_stub, judge
 from seqlab.course.rooms import PACKAGE, SIGNS, current, rooms
 from seqlab.course.show import card, in_notebook, say
 
@@ -58,7 +58,7 @@ def exercise(id: str) -> Callable[[Callable], Callable]:
             _failing.pop(id, None)
             say(card(BLUE, f"✓ {id}: right", "Your own function is used from here on.", notice, code=printed))
             return function
-        diagnosis = judgement.diagnosis
+        diagnosis = judgement.diagnosis or Diagnosis("is right", "")
         _failing[id] = diagnosis.arguments
         violated = f"Violated: it {diagnosis.violated}. {diagnosis.message[:1].upper()}{diagnosis.message[1:]}"
         inside = (

@@ -125,7 +125,7 @@ def receipts() -> None:
     say((f"<div style='padding:.1em .8em;border-left:4px solid {GREY}'>{page}</div>", "\n".join(lines)))
 
 
-def _kept(id: str, value: object) -> bool:
+def _kept(id: str, value: float | int | bool) -> bool:
     expectation = claims.load_expectations().get(id)
     return expectation is None or expectation.judge(value, _session.mode).ok
 

@@ -130,7 +130,7 @@ def _no_questions(thread: threading.Thread) -> Iterator[None]:
 def _stop(thread: threading.Thread, done: threading.Event) -> None:
     """Raise _Stopped in `thread`, a few times in case the code swallows it."""
     for _ in range(20):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_Stopped))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stopped))
         if done.wait(0.05):
             return
 
@@ -140,7 +140,7 @@ def _changed(before: tuple, after: tuple) -> int | None:
     return next((at for at, (a, b) in enumerate(zip(before, after)) if not same(a, b)), None)
 
 
-def same(a: object, b: object) -> bool:
+def same(a: Any, b: Any) -> bool:
     """Equality that understands tensors and arrays (NaN equals NaN)."""
     if isinstance(a, Tensor):
         return (

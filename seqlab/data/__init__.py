@@ -68,7 +68,8 @@ def chlamydia() -> tuple[str, list[tuple[str, int, int, str]]]:
 
 def splice_junctions() -> list[tuple[str, str]]:
     """3,186 stretches of 60 bases: (kind "ei", "ie" or "n", bases). 185 are duplicates: remove them before a split."""
-    return [tuple(line.split("\t")) for line in _read("splice_junctions_3186.tsv.gz").splitlines()[1:]]
+    rows = (line.split("\t") for line in _read("splice_junctions_3186.tsv.gz").splitlines()[1:])
+    return [(kind, bases) for kind, bases in rows]
 
 
 def split(text: str, test: float = 0.1) -> tuple[str, str]:

@@ -37,7 +37,7 @@ def figure(
     levels, at: name → height of a dashed line, or place of an upright one; the alt text names them too
     """
     levels, at = levels or {}, at or {}
-    alt += "".join(f" Dashed: {name} ({spoken(value)})." for name, value in (levels | at).items())
+    alt += "".join(f" Dashed: {name} ({spoken(value)})." for name, value in {**levels, **at}.items())
     picture = go.Figure(list(traces))
     picture.update_layout(
         title=title,
@@ -50,7 +50,7 @@ def figure(
         legend={"orientation": "h", "y": -60 / (height - 105)},  # 60 pixels below the plot
     )
     picture.update_layout(**layout)
-    look = {"line": {"color": GREY, "dash": "dash"}}
+    look: Any = {"line": {"color": GREY, "dash": "dash"}}
     for name, value in levels.items():
         picture.add_hline(y=value, annotation_text=name, **look)
     for name, value in at.items():
@@ -75,14 +75,15 @@ def spoken(number: object) -> str:
     return f"{number:,}" if isinstance(number, int) else f"{number:.4g}" if isinstance(number, float) else str(number)
 
 
-def _axis(axis: Axis) -> Mapping[str, object]:
+def _axis(axis: Axis) -> Mapping[str, Any]:
     return {"title": axis} if isinstance(axis, str) else axis
 
 
 def show(picture: go.Figure) -> None:
     """Display a figure with its alt text as a caption."""
-    display(bundle(picture), raw=True)
-    display(HTML(element("p", picture.layout.meta["alt"], style="max-width:60em;opacity:.75;font-size:90%;margin:0")))
+    drawn = bundle(picture)
+    display(drawn, raw=True)
+    display(HTML(element("p", drawn["text/plain"], style="max-width:60em;opacity:.75;font-size:90%;margin:0")))
 
 
 def bundle(picture: go.Figure) -> dict:
@@ -91,9 +92,9 @@ def bundle(picture: go.Figure) -> dict:
     Of the template stays what this picture's kinds of traces use, in two flat axes: the rest would be most of a
     notebook's size. Numbers have six digits.
     """
-    drawn = json.loads(picture.to_json(), parse_float=lambda number: float(f"{float(number):.6g}"))
+    drawn = json.loads(picture.to_json() or "{}", parse_float=lambda number: float(f"{float(number):.6g}"))
     kinds = {trace.get("type", "scatter") for trace in drawn["data"]}
     template = drawn["layout"]["template"]
     template["data"] = {kind: look for kind, look in template["data"].items() if kind in kinds}
     template["layout"] = {part: look for part, look in template["layout"].items() if part not in ELSEWHERE}
-    return {PLOTLY: drawn, "text/plain": picture.layout.meta["alt"]}
+    return {PLOTLY: drawn, "text/plain": picture.to_dict()["layout"]["meta"]["alt"]}

@@ -181,7 +181,8 @@ def dots(
     ]
     alt = f"{lead or f'{title}, {named(across)}: mean and range over seeds.'} {'. '.join(told)}."
     rows = {"title": "", "zeroline": False, "automargin": True} | down
-    return figure(title, across, rows, alt, *drawn, **{"height": 150 + (42 if crowded else 28) * len(names)} | more)
+    options: dict[str, Any] = {"height": 150 + (42 if crowded else 28) * len(names)} | more
+    return figure(title, across, rows, alt, *drawn, **options)
 
 
 def taken(row: Row, x: Sequence | None) -> tuple[list, list]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import torch
 from einops import rearrange
@@ -90,7 +91,7 @@ class CharModel(nn.Module):
         """The forward pass with all hidden states and attention weights kept."""
         hidden, weights = [self._embedded(ids)], []
         for block in self.blocks:
-            x, w = block.with_weights(hidden[-1])
+            x, w = cast(Block, block).with_weights(hidden[-1])
             hidden.append(x)
             weights.append(w)
         return Trace(self._logits(hidden[-1]), torch.stack(hidden), torch.stack(weights))

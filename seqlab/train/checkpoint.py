@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -19,7 +20,7 @@ def save(model: nn.Module, path: Path | str) -> None:
     fresh = path.with_name(path.name + ".new")
     state = {name: value.detach() for name, value in model.state_dict().items()}
     state = {name: value.half() if value.is_floating_point() else value.short() for name, value in state.items()}
-    torch.save({"config": asdict(model.config), "state": state}, fresh)
+    torch.save({"config": asdict(cast(Any, model.config)), "state": state}, fresh)
     fresh.replace(path)
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from jaxtyping import Int
@@ -65,7 +65,7 @@ def descend(
     for step in range(1, steps + 1):
         for group in optimizer.param_groups:
             group["lr"] = lr * rate(step, steps)
-        loss = model.loss(next(batches))
+        loss = cast(Any, model).loss(next(batches))
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"loss is {loss.item()} at step {step}; lower lr (now {lr}), or look for infinite inputs"
@@ -146,6 +146,6 @@ def evaluate(model: nn.Module, batches: Iterator[Tensor], count: int) -> float:
     """Mean of `model.loss` over `count` batches."""
     was_training = model.training
     model.eval()
-    mean = sum(model.loss(next(batches)).item() for _ in range(count)) / count
+    mean = sum(cast(Any, model).loss(next(batches)).item() for _ in range(count)) / count
     model.train(was_training)
     return mean

@@ -69,7 +69,7 @@ class AttentionView(anywidget.AnyWidget):
     ):
         if scale not in ("picture", "one"):
             raise ValueError(f'scale: got {scale!r}, wanted "picture" (up to the largest weight) or "one" (0 to 1)')
-        self._weights, self._version, self._peaks, self._quiet = None, 0, {}, True
+        self._weights, self._version, self._peaks, self._quiet = np.empty((0, 0, 0, 0)), 0, {}, True
         super().__init__(title=title, scale=scale)
         self._take(weights, tokens, key_tokens)
         layers, heads = self.shape[:2]
@@ -111,7 +111,7 @@ class AttentionView(anywidget.AnyWidget):
         return figure(self)
 
     def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         return {**data, "text/plain": self.alt, **still(self.twin())}, metadata
 
     def _refresh(self, weights, tokens=None, key_tokens=None, relabel=False) -> None:

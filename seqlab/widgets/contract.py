@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from xml.etree import ElementTree
 
 import ipywidgets
@@ -66,8 +67,8 @@ def sweep() -> list[str]:
 
 def _picture(widget: ipywidgets.Widget) -> str:
     """What is wrong with the picture that a widget leaves in its MIME bundle; nothing at best."""
-    bundle = widget._repr_mimebundle_()
-    bundle = bundle[0] if isinstance(bundle, tuple) else bundle
+    made: Any = widget._repr_mimebundle_()
+    bundle = made[0] if isinstance(made, tuple) else made
     if "image/png" in bundle:
         return ""
     try:
@@ -112,10 +113,10 @@ def _values(control: ipywidgets.Widget) -> list[tuple[str, list]]:
             ("value", [(low, low), (low, high), (high, high)] if isinstance(control, RANGES) else [low, middle, high])
         ]
     if isinstance(control, widget_selection._MultipleSelection):
-        everything = tuple(range(len(control._options_full)))
+        everything = tuple(range(len(control._options_full or ())))
         return [("index", [(), everything, *((index,) for index in everything)])]
     if isinstance(control, widget_selection._Selection):
-        return [("index", list(range(len(control._options_full))))]
+        return [("index", list(range(len(control._options_full or ()))))]
     return [("value", [True, False])]
 
 
@@ -123,7 +124,8 @@ def _values(control: ipywidgets.Widget) -> list[tuple[str, list]]:
 def _caught() -> Iterator[list[BaseException]]:
     """Collect errors that `interactive` and Output widgets would show and swallow."""
     errors: list[BaseException] = []
-    shell, log = get_ipython(), get_logger()
+    shell: Any = get_ipython()
+    log: Any = get_logger()
 
     class Listener(logging.Handler):
         def emit(self, record):
@@ -131,7 +133,7 @@ def _caught() -> Iterator[list[BaseException]]:
                 errors.append(record.exc_info[1])
 
     def note(exc_tuple=None, **_):
-        errors.append((exc_tuple or sys.exc_info())[1])
+        errors.append((exc_tuple or sys.exc_info())[1] or RuntimeError("an error without a name"))
 
     listener = Listener(logging.WARNING)
     log.addHandler(listener)

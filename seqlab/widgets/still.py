@@ -16,7 +16,7 @@ from seqlab.draw.svg import Markup, element, picture, short, text
 HINT = element("div", "This is a picture: run the cell to move it.", style="opacity:.75;font-size:90%")
 DRAWING = re.compile(r"<svg\b[^>]*viewBox=.*?</svg>", re.S)
 PNG = re.compile(r"data:image/png;base64,([\w+/=]+)")
-BOX = re.compile(r"viewBox='(\S+) (\S+) (\S+) (\S+)'")
+BOX = re.compile(r"viewBox='([^']*)'")
 LABEL = re.compile(r"aria-label='([^']*)'")
 LINE, CHARACTERS = 20, 96  # of a picture that is words alone: pixels from line to line, characters in one
 
@@ -37,14 +37,19 @@ def still(twin: str) -> dict[str, str]:
 
 def alone(drawing: str) -> str:
     """A drawing as a file of its own: dark on white, and as wide as it was drawn."""
-    width, height = BOX.search(drawing).groups()[2:]
+    _, _, width, height = box(drawing)
     own = f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' color='#222'"
     return drawing.replace("<svg", own, 1).replace("style='", "style='background:white;", 1)
 
 
+def box(drawing: str) -> list[str]:
+    """Left, top, width and height of a drawing, as they stand in it."""
+    return BOX.findall(drawing)[0].split()
+
+
 def _image(found: re.Match) -> str:
     drawing = found[0]
-    label, width = LABEL.search(drawing), BOX.search(drawing)[3]
+    label, width = LABEL.search(drawing), box(drawing)[2]
     source = "data:image/svg+xml," + quote(alone(drawing), safe=" =:/;(),")
     alt = html.unescape(label[1]) if label else ""
     return element("img", alt=alt, src=source, width=width, style="max-width:100%;background:white")
@@ -54,7 +59,7 @@ def _below(drawings: list[str]) -> str:
     """Several drawings as one."""
     if len(drawings) == 1:
         return drawings[0]
-    boxes = [[float(x) for x in BOX.search(drawing).groups()] for drawing in drawings]
+    boxes = [[float(x) for x in box(drawing)] for drawing in drawings]
     placed, y = [], 0.0
     for drawing, (_, _, width, height) in zip(drawings, boxes):
         placed.append(Markup(drawing.replace("<svg", f"<svg y='{short(y)}' width='{width:g}' height='{height:g}'", 1)))

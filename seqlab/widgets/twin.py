@@ -48,15 +48,15 @@ def picture(view: "AttentionView") -> tuple[bytes, tuple[int, int], tuple[int, i
     Small maps are enlarged in the PNG itself: a reader that strips styles would blur one that is enlarged by CSS.
     """
     for cells in (256, 160):
-        factors = tuple(pool_factor(extent, cells) for extent in view.map.shape)
-        levels = quantise(max_pool(view.map, *factors), view.info["peak"])
+        down, right = (pool_factor(extent, cells) for extent in view.map.shape)
+        levels = quantise(max_pool(view.map, down, right), view.info["peak"])
         edge = min(max(1, 320 // max(levels.shape)), 32)
         for axis in (0, 1):
             levels = levels.repeat(max(edge, -(-8 // levels.shape[axis])), axis)  # a single row is 8 pixels high
         image = png(levels)
         if len(image) <= HEAVIEST:
             break
-    return image, factors, levels.shape
+    return image, (down, right), (levels.shape[0], levels.shape[1])
 
 
 def figure(view: "AttentionView") -> str:

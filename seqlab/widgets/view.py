@@ -58,7 +58,7 @@ class View(ipywidgets.VBox):
         return self.error.value + self.picture.value
 
     def _repr_mimebundle_(self, **options: Any) -> dict:
-        return super()._repr_mimebundle_(**options) | still(self.twin())
+        return {**(super()._repr_mimebundle_(**options) or {}), **still(self.twin())}
 
 
 def status(*lines: Inside, **look: Any) -> Markup:

@@ -156,6 +156,8 @@ def bigbird(n: int, block: int = 64, **options: int) -> Graph:
 
 def statistics(of: Graph | BlockLayout) -> SmallWorld:
     """Clustering, paths and gap, exactly. Raises ValueError for one token, or beyond 4,096 vertices."""
+    if not isinstance(of, Graph | BlockLayout):
+        raise TypeError(f"of: got {type(of).__name__}, wanted a graph, or a layout: pattern.at(1024).layout(1)")
     g = of if isinstance(of, Graph) else of_layout(of)
     if g.n < 2:
         raise ValueError(f"n: got {g.n} token, wanted at least 2: one token alone has no paths")

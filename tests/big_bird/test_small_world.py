@@ -30,6 +30,7 @@ from seqlab.big_bird.small_world import (
     watts_strogatz,
 )
 from seqlab.patterns import per_head
+from tests.typecheck import plain as untyped
 
 LENGTHS = (64, 128, 256, 512, 1024)
 
@@ -196,6 +197,10 @@ def test_paths_that_do_not_grow_follow_no_law(far):
 
 
 def test_refusals():
+    with pytest.raises(
+        TypeError, match=r"of: got Instance, wanted a graph, or a layout: pattern.at\(1024\).layout\(1\)"
+    ):
+        untyped(statistics)(patterns.window().at(9))
     for call, message in (
         (lambda: statistics(of_edges(1, np.array([0]), np.array([0]))), "one token alone"),
         (lambda: of_edges(0, np.array([], int), np.array([], int)), "n: got 0"),

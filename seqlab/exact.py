@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 Number = int | Fraction
-ROOM = 2**63
+ROOM, EXACT = 2**63, 2**53  # int64 and float64 hold all whole numbers below
 
 
 def exact(value: object, where: object) -> Number:
@@ -57,8 +57,6 @@ class Matrix:
     """Exact weights {(row, column): number} as whole numbers over `bottom`; no row of them adds up to more than `norm`.
 
     rows:  for each row the (column, whole number) that are not 0
-
-    `matrix @ top` takes whole numbers "column …": int64 where `norm` times the largest of them fits, or Python's.
     """
 
     def __init__(self, rows: int, columns: int, weights: Mapping[tuple[int, int], Number]):
@@ -72,7 +70,11 @@ class Matrix:
             for column, weight in entries:
                 self.dense[row, column] = weight
 
-    def __matmul__(self, top: np.ndarray) -> np.ndarray:
+    def times(self, top: np.ndarray, bound: int) -> np.ndarray:
+        """The matrix times whole numbers "column …"; nothing that is made, nor a sum on its way, is above `bound`."""
+        if max(bound, self.norm) < EXACT:  # float64 multiplies faster than int64
+            return (self.dense.astype(np.float64) @ top.astype(np.float64)).astype(np.int64)
+        top = top.astype(kind(bound), copy=False)
         if top.dtype != object:
             return self.dense @ top
         return np.stack([sum((weight * top[column] for column, weight in row), 0 * top[0]) for row in self.rows])

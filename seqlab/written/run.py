@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,35 +21,27 @@ Wholes = tuple[np.ndarray, int, int]  # whole numbers, by how much they are too 
 SIGNS = np.array([1, -1, 0])[:, None]
 
 
-class Looks(NamedTuple):
-    """The rows of a head's queries, keys and values, and by how much the scores are too large."""
-
-    query: list[int]
-    key: list[int]
-    value: list[int]
-    scale: int
-
-
 class Plan:
     """A layer as matrices of whole numbers; `at` has the column of each coordinate, the last is that of the constant 1.
 
     Each row stands for a form times `times`, what makes its weights whole: (form, times) in `reads` for what heads look
-    at, in `units` for what units read.
+    at, in `units` for what units read. `heads` has for each head the rows of its queries, keys and values, and by how
+    much its scores are too large.
     """
 
     def __init__(self, layer: Layer, at: Mapping[str, int]):
-        self.layer, self.heads, self.reads, written = layer, [], [], []
+        self.layer, self.at, self.add, self.heads, self.reads, written = layer, at, {}, [], [], []
         for head in layer.heads:
             terms = [query.bottom * key.bottom for query, key in zip(head.query, head.key)]
-            scale = math.lcm(*terms)
-            query = [self._row(q, scale // term * q.bottom) for q, term in zip(head.query, terms)]
-            key, value = ([self._row(form, form.bottom) for form in forms] for forms in (head.key, head.value))
-            self.heads.append(Looks(query, key, value, scale))
+            first, wide, scale = len(self.reads), len(terms), math.lcm(*terms)
+            self.reads += [(q, scale // term * q.bottom) for q, term in zip(head.query, terms)]
+            self.reads += [(form, form.bottom) for form in (*head.key, *head.value)]
+            ends = (first, first + wide, first + 2 * wide, len(self.reads))
+            self.heads.append((*map(slice, ends, ends[1:]), scale))
             written += zip(head.write, [form.bottom for form in head.value])
         self.units = [(unit.read, unit.read.bottom) for unit in layer.units]
         self.read, self.read_units = (across(rows, at) for rows in (self.reads, self.units))
         self.mix = down(written, at)
-        self.add, self.at = {}, at
 
     def adds(self, factors: Mapping[str, Number] | None) -> Matrix:
         """Where units write, and how much of it by coordinate; all of it where nothing is said."""
@@ -58,11 +50,6 @@ class Plan:
                 [(unit.write, unit.read.bottom) for unit in self.layer.units], self.at, factors
             )
         return self.add[id(factors)]
-
-    def _row(self, form: Form, times: int) -> int:
-        known = [k for k, row in enumerate(self.reads) if row[0] is form and row[1] == times]
-        self.reads += [] if known else [(form, times)]
-        return known[0] if known else len(self.reads) - 1
 
 
 def across(rows: list[tuple[Form, int]], at: Mapping[str, int]) -> Matrix:
@@ -136,7 +123,7 @@ class Run:
         if kind(matrix.norm * self.bound) is object:
             self.settle()
         bound = matrix.norm * self.bound
-        return matrix @ self.top.astype(kind(bound), copy=False), bound
+        return matrix.times(self.top, bound), bound
 
     def plus(self, matrix: Matrix, made: list[Wholes]) -> None:
         """Add a matrix times what was made to the state."""
@@ -149,7 +136,7 @@ class Run:
             most = largest(top)
         self.bound = by * self.bound + matrix.norm * most
         dtype = kind(self.bound)
-        added = matrix @ top.reshape(len(made), -1).astype(dtype, copy=False)
+        added = matrix.times(top.reshape(len(made), -1), self.bound)
         self.top = self.top.astype(dtype, copy=False) * by + added
         if by > 1:
             common = int(np.gcd.reduce(self.top, axis=None))
@@ -170,7 +157,10 @@ class Run:
         if plan.heads:
             rows, bound = self.times(plan.read)
             rows, memo = rows.reshape(-1, *self.shape), {}
-            made = [self.attend(head, looks, rows, bound, memo) for head, looks in zip(layer.heads, plan.heads)]
+            made = [
+                self.attend(head, [rows[k] for k in parts], bound, memo)
+                for head, (*parts, _) in zip(layer.heads, plan.heads)
+            ]
             self.plus(plan.mix, sum(made, []))
         if plan.units:
             rows, bound = self.times(plan.read_units)
@@ -178,19 +168,18 @@ class Run:
             made = [unit.activation.exactly(row, self.bottom * times, bound) for unit, row, (_, times) in bends]
             self.plus(plan.adds(factors), made)
 
-    def attend(self, head: Head, looks: Looks, rows: np.ndarray, bound: int, memo: dict) -> list[Wholes]:
-        """What every query mixes of each value.
+    def attend(self, head: Head, rows: list[np.ndarray], bound: int, memo: dict) -> list[Wholes]:
+        """What every query mixes of each value; `rows` are queries, keys and values, "part token sequence" each.
 
         memo: what heads of one layer share
         """
-        query, key, value = ([rows[k] for k in part] for part in looks[:3])
-        allowed = head.sees and head.sees.at(self.shape[0])
+        (query, key, value), allowed = rows, head.sees and head.sees.at(self.shape[0])
         if len(query) > 1 or allowed is not None:
             return self.mix(scores(query, key, bound), allowed, value, bound)
         # Scores are q · k and all see all: only the sign of q matters, so one query of each sign stands for all.
-        (q,), (k,), zero = query, key, not query[0].all()
-        at = (*looks.key, *looks.value, zero)
-        if at not in memo and type(self.rule) is Hardmax and looks.key == looks.value and not zero:
+        (q,), (k,), zero = query, key, not query.all()
+        at = (zero, *map(id, (*head.key, *head.value)))
+        if at not in memo and type(self.rule) is Hardmax and at[1:2] == at[2:] and not zero:
             memo[at] = [((k.max(axis=0), k.min(axis=0)), 1, bound)]  # the best key is the value
         elif at not in memo:
             memo[at] = self.mix(k.T[:, None, :] * SIGNS[: 2 + zero], None, value, bound)

@@ -114,11 +114,11 @@ class Trace(Run):
         plan, seen = self.plan(layer), []
         self.finest = math.lcm(self.finest, *(form.bottom for *_, form in layer.forms()))
         rows, bound = self.times(plan.read) if plan.heads else ([], 0)
-        tops = [row.reshape(self.shape) for row in rows]
+        tops = np.reshape(rows, (-1, *self.shape))
         real = [float(Fraction(largest(row), times * self.bottom)) for row, (_, times) in zip(rows, plan.reads)]
         self.weights = [*self.weights, []]
-        for h, (head, looks) in enumerate(zip(layer.heads, plan.heads)):
-            query, key, value = ([tops[k] for k in part] for part in looks[:3])
+        for h, (head, (*parts, scale)) in enumerate(zip(layer.heads, plan.heads)):
+            query, key, value = (tops[part] for part in parts)
             allowed = head.sees and head.sees.at(self.shape[0])
             made = scores(query, key, bound)
             weights, divisor = self.rule.weigh(made, allowed)
@@ -134,10 +134,9 @@ class Trace(Run):
             ties = np.argwhere(self.rule.ties(weights, divisor)).tolist()
             self.ties = [*self.ties, *((len(self.weights) - 1, h, *at) for at in ties)]
             decided = self.rule.decided_by(made, allowed)
-            gap = Fraction(int(decided.min()), looks.scale * self.bottom**2) if decided.size else math.inf
+            gap = Fraction(int(decided.min()), scale * self.bottom**2) if decided.size else math.inf
             self.gap, mass = min(self.gap, gap), float(self.weights[-1][-1].sum(axis=-1).max())
-            sizes = ([real[k] for k in part] for part in looks[:3])
-            seen.append(Met(float(gap), *sizes, mass, self.shape[0]))
+            seen.append(Met(float(gap), *(real[part] for part in parts), mass, self.shape[0]))
         self.way = [*self.way, (layer, seen, factors)]
         super().layer(layer, factors)
         self.note(layer.label)

@@ -84,7 +84,7 @@ class ContextualMapping:
         """Only the token with id v moves, by gain (max - min), v in turn; then spread times the largest id, to all."""
         x, u, half = self.x, self.u, Fraction(delta) / 2
 
-        def jump(v: int) -> Layer:
+        def jump(v: Number | Form) -> Layer:
             up = Head(u - v * delta + half, u, value=u, write=self.gain * x[0])
             down = Head(u - v * delta - half, u, value=u, write=-self.gain * x[0])
             return Layer([up] if self.mixing == "one head" else [up, down], label=f"id {v} jumps")

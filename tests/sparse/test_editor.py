@@ -1,5 +1,6 @@
 """The pattern editor without a browser: the catalogue, painting, two sets, and the twin."""
 
+import ipywidgets
 import numpy as np
 import pytest
 
@@ -25,6 +26,12 @@ def test_the_ring_shows_when_each_token_hears(name):
         want[heard & (want < 0)] = step
         heard = np.array([any(heard[key] for key in editor.instance.keys(query, step)) for query in range(9)])
     assert list(editor.grid.heard) == [255 if step < 0 else step for step in want]
+
+
+@pytest.fixture(autouse=True)
+def alone():
+    """The sweep moves every control there is."""
+    ipywidgets.Widget.close_all()
 
 
 def paint(editor, row, column, value):

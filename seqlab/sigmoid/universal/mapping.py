@@ -29,7 +29,7 @@ from seqlab.sigmoid.universal.shift import four_heads
 from seqlab.theorem import Hypothesis, Statement, Verdict
 from seqlab.universal import mapping as hardmax_mapping
 from seqlab.universal.mapping import ContextualMapping
-from seqlab.written import Head, Layer, Program, Sweep
+from seqlab.written import Form, Head, Layer, Program, Sweep
 
 THEOREM = Statement(
     "sigmoid contextual mapping",
@@ -64,7 +64,7 @@ class SigmoidMapping(ContextualMapping):
         """The token with id v takes gain times the sum of all above it, v in turn; then all take the sum of all."""
         x, u, half = self.x, self.u, Fraction(delta) / 2
 
-        def jump(v: int) -> Layer:
+        def jump(v: Number | Form) -> Layer:
             heads = four_heads(u, v * delta - half, v * delta + half, self.gain * x[0], self.removed)
             return Layer(heads, label=f"id {v} takes {self.gain} times the sum of all above it")
 

@@ -13,7 +13,7 @@ from seqlab.written.parts import Head, Layer, Sweep
 if TYPE_CHECKING:
     from seqlab.written.program import Program
 
-MANY = 4096  # levels of a sweep that are counted one by one; of more, all but the last count as the first
+MANY = 4096  # levels of a sweep that are counted one by one; of more, all count as the first
 
 
 # What a program is made of, a loop counted once: weights are the numbers in its matrices and biases that are not 0.
@@ -24,15 +24,15 @@ def size(program: Program, length: int | None) -> Size:
     """The layers, heads, units, … of a program, for sequences of `length` tokens."""
     total = [0] * 5
     for part in program.layers:
-        layers = part.some(MANY) if isinstance(part, Sweep) else [part]
-        for at, layer in enumerate(layers):
-            long = isinstance(part, Sweep) and len(part.levels) > MANY and 2 * at < len(layers)
-            times = len(part.levels) - 1 if long else 1  # all but the last count as the first
+        layers, times = part.some(MANY) if isinstance(part, Sweep) else [part], 1
+        if isinstance(part, Sweep) and len(part.levels) > MANY:
+            layers, times = part.at(0), len(part.levels)
+        for layer in layers:
             grids = [head.sees and head.sees.at(length) for head in layer.heads] if length else []
             seen = sum(length**2 if grid is None else int(grid.sum()) for grid in grids)
             weights = sum(len(form.weights) + bool(form.constant) for _, _, form in layer.forms())
             own = (1, len(layer.heads), len(layer.units), seen, weights)
-            total = [sum(pair) for pair in zip(total, (each * times for each in own))]
+            total = [before + times * each for before, each in zip(total, own)]
     layers, heads, units, connections, weights = total
     return Size(layers, heads, units, len(program.names), connections if length else None, weights)
 

@@ -102,9 +102,8 @@ class Program:
                 sequence gives "token answer"; sequences of several lengths give a list of those
         Returns int64, or an object array of ints and Fractions where they do not fit. Raises TypeError for floats.
         """
-        tokens = tokens.detach().cpu().numpy() if isinstance(tokens, torch.Tensor) else tokens
-        lengths = [] if isinstance(tokens, np.ndarray) else [len(row) for row in tokens if hasattr(row, "__len__")]
-        if len(set(lengths)) > 1:
+        rows = tokens if isinstance(tokens, (list, tuple)) else ()
+        if len({len(row) for row in rows if hasattr(row, "__len__")}) > 1:
             return by_length(tokens, lambda rows: self.run(rows, loops))
         given, single = self._given(tokens)
         answers = Run(self, given, loops).values(self.answers)

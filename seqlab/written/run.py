@@ -147,7 +147,7 @@ class Run:
     def plan(self, layer: Layer) -> Plan:
         """A layer as matrices."""
         plans = self.program.plans
-        if id(layer) not in plans:
+        if id(layer) not in plans or plans[id(layer)].layer is not layer:  # a copied program has layers of its own
             plans[id(layer)] = Plan(layer, self.at)
         return plans[id(layer)]
 

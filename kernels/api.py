@@ -1,7 +1,5 @@
 """`kernels.attention`: the arguments, checked and brought into one form."""
 
-from __future__ import annotations
-
 import math
 import numbers
 from typing import TypeGuard
@@ -25,9 +23,9 @@ def attention(
     normalizer: str = "softmax",
     layout: BlockLayout | None = None,
     causal: bool = False,
-    bias: Float[Tensor, ...] | float | None = None,
+    bias: Float[Tensor, "..."] | float | None = None,
     key_padding: Bool[Tensor, "batch key"] | None = None,
-    alibi: Float[Tensor, ...] | None = None,
+    alibi: Float[Tensor, "..."] | None = None,
     scale: float | None = None,
     impl: str = "auto",
 ) -> Float[Tensor, "batch head query value"]:
@@ -70,6 +68,9 @@ def read(
     if normalizer not in NORMALIZERS:
         raise ValueError(f"normalizer: got {normalizer!r}, wanted one of {', '.join(NORMALIZERS)}")
     _check_types(layout, causal, bias, key_padding, alibi, scale)
+    for name, x in (("bias", bias), ("key_padding", key_padding), ("alibi", alibi)):
+        if isinstance(x, Tensor):
+            _same_device(name, x, q)
     shift = -math.log(n_key) if bias is None and normalizer == "sigmoid" else 0.0
     if isinstance(bias, numbers.Real):
         shift, bias = float(bias) if normalizer == "sigmoid" else 0.0, None  # softmax cannot see it
@@ -82,7 +83,6 @@ def read(
             raise ValueError(
                 f"key_padding: got shape {tuple(key_padding.shape)}, wanted (batch, key) = {(batch, n_key)}"
             )
-        _same_device("key_padding", key_padding, q)
     if alibi is not None:
         alibi = _slopes(alibi, batch, heads, q)
     if layout is not None:
@@ -153,7 +153,6 @@ def _bias(bias: Tensor, shape: tuple[int, ...], q: Tensor) -> Tensor:
         raise TypeError(
             f"bias: got {bias.dtype}, wanted a floating-point tensor; a boolean mask is a layout or key_padding"
         )
-    _same_device("bias", bias, q)
     fits = bias.ndim <= 4 and all(b in (1, s) for b, s in zip(bias.shape[::-1], shape[::-1]))
     if not fits:
         raise ValueError(
@@ -171,7 +170,6 @@ def _slopes(alibi: Tensor, batch: int, heads: int, q: Tensor) -> Tensor:
         raise TypeError(f"alibi: got {alibi.dtype}, wanted floating-point slopes")
     if alibi.requires_grad:
         raise ValueError("alibi: the slopes are not differentiated; detach them, or train a bias= tensor instead")
-    _same_device("alibi", alibi, q)
     return alibi.to(torch.promote_types(q.dtype, torch.float32)).view(-1, heads)
 
 

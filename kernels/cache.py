@@ -1,7 +1,5 @@
 """Where compiled kernels are kept between sessions."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path

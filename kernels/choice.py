@@ -1,7 +1,5 @@
 """Which implementation runs: `kernels.choose` says what "auto" picks and why, `require` refuses what cannot run."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +7,7 @@ import torch
 from torch import Tensor
 
 from kernels import native
+from kernels.flash import versions
 from kernels.flash.catalogue import WIDEST
 from kernels.layout import BlockLayout
 from kernels.spec import Spec
@@ -38,10 +37,7 @@ def choose(
         raise TypeError(f"q: got {type(q).__name__}, wanted a torch tensor")
     if q.device.type != "cuda":
         return Choice("tiled", f"the tensors are on {q.device.type}, memory O(n); {native.status()}")
-    from kernels.flash import versions
-
-    trouble = versions.trouble(q.device)
-    if trouble is not None:
+    if trouble := versions.trouble(q.device):
         return Choice("tiled", f"the Triton kernels cannot run: {trouble}")
     if q.dtype == torch.float64:
         return Choice("tiled", "float64 has no Triton kernel")
@@ -52,8 +48,6 @@ def choose(
 
 def require(impl: str, q: Tensor, v: Tensor, spec: Spec) -> None:
     """Raise a sentence that says what to do where "triton" or "interpret" cannot run."""
-    from kernels.flash import versions
-
     versions.require(impl, q)
     if unfit := _unfit(q, v, spec.layout):
         raise ValueError(f"{unfit}; use impl='tiled'")

@@ -5,8 +5,6 @@ The rule is fair to every precision: it asks no more than the numbers can hold, 
 gives.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -174,12 +174,6 @@ class BlockLayout:
         """Listed blocks over all blocks."""
         return self.listed / max(self.heads * self.n_rows * self.n_columns, 1)
 
-    @property
-    def transpose(self) -> BlockLayout:
-        return BlockLayout(
-            self.block, self.n_key, self.n_query, self.offsets_t, self.indices_t, self.offsets, self.indices
-        )
-
     def blocks(self) -> Bool[Tensor, "heads rows columns"]:
         """The grid of blocks, true = listed."""
         grid = torch.zeros(self.heads, self.n_rows, self.n_columns, dtype=torch.bool, device=self.indices.device)

@@ -4,8 +4,6 @@ The library is built at first use, in seconds, and kept in the user's cache unde
 CPU. `status()` says in words whether it is used, and why not. SEQLAB_NATIVE=0 turns it off.
 """
 
-from __future__ import annotations
-
 import ctypes
 import hashlib
 import logging

@@ -9,8 +9,6 @@ An implementation is a module with two functions, found by name when it is first
 Softmax keeps its output and one log-sum-exp per row for the backward; sigmoid keeps nothing but q, k and v.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType

@@ -1,7 +1,5 @@
 """`impl="reference"`: the formula on whole score matrices, differentiated by PyTorch. O(n²) memory, any device."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """What one call of attention computes, checked and in the one form that every implementation reads."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from torch import Tensor

@@ -10,8 +10,6 @@ A tile is a range of queries against a range of keys. Its scores are made, norma
               dv = Pᵀ dO,  dq = scale · dS k,  dk = scale · dSᵀ q
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from itertools import pairwise

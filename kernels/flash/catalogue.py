@@ -3,8 +3,6 @@
 Neither PyTorch nor Triton is imported until a kernel's arguments are asked for.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import product

@@ -3,8 +3,6 @@
 `impl="triton"` and `impl="interpret"`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import replace

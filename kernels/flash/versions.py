@@ -1,7 +1,5 @@
 """Can the Triton kernels run here? Versions known to be wrong are refused by name."""
 
-from __future__ import annotations
-
 import os
 from functools import cache
 
@@ -70,8 +68,7 @@ def require(impl: str, q: Tensor) -> None:
                 " the same kernels in Triton's interpreter (TRITON_INTERPRET=1, which kernels sets by itself when no"
                 " GPU is there)"
             )
-        problem = trouble(q.device)
-        if problem is not None:
+        if problem := trouble(q.device):
             raise RuntimeError(f"impl='triton': {problem}")
         return
     if q.dtype == torch.bfloat16:
@@ -81,8 +78,7 @@ def require(impl: str, q: Tensor) -> None:
         )
     if q.device.type not in ("cpu", "meta"):
         raise RuntimeError(f"impl='interpret': needs tensors on the CPU, q is on {q.device.type}; use impl='triton'")
-    problem = known_bad(version, "interpret")
-    if problem is not None:
+    if problem := known_bad(version, "interpret"):
         raise RuntimeError(f"impl='interpret': {problem}")
     if not interpreting():
         raise RuntimeError(

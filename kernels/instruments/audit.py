@@ -8,8 +8,6 @@ It finds what a wrong answer may hide: a load or a store outside of every tensor
 that two programs of one launch write (a race: on a GPU the last one wins, and which that is changes from run to run).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

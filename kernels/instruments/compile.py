@@ -1,13 +1,12 @@
 """The asking side of the X-ray: find the kernel, look into the cache, have it compiled, name what went wrong."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import importlib
 import inspect
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 import tempfile
@@ -37,12 +36,9 @@ def resolve(kernel: object) -> tuple[Any, str, str, list[str]]:
     if isinstance(kernel, str):
         module, _, name = kernel.partition(":")
         try:
-            function = importlib.import_module(module)
-            for part in name.split("."):
-                function = getattr(function, part)
-        except (ImportError, AttributeError) as error:
+            return pkgutil.resolve_name(kernel), module, name, path
+        except (ImportError, AttributeError, ValueError) as error:
             raise XrayError(f"kernel {kernel!r} cannot be imported as module:function ({error})") from None
-        return function, module, name, path
     function = plain(kernel)
     if not inspect.isfunction(function):
         raise XrayError(f"kernel: got {type(kernel).__name__}, wanted a @triton.jit function or its name")

@@ -14,8 +14,6 @@ integer      addresses, masks, moves, predicates    v_* and s_* that are left
 other        control flow, constants, the unknown   branches, s_load, the unknown
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from dataclasses import dataclass

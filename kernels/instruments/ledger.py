@@ -13,7 +13,7 @@ too.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 
@@ -48,11 +48,6 @@ class Counts:
     def moved(self) -> int:
         """Bytes loaded and stored."""
         return self.loaded + self.stored
-
-    @property
-    def intensity(self) -> float:
-        """Matrix FLOP for each byte moved."""
-        return self.matmul_flop / max(self.moved, 1)
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Counts)))
@@ -95,36 +90,26 @@ def ledger() -> Iterator[Ledger]:
         running[0] = f"{self.fn.__module__.rpartition('.')[2]}.{self.fn.__name__}"
         return original(self, *arguments, **named)
 
-    def load(self, original, pointers, mask, *rest):
-        here().loaded += int(mask.data.sum()) * _item_bytes(pointers)
-        return original(self, pointers, mask, *rest)
-
-    def store(self, original, pointers, value, mask, *rest):
-        here().stored += int(mask.data.sum()) * _item_bytes(pointers)
-        return original(self, pointers, value, mask, *rest)
-
-    def dot(self, original, a, b, *rest):
-        here().matmul_flop += 2 * a.data.shape[-2] * a.data.shape[-1] * b.data.shape[-1]
-        here().products += 1
-        return original(self, a, b, *rest)
-
-    def reduce(self, original, *operands):
-        here().reductions += 1
-        return original(self, *operands)
-
-    def elements(kind: str):
-        def operation(self, original, *operands):
-            result = original(self, *operands)
-            if result.data.size > 1:  # a scalar costs a program one instruction, not a tile of them
-                setattr(here(), kind, getattr(here(), kind) + result.data.size)
-            return result
+    def counted(**amounts: Callable[..., int]):
+        def operation(self, original, *arguments):
+            for kind, amount in amounts.items():
+                setattr(here(), kind, getattr(here(), kind) + amount(*arguments))
+            return original(self, *arguments)
 
         return operation
 
-    around = {"__call__": launch, "apply_impl": reduce, "create_dot": dot}
-    around |= {"create_masked_load": load, "create_masked_store": store}
-    around |= {f"create_{name}": elements("fp32") for name in FP32}
-    around |= {f"create_{name}": elements("special") for name in SPECIAL}
+    around = {
+        "__call__": launch,
+        "create_masked_load": counted(loaded=lambda pointers, mask, *_: _bytes(pointers, mask)),
+        "create_masked_store": counted(stored=lambda pointers, value, mask, *_: _bytes(pointers, mask)),
+        "create_dot": counted(
+            matmul_flop=lambda a, b, *_: 2 * a.data.shape[-2] * a.data.shape[-1] * b.data.shape[-1],
+            products=lambda *_: 1,
+        ),
+        "apply_impl": counted(reductions=lambda *_: 1),
+        **{f"create_{name}": counted(fp32=_elements) for name in FP32},
+        **{f"create_{name}": counted(special=_elements) for name in SPECIAL},
+    }
     with watched("ledger", around):
         yield book
 
@@ -167,30 +152,31 @@ def closed_form(
     tiles = int(visited.sum())
     keys_passed = int((visited.sum((0, 1)) * columns).sum())
     queries_passed = int((visited.sum((0, 2)) * rows).sum())
-    soft = normalizer == "softmax"
-    lists, lookups = (0, 0) if layout is None else (16, 4)  # int32: begin, split, end and order, then one index a tile
     if step == "delta":
         return Counts(batch * heads * n_query * value * 2 * itemsize, batch * heads * n_query * 4)
-    if step == "forward":
-        loaded = itemsize * (heads * n_query * dim + keys_passed * (dim + value)) + tiles * lookups
-        loaded += lists * heads * len(rows)
-        stored = heads * n_query * (value * itemsize + 4 * soft)
-        flop, products = 2 * block_q * block_k * (block_d + block_v) * tiles, 2 * tiles
-    elif step == "dq":
-        loaded = itemsize * (heads * n_query * (dim + value) + keys_passed * (dim + value)) + tiles * lookups
-        loaded += lists * heads * len(rows) + 8 * soft * heads * n_query
-        stored = heads * n_query * dim * itemsize
-        flop, products = 2 * block_q * block_k * (2 * block_d + block_v) * tiles, 3 * tiles
-    elif step == "dkdv":
-        loaded = itemsize * (kv_heads * n_key * (dim + value) + queries_passed * (dim + value)) + tiles * lookups
-        loaded += 8 * soft * queries_passed
-        if layout is not None:
-            loaded += (16 * heads + 4 * kv_heads) * len(columns)  # two splits a head, and the order once a program
-        stored = kv_heads * n_key * (dim + value) * itemsize
-        flop, products = 2 * block_q * block_k * 2 * (block_d + block_v) * tiles, 4 * tiles
-    else:
+    if step not in ("forward", "dq", "dkdv"):
         raise ValueError(f"step: got {step!r}, wanted 'forward', 'delta', 'dq' or 'dkdv'")
-    return Counts(batch * loaded, batch * stored, batch * flop, batch * products)
+    width, queries, keys = dim + value, heads * n_query, kv_heads * n_key
+    per_row = 4 if normalizer == "softmax" else 0  # bytes of a log-sum-exp, and of a delta
+    if step == "forward":
+        loaded, stored = queries * dim + keys_passed * width, queries * value
+        state, kept, depth, products = 0, per_row * queries, block_d + block_v, 2
+    elif step == "dq":
+        loaded, stored = queries * width + keys_passed * width, queries * dim
+        state, kept, depth, products = 2 * per_row * queries, 0, 2 * block_d + block_v, 3
+    else:
+        loaded, stored = keys * width + queries_passed * width, keys * width
+        state, kept, depth, products = 2 * per_row * queries_passed, 0, 2 * (block_d + block_v), 4
+    lists = 0
+    if layout is not None:  # int32: one index a tile, and begin, split, end and order of a row; of a column two splits
+        walked = (16 * heads + 4 * kv_heads) * len(columns) if step == "dkdv" else 16 * heads * len(rows)
+        lists = 4 * tiles + walked
+    return Counts(
+        batch * (itemsize * loaded + state + lists),
+        batch * (itemsize * stored + kept),
+        batch * 2 * block_q * block_k * depth * tiles,
+        batch * products * tiles,
+    )
 
 
 def _visited(n_query, n_key, block_q, block_k, causal, layout, heads) -> Tensor:
@@ -210,5 +196,12 @@ def _tile_rows(length: int, block: int) -> Tensor:
     return (length - tile * block).clamp(max=block)
 
 
-def _item_bytes(pointers) -> int:
-    return pointers.get_element_ty().primitive_bitwidth // 8
+def _bytes(pointers, mask) -> int:
+    """Of the elements that are masked in."""
+    return int(mask.data.sum()) * pointers.get_element_ty().primitive_bitwidth // 8
+
+
+def _elements(*operands) -> int:
+    """Of a tile; a scalar costs a program one instruction, not a tile of them."""
+    size = max(x.data.size for x in operands)
+    return size if size > 1 else 0

@@ -5,8 +5,6 @@ keep the innermost place only; TTIR still knows (`callsite(a at b)`), so there a
 that calls it.
 """
 
-from __future__ import annotations
-
 import os
 import re
 

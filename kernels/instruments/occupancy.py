@@ -6,8 +6,6 @@ memory, 512 columns: PTX ISA, "Tensor Memory". AMD: LLVM's AMDGPU subtarget of g
 512 vector registers a lane in 8s) and 64 KiB of LDS, "CDNA 3 Instruction Set Architecture".
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 KIB = 1024

@@ -7,11 +7,8 @@ Four limits, each as if nothing else existed: matrix units, special-function uni
 issue slots (every instruction of the main loop must be issued by someone), and memory. The largest is the estimate.
 """
 
-from __future__ import annotations
-
 import os
 import statistics
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -177,19 +174,10 @@ def this_cpu() -> Device:
 def seconds(run: Callable[[], object], repeats: int = 5) -> float:
     """The median time of `run` after one call to warm up, in seconds: wall clock, with a GPU's queue drained."""
     import torch
+    from torch.utils.benchmark import Timer
 
-    def drain() -> None:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-
-    times = []
-    for _ in range(repeats + 1):
-        drain()
-        started = time.perf_counter()
-        run()
-        drain()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times[1:])
+    timer = Timer("run()", globals={"run": run}, num_threads=torch.get_num_threads())
+    return statistics.median([timer.timeit(1).mean for _ in range(repeats + 1)][1:])
 
 
 def _time(seconds: float) -> str:

@@ -1,7 +1,5 @@
 """What a Triton kernel consists of: the functions it calls, what they read by name, and where their lines stand."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import inspect
@@ -67,13 +65,11 @@ def parts(function: object) -> dict[Callable, dict[str, Any]]:
 
 def sources(function: object) -> list[dict]:
     """File, first line, name and text of the kernel and its helpers."""
-    found = []
-    for part in parts(function):
-        lines, first = inspect.getsourcelines(part)
-        found.append(
-            {"file": inspect.getsourcefile(part), "line": first, "name": part.__name__, "text": "".join(lines)}
-        )
-    return found
+    found = {part: inspect.getsourcelines(part) for part in parts(function)}
+    return [
+        {"file": inspect.getsourcefile(part), "line": first, "name": part.__name__, "text": "".join(lines)}
+        for part, (lines, first) in found.items()
+    ]
 
 
 def digest(function: object, request: dict) -> str:

@@ -1,7 +1,5 @@
 """Triton's interpreter, watched: what a kernel asks of it goes through functions of ours first."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partialmethod

@@ -4,12 +4,10 @@ Triton that was imported with TRITON_INTERPRET=1 cannot compile, so this runs be
 one for each kernel: what was edited is read afresh, and a compiler that crashes takes nothing with it.
 """
 
-from __future__ import annotations
-
-import importlib
 import inspect
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 import tempfile
@@ -27,10 +25,7 @@ def compile_kernel(request: dict) -> dict:
     from triton.compiler.errors import CompilationError
 
     sys.path[:] = request["path"]
-    module = importlib.import_module(request["module"])
-    function = module
-    for name in request["function"].split("."):
-        function = getattr(function, name)
+    function: Any = pkgutil.resolve_name(f"{request['module']}:{request['function']}")
     while not hasattr(function, "arg_names") or not hasattr(function, "src"):
         function = function.fn  # under autotune and heuristics
     signature = {name: request["signature"].get(name, "constexpr") for name in function.arg_names}

@@ -9,8 +9,6 @@ Nothing runs on a GPU: ptxas and LLVM come with Triton, and a process of its own
 so this works where TRITON_INTERPRET=1 is set. Counts are static: instructions in the code, not instructions executed.
 """
 
-from __future__ import annotations
-
 import inspect
 import re
 import time
@@ -86,21 +84,16 @@ class Xray:
         return max(self.loops, key=lambda counted: counted["matrix"], default=Counter())
 
     @property
-    def has_reductions(self) -> bool:
-        """Whether the loop reduces across a tile, as softmax's running maximum and sum do."""
-        return self.reductions > 0
-
-    @property
-    def per_matrix(self) -> dict[str, float | None]:
-        """Other instructions for each matrix instruction, in the main "loop" and the whole "kernel"; None without one.
+    def per_matrix(self) -> float | None:
+        """Other instructions for each matrix instruction in the main loop; None without one.
 
         One HGMMA of Hopper multiplies 64 rows at once and one UTCHMMA of Blackwell 128, one HMMA of Ampere 16: compare
         kernels of the same architecture and tile only.
         """
-        return {name: _per_matrix(counted) for name, counted in (("loop", self.loop), ("kernel", self.instructions))}
+        return self.loop.total() / self.loop["matrix"] - 1 if self.loop else None
 
     def __str__(self) -> str:
-        ratio = self.per_matrix["loop"]
+        ratio = self.per_matrix
         head = [
             f"{self.name} for {self.arch}" + "".join(f", {name}={value}" for name, value in self.config.items()),
             f"  registers {self.registers}, spills {self.spills} B, shared {self.shared:,} B, {self.num_warps} warps",
@@ -262,10 +255,6 @@ def _resources(stages: dict, instructions: list[Instruction]) -> tuple[int, int]
     return int(told["vgpr_count"]), max(int(told["private_segment_fixed_size"]), 4 * int(told["vgpr_spill_count"]))
 
 
-def _per_matrix(counted: Counter) -> float | None:
-    return (counted.total() - counted["matrix"]) / counted["matrix"] if counted["matrix"] else None
-
-
 def compare(a: Xray, b: Xray) -> str:
     """Registers, reductions and the instruction mix of two main loops side by side, with differences b − a.
 
@@ -277,9 +266,8 @@ def compare(a: Xray, b: Xray) -> str:
     left, right = (a.loop, b.loop) if looped else (a.instructions, b.instructions)
     rows = [(kind, left[kind], right[kind]) for kind in CLASSES if left[kind] or right[kind]]
     rows += [("total", left.total(), right.total())]
-    for name in ("registers", "spills", "shared", "reductions"):
-        rows.append((name, getattr(a, name), getattr(b, name)))
-    rows.append(("warps resident", a.occupancy.warps, b.occupancy.warps))
+    rows += [(name, getattr(a, name), getattr(b, name)) for name in ("registers", "spills", "shared", "reductions")]
+    rows += [("warps resident", a.occupancy.warps, b.occupancy.warps)]
     names = [a.name, b.name] if a.name != b.name else [f"{a.name} (1)", f"{b.name} (2)"]
     wide = [max(len(name), 8) + 2 for name in names]
     where = "main loop" if looped else "whole kernel"

@@ -17,7 +17,8 @@ def test_mask_and_rows_build_the_same_layout():
     a = BlockLayout.from_mask(grid, 16, n_query=75, n_key=110)
     b = BlockLayout.from_rows(rows, 16, n_query=75, n_key=110)
     assert same(a, b) and torch.equal(a.blocks(), grid) and a.listed == int(grid.sum())
-    assert torch.equal(a.transpose.blocks(), grid.transpose(1, 2)) and a.mask().shape == (2, 75, 110)
+    turned = BlockLayout(16, a.n_key, a.n_query, a.offsets_t, a.indices_t, a.offsets, a.indices)
+    assert torch.equal(turned.blocks(), grid.transpose(1, 2)) and a.mask().shape == (2, 75, 110)
 
 
 def test_the_lists_are_slices_of_one_array():

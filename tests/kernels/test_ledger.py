@@ -52,7 +52,7 @@ def assert_exact(
 
 @both
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("n_query, n_key", [(64, 64), (70, 100), (100, 70), (1, 33)])
+@pytest.mark.parametrize("n_query, n_key", [(32, 32), (35, 50), (50, 35), (1, 33)])
 def test_dense(normalizer, n_query, n_key, causal):
     assert_exact(normalizer, n_query, n_key, causal=causal)
 
@@ -65,7 +65,7 @@ def test_padded_dims_and_half_precision(normalizer):
 
 @both
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("block, n", [(16, 96), (32, 90)])
+@pytest.mark.parametrize("block, n", [(16, 64), (32, 70)])
 def test_block_sparse(normalizer, block, n, causal):
     assert_exact(normalizer, n, n, sparse=layout(n, n, block, heads=2), causal=causal)
 
@@ -110,7 +110,7 @@ def test_counting_ends_with_the_block():
 
 def test_counts_add_up():
     a = Counts(loaded=3, stored=1, matmul_flop=8) + Counts(loaded=1)
-    assert (a.moved, a.intensity) == (5, 1.6)
+    assert a.moved == 5
 
 
 def test_an_unknown_step_is_refused():

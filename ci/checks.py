@@ -1,7 +1,5 @@
 """What can be wrong with an executed notebook beside an exception: quiet ends, warnings, callback errors, claims."""
 
-from __future__ import annotations
-
 import math
 import os
 import re
@@ -22,18 +20,12 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 def unfinished(executed: nbformat.NotebookNode) -> list[Failure]:
     """A cell that left quietly, such as by sys.exit(0), which papermill takes for a good end."""
     code = [cell for cell in executed.cells if cell.cell_type == "code" and cell.source.strip()]
-    if all(cell.execution_count is not None for cell in code):
+    ran = [cell for cell in code if cell.execution_count is not None]
+    if len(ran) == len(code):
         return []
-    last = max(
-        (
-            cell.metadata["source_index"]
-            for cell in code
-            if cell.execution_count is not None and "source_index" in cell.metadata
-        ),
-        default=None,
-    )
-    line = next((first_line(cell) for cell in code if cell.metadata.get("source_index") == last), "")
-    return [Failure("exception", "the notebook ended here, as by sys.exit(); the cells after it never ran", last, line)]
+    known = [(cell.metadata.source_index, first_line(cell)) for cell in ran if "source_index" in cell.metadata]
+    words = "the notebook ended here, as by sys.exit(); the cells after it never ran"
+    return [Failure("exception", words, *(known[-1] if known else ()))]
 
 
 def output_failures(executed: nbformat.NotebookNode) -> list[Failure]:
@@ -41,10 +33,8 @@ def output_failures(executed: nbformat.NotebookNode) -> list[Failure]:
     failures = []
     for cell in executed.cells:
         for output in cell.get("outputs", ()):
-            if output.output_type != "stream" or output.name != "stderr":
-                continue
-            place = (cell.metadata.get("source_index"), first_line(cell))
-            failures += stderr_failures(output.text, *place)
+            if output.output_type == "stream" and output.name == "stderr":
+                failures += stderr_failures(output.text, cell.metadata.get("source_index"), first_line(cell))
     return failures
 
 

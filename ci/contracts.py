@@ -1,7 +1,5 @@
 """Import contracts that read the house off its folders, for import-linter; pyproject.toml says which hold."""
 
-from __future__ import annotations
-
 import re
 
 from grimp import ImportGraph

@@ -4,10 +4,7 @@ What is wrong is judged from exceptions and outputs, never from papermill's meta
 kernel still says that all cells completed.
 """
 
-from __future__ import annotations
-
 import argparse
-import copy
 import json
 import os
 import sys
@@ -108,13 +105,12 @@ class ReportingEngine(Engine):
 papermill_engines.register("reporting", ReportingEngine)
 
 
-def prepare(source: nbformat.NotebookNode, edition: str) -> nbformat.NotebookNode:
+def prepare(notebook: nbformat.NotebookNode, edition: str) -> nbformat.NotebookNode:
     """The edition to run, its cells numbered as in git, between a prelude and a sweep over all controls."""
     if edition == "solved":
         from seqlab.course import editions  # brings torch along
 
-        source = editions.solve(source)
-    notebook = copy.deepcopy(source)
+        notebook = editions.solve(notebook)
     for index, cell in enumerate(notebook.cells):
         cell.metadata["source_index"] = index
     for position, code in ((0, PRELUDE), (len(notebook.cells) + 1, SWEEP)):

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -134,10 +133,11 @@ class JupyterLab:
     def __exit__(self, *_) -> None:
         import psutil  # kernels lead process groups of their own
 
-        family = [psutil.Process(self._process.pid)] if self._process.poll() is None else []
-        family += [child for process in family for child in process.children(recursive=True)]
-        if family:
-            self._process.send_signal(signal.SIGTERM)
+        family = []
+        if self._process.poll() is None:
+            server = psutil.Process(self._process.pid)
+            family = [server, *server.children(recursive=True)]
+            server.terminate()
         _, alive = psutil.wait_procs(family, timeout=5)
         for process in alive:
             process.kill()
@@ -260,8 +260,7 @@ class Notebook:
         handles = self.page.query_selector_all(
             ".jp-OutputArea :is(input[type=range], .noUi-handle, select, input[type=checkbox], button):not(:disabled)"
         )
-        found = [Control(self.page, handle) for handle in handles]
-        found = [control for control in found if control.kind]
+        found = [control for handle in handles if (control := Control(self.page, handle)).kind]
         return sorted(
             found, key=lambda control: control.kind == "button"
         )  # stable: what moves comes before what resets

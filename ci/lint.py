@@ -4,8 +4,6 @@ Without arguments: ruff, the import contracts, and every notebook, on disk and i
 must look like, beyond what ruff sees.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 import re

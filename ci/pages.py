@@ -1,7 +1,5 @@
 """Executed notebooks as HTML pages that open without a network: plotly.js inside, MathML, static twins for widgets."""
 
-from __future__ import annotations
-
 import html
 import re
 from pathlib import Path

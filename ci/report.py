@@ -3,8 +3,6 @@
 Built from the results that the runner left on disk, so it can be made again at any time.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

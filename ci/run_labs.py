@@ -6,8 +6,6 @@ nothing that had finished, and --resume skips what is done and unchanged. Exit c
 2 wrong usage, 130 interrupted.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import itertools
@@ -119,8 +117,8 @@ class Runner:
                 pool.shutdown(wait=False, cancel_futures=True)
                 end(room)
                 raise
-        for job in waiting:
-            job.result()  # raises what the runner itself could not do
+        for fault in filter(None, [job.exception() for job in waiting]):
+            print(f"runner: {fault!r}")  # its notebook has no result, which is no success
 
     def _one(self, job: Job) -> None:
         if self.chosen.resume and (old := unchanged(job)):
@@ -178,8 +176,7 @@ def main(argv: list[str] | None = None) -> int:
     chosen = arguments(argv)
     for sign in (signal.SIGINT, signal.SIGTERM):  # a background shell starts its children with SIGINT ignored
         signal.signal(sign, signal.default_int_handler)
-    editions = ("open", "solved") if chosen.edition == "both" else (chosen.edition,)
-    jobs = list(itertools.product(chosen.paths, editions))
+    jobs = list(itertools.product(chosen.paths, ("open", "solved") if chosen.edition == "both" else (chosen.edition,)))
     runner, code = Runner(chosen), 0
     try:
         runner.run(jobs)
@@ -187,13 +184,13 @@ def main(argv: list[str] | None = None) -> int:
         code = 130
         finished = f"{len(runner.results)} of {len(jobs)} had finished and are kept"
         print(f"\nInterrupted: {finished}; --resume continues from there.")
-    results = list(runner.results)
     stale = lint.stale()
     page = report.build(chosen.build)
-    print(summary(results))
+    print(summary(runner.results))
     print("".join(f"\nlint: {complaint}" for complaint in stale))
     print(f"report: {page}")
-    return code or (1 if stale or len(results) < len(jobs) or not all(r.ok for r in results) else 0)
+    good = not stale and len(runner.results) == len(jobs) and all(r.ok for r in runner.results)
+    return code or (0 if good else 1)
 
 
 if __name__ == "__main__":

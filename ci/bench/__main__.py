@@ -5,8 +5,6 @@
 Timings are medians; other load on the machine shows up in both columns.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

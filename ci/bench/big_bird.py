@@ -3,8 +3,6 @@
 One head of width 64, forward and backward. Memory is the peak of a fresh process over what it held before.
 """
 
-from __future__ import annotations
-
 import math
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The readable core: what importing it costs, attention against PyTorch's own, the tester against every pair."""
 
-from __future__ import annotations
-
 import itertools
 import random
 import subprocess
@@ -11,7 +9,7 @@ from collections.abc import Callable, Iterator
 import torch
 import torch.nn.functional as F
 
-from ci.bench.rows import Row, Run, against, medians
+from ci.bench.rows import Row, Run, versus
 from seqlab.attention import attention
 from seqlab.contextual import contextual_mapping
 
@@ -30,8 +28,7 @@ def imports() -> Row:
         return lambda: subprocess.run([sys.executable, "-c", code], check=True)
 
     core = "import torch, seqlab.attention, seqlab.layers, seqlab.contextual, seqlab.course"
-    took = medians({"core": run(core), "torch": run("import torch")}, 3)
-    return against("import torch and seqlab's core", took["core"], "import torch", took["torch"])
+    return versus("import torch and seqlab's core", run(core), "import torch", run("import torch"), 3)
 
 
 def oracle(length: int, causal: bool) -> Row:
@@ -41,11 +38,9 @@ def oracle(length: int, causal: bool) -> Row:
     def run(function: Callable, **options: bool) -> Run:
         return lambda: function(q, k, v, **options).sum().backward()
 
-    took = medians(
-        {"ours": run(attention, causal=causal), "SDPA": run(F.scaled_dot_product_attention, is_causal=causal)}
-    )
     what = f"attention(), 4 heads, {length} tokens{', causal' if causal else ''}, with backward"
-    return against(what, took["ours"], "PyTorch SDPA", took["SDPA"])
+    peer = run(F.scaled_dot_product_attention, is_causal=causal)
+    return versus(what, run(attention, causal=causal), "PyTorch SDPA", peer)
 
 
 def tester(count: int) -> Row:
@@ -58,5 +53,5 @@ def tester(count: int) -> Row:
         places = [(frozenset(s), name) for s, own in zip(sequences, names) for name in own]
         return all(a[1] != b[1] for a, b in itertools.combinations(places, 2) if a[0] != b[0])
 
-    took = medians({"ours": lambda: contextual_mapping(names, sequences), "pairs": pairs}, 3)
-    return against(f"contextual_mapping(), {count} sequences", took["ours"], "every pair", took["pairs"])
+    ours = lambda: contextual_mapping(names, sequences)
+    return versus(f"contextual_mapping(), {count} sequences", ours, "every pair", pairs, 3)

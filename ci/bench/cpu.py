@@ -3,8 +3,6 @@
 `share` is the speed-up over the ratio of multiplications: 1 when nothing is lost to sparsity.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from inspect import signature
@@ -16,7 +14,7 @@ from torch import Tensor
 
 import kernels
 from ci.bench import rows
-from ci.bench.rows import Row, Run, against, exponent, in_child, left_out, medians
+from ci.bench.rows import Row, Run, against, exponent, in_child, left_out, medians, versus
 from kernels import BlockLayout
 
 HEADS, DIM = 8, 64
@@ -89,13 +87,10 @@ def big_bird_softmax(n: int, peer_name: str, peer: Callable[..., object], repeat
     """Our BigBird softmax attention against a peer that takes q, k and v."""
     q, k, v = inputs(n)
     layout = BlockLayout.bigbird(n, block=64)
-    with torch.no_grad():
-        took = medians(
-            {"peer": lambda: peer(q, k, v, **options), "ours": lambda: kernels.attention(q, k, v, layout=layout)},
-            repeats,
-        )
     what = f"BigBird softmax, {n} tokens, {torch.get_num_threads()} threads"
-    return against(what, took["ours"], peer_name, took["peer"])
+    with torch.no_grad():
+        ours = lambda: kernels.attention(q, k, v, layout=layout)
+        return versus(what, ours, peer_name, lambda: peer(q, k, v, **options), repeats)
 
 
 def flex(n: int, repeats: int) -> Row:

@@ -8,8 +8,6 @@ cache; the median and the quartiles of many. Writes ci/results/gpu-<device>.json
 goes the same way on the CPU, in Triton's interpreter at tiny sizes, and writes to build/report/ alone.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import itertools
@@ -36,22 +34,22 @@ from seqlab.draw.plots import LOOKS, line
 
 PUBLISHED = {"forward": {False: 17.39, True: 18.76}, "backward": {False: 2.7, True: 6.19}}  # percent less time, H100
 SEED = 0
+HEADS = {True: 2, False: 4}  # of a case, tiny or not
 Run = Callable[[], object]
 
 
 def cases(tiny: bool) -> Iterator[tuple[str, dict, dict]]:
     """What must be right before anything is timed: name, shape, options."""
     lengths = ((1, 1), (7, 33)) if tiny else ((1, 1), (7, 63), (63, 111), (257, 257), (512, 512), (1000, 2048))
-    for n_query, n_key in lengths:
-        for dim in (16,) if tiny else (16, 40, 64, 80, 128, 256):
-            for causal in (False, True):
-                shape = {"n_query": n_query, "n_key": n_key, "dim": dim}
-                yield f"{n_query} × {n_key}, dim {dim}{', causal' if causal else ''}", shape, {"causal": causal}
+    dims = (16,) if tiny else (16, 40, 64, 80, 128, 256)
+    for (n_query, n_key), dim, causal in itertools.product(lengths, dims, (False, True)):
+        shape = {"n_query": n_query, "n_key": n_key, "dim": dim}
+        yield f"{n_query} × {n_key}, dim {dim}{', causal' if causal else ''}", shape, {"causal": causal}
     n, dim = (21, 20) if tiny else (300, 64)
     shape = {"n_query": n, "n_key": n, "dim": dim}
     yield "padded", shape, {"key_padding": torch.arange(n)[None] < torch.tensor([[n // 2], [0]])}
-    yield "alibi", shape, {"alibi": torch.tensor([0.5, 0.25, 0.125, 0.0625])}
-    yield "trained bias", shape, {"bias": torch.randn(4, n, n, generator=torch.Generator().manual_seed(SEED))}
+    yield "alibi", shape, {"alibi": torch.tensor([0.5, 0.25, 0.125, 0.0625][: HEADS[tiny]])}
+    yield "trained bias", shape, {"bias": torch.randn(HEADS[tiny], n, n, generator=torch.Generator().manual_seed(SEED))}
     yield "grouped queries", shape | {"kv_heads": 1}, {}
     for block in (16,) if tiny else (16, 64):
         layout = BlockLayout.bigbird(n, block=block, seed=SEED)
@@ -66,7 +64,7 @@ def verify(device: str, impl: str, tiny: bool) -> list[str]:
     for normalizer, dtype, (name, shape, options) in itertools.product(("softmax", "sigmoid"), dtypes, cases(tiny)):
         coarse = TANH_ERROR / 2 if normalizer == "sigmoid" and impl == "triton" and dtype != torch.float32 else 0.0
         draw = torch.Generator().manual_seed(SEED)
-        sizes = [(4, shape["n_query"]), *[(shape.get("kv_heads", 4), shape["n_key"])] * 2]
+        sizes = [(HEADS[tiny], shape["n_query"]), *[(shape.get("kv_heads", HEADS[tiny]), shape["n_key"])] * 2]
         q, k, v = (
             torch.randn(2, heads, length, shape["dim"], generator=draw).to(device, dtype) for heads, length in sizes
         )
@@ -138,11 +136,9 @@ def _flex(q, causal: bool, layout: BlockLayout | None) -> Callable:
 def problems(tiny: bool, quick: bool) -> Iterator[dict]:
     """16 k tokens in a batch whatever the length, so that the device is full and memory stays in bounds."""
     lengths = (32,) if tiny else (1024, 8192) if quick else (512, 1024, 2048, 4096, 8192, 16384, 32768)
-    for dim in (16,) if tiny else (64, 128):
-        for n in lengths:
-            for pattern in ("full", "causal", "bigbird"):
-                batch = 1 if tiny else max(16384 // n, 1)
-                yield {"n": n, "dim": dim, "pattern": pattern, "batch": batch, "heads": 1 if tiny else 2048 // dim}
+    for dim, n, pattern in itertools.product((16,) if tiny else (64, 128), lengths, ("full", "causal", "bigbird")):
+        batch, heads = (1, 1) if tiny else (max(16384 // n, 1), 2048 // dim)
+        yield {"n": n, "dim": dim, "pattern": pattern, "batch": batch, "heads": heads}
 
 
 def measure(device: str, impl: str, tiny: bool, quick: bool) -> Iterator[dict]:
@@ -150,9 +146,8 @@ def measure(device: str, impl: str, tiny: bool, quick: bool) -> Iterator[dict]:
         torch.manual_seed(SEED)
         shape = (problem["batch"], problem["heads"], problem["n"], problem["dim"])
         q, k, v, grad = (torch.randn(shape, device=device, dtype=torch.float16) for _ in range(4))
-        layout = None
-        if problem["pattern"] == "bigbird":
-            layout = BlockLayout.bigbird(problem["n"], block=16 if tiny else 64, seed=SEED).to(device)
+        blocks = BlockLayout.bigbird(problem["n"], block=16 if tiny else 64, seed=SEED).to(device)
+        layout = blocks if problem["pattern"] == "bigbird" else None
         for name, run in contestants(q, k, v, problem["pattern"] == "causal", layout, impl):
             row = problem | {"who": name}
             try:
@@ -251,13 +246,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     device, impl = ("cpu", "interpret") if options.dry_run else ("cuda", "triton")
     if device == "cuda":
-        trouble = versions.trouble(torch.device("cuda")) if torch.cuda.is_available() else "no GPU is here"
-        if trouble is not None:
+        if trouble := versions.trouble(torch.device("cuda")) if torch.cuda.is_available() else "no GPU is here":
             cure = "`make bench-gpu BENCH_ARGS=--dry-run` goes the same way on the CPU"
             print(f"The kernels cannot run on a GPU: {trouble}. {cure}.")
             return 2
-    failures = verify(device, impl, tiny=options.dry_run)
-    if failures:
+    if failures := verify(device, impl, tiny=options.dry_run):
         print(f"{len(failures)} checks failed, so nothing is timed:", *failures, sep="\n  ")
         return 1
     print("All kernels agree with float64. Timing:")
@@ -265,11 +258,11 @@ def main(arguments: list[str] | None = None) -> int:
     result = {"about": about(device), "rows": rows, "answer": answer(rows)}
     print(*result["answer"], sep="\n")
     name = "dry-run" if options.dry_run else result["about"]["device"].replace(" ", "-").lower()
-    report = Path("build/report")
-    folder = report if options.dry_run else Path("ci/results")
-    write_text(folder / f"gpu-{name}.json", json.dumps(result, indent=1) + "\n")
-    plots(rows, report / f"gpu-{name}.html")
-    print(f"Written to {folder}/gpu-{name}.json, plots to {report}/gpu-{name}.html")
+    numbers = Path("build/report" if options.dry_run else "ci/results", f"gpu-{name}.json")
+    write_text(numbers, json.dumps(result, indent=1) + "\n")
+    page = Path("build/report", f"gpu-{name}.html")
+    plots(rows, page)
+    print(f"Written to {numbers}, plots to {page}")
     return 0
 
 

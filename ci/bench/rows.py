@@ -3,8 +3,6 @@
 A row says what was measured, what came out in words, and the numbers behind the words.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -49,6 +47,11 @@ def against(what: str, ours: float, peer_name: str, peer: float, **numbers: obje
     says = f"{1e3 * ours:9.1f} ms   {peer_name:22} {1e3 * peer:9.1f} ms   ratio {ratio:.3f} ({1 / ratio:.2f} × as fast)"
     says += "".join(f"   {name} {number:.2f}" for name, number in numbers.items())
     return row(what, says, ours_ms=1e3 * ours, peer=peer_name, peer_ms=1e3 * peer, ratio=ratio, **numbers)
+
+
+def versus(what: str, ours: Run, peer_name: str, peer: Run, repeats: int = 9) -> Row:
+    took = medians({"ours": ours, "peer": peer}, repeats)
+    return against(what, took["ours"], peer_name, took["peer"])
 
 
 def left_out(what: str, peer: str, why: str) -> Row:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Rational
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,12 +21,12 @@ Number = int | Fraction
 ROOM, EXACT = 2**63, 2**53  # int64 and float64 hold all whole numbers below
 
 
-def exact(value: object, where: object) -> Number:
+def exact(value: Any, where: Any) -> Number:
     """The same number as an int or a Fraction. Raises TypeError, told `where`, for floats and for what is no number."""
     value = value.item() if hasattr(value, "item") else value  # one element of an array or a tensor
     if not isinstance(value, Rational):
         raise TypeError(f"{where}: got {value!r}, wanted an exact number: an int or a Fraction such as Fraction(1, 2)")
-    return int(value) if value.denominator == 1 else Fraction(value)
+    return int(value.numerator) if value.denominator == 1 else Fraction(value)
 
 
 def kind(bound: int) -> type:
@@ -41,7 +42,7 @@ def largest(top: np.ndarray) -> int:
 def whole(given: np.ndarray, bottom: int) -> np.ndarray:
     """`given · bottom`, of integers, or of ints and Fractions that become whole."""
     if given.dtype == object:
-        return np.frompyfunc(lambda number: int(number * bottom), 1, 1)(given)
+        return np.asarray(np.frompyfunc(lambda number: int(number * bottom), 1, 1)(given))
     return given.astype(kind(bottom * largest(given))) * bottom
 
 
@@ -50,7 +51,7 @@ def numbers(top: np.ndarray, bottom: int) -> np.ndarray:
     if not (top % bottom).any():
         return top // bottom
     divide = lambda t: t // bottom if t % bottom == 0 else Fraction(t, bottom)
-    return np.frompyfunc(divide, 1, 1)(top.astype(object))
+    return np.asarray(np.frompyfunc(divide, 1, 1)(top.astype(object)), dtype=object)
 
 
 class Matrix:
@@ -94,7 +95,7 @@ class Piecewise:
         return made
 
     @property
-    def steepest(self) -> Number:
+    def steepest(self) -> Number | float:
         """The largest |slope|; infinite where the function jumps."""
         jumps = any((a - c) * at + b != d for at, (a, b), (c, d) in zip(self.breaks, self.pieces, self.pieces[1:]))
         return math.inf if jumps else max(abs(slope) for slope, _ in self.pieces)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -70,9 +70,8 @@ class SelfAttention(nn.Module):
             bias = bias.masked_fill(~allowed.to(q.device), -torch.inf)
         scale = gain * (self.head_dim**-0.5 if self.scale is None else self.scale)
         options: Any = dict(normalizer=name, bias=bias, causal=self.causal, scale=scale, impl=self.impl)
-        return self.out(
-            rearrange(kernels.attention(q, k, v, **options), "batch head token dim -> batch token (head dim)")
-        )
+        mixed = cast(Any, kernels.attention)(q, k, v, **options)
+        return self.out(rearrange(mixed, "batch head token dim -> batch token (head dim)"))
 
     def _heads(self, x: Tokens, values: Tokens | None = None) -> list[Tensor]:
         """Queries, keys and values, "batch head token dim" each; the values read `values`, x when None."""

@@ -28,7 +28,8 @@ from seqlab.patterns import rules
 from seqlab.patterns.rules import Rule
 from seqlab.patterns.runs import Runs, contains, count, expand, join, up_to_self, without_self
 
-Queries, PerQuery = Int[np.ndarray, "queries"], Bool[np.ndarray, "queries"]
+Queries = Int[np.ndarray, "queries"]
+PerQuery = Bool[np.ndarray, "queries"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,9 +165,9 @@ class Instance:
 
     def rows(self, layer: int = 0, queries: Queries | None = None, head: int | None = None) -> Runs:
         """The runs of some queries (ascending; all unless given) in a layer; head=None joins the heads."""
-        queries = np.arange(self.n) if queries is None else queries
+        chosen = np.arange(self.n) if queries is None else queries
         heads = self.pattern.sets[layer % self.p]
-        return join([rule(self.n, queries) for rule in (heads if head is None else [heads[head % len(heads)]])])
+        return join([rule(self.n, chosen) for rule in (heads if head is None else [heads[head % len(heads)]])])
 
     def sees(self, layer: int, queries: Queries, keys: Queries) -> PerQuery:
         """Per query (ascending, each once), whether it sees its key, in any head."""

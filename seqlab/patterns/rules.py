@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def position(at: int, n: int, name: str = "relay", what: str = "tokens") -> int:
     return at % n
 
 
-def whole(name: str, got: object, least: int | None = 1) -> int:
+def whole(name: str, got: Any, least: int | None = 1) -> int:
     """A whole number of Python's, checked, whatever library it came from."""
     if isinstance(got, bool) or not isinstance(got, Integral) or (least is not None and got < least):
         wanted = "a whole number" if least is None else f"a whole number, at least {least}"

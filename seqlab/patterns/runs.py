@@ -14,7 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 Ints = Int[np.ndarray, "..."]
-PerRun, PerPair, Flags = Int[np.ndarray, "runs"], Int[np.ndarray, "pairs"], Bool[np.ndarray, "pairs"]
+PerRun = Int[np.ndarray, "runs"]
+PerPair = Int[np.ndarray, "pairs"]
+Flags = Bool[np.ndarray, "pairs"]
 Connected = Int[np.ndarray, "connections"]
 
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +20,12 @@ class Seen:
     def __init__(self, rule: Callable[[int], object], name: str):
         self.rule, self.name, self.known = rule, name, {}
 
-    def at(self, n: int) -> object:
+    def at(self, n: int) -> Any:
         if n not in self.known:
             self.known[n] = self.rule(n)
         return self.known[n]
 
-    def __deepcopy__(self, memo: object) -> Seen:
+    def __deepcopy__(self, memo: Any) -> Seen:
         return self
 
     def table(self) -> dict[int, object]:
@@ -49,7 +50,7 @@ def of_table(known: dict[int, object], name: str) -> Seen:
     return made
 
 
-def seen(given: object) -> Seen | None:
+def seen(given: Any) -> Seen | None:
     """None or "full" (all see all), "causal", a `Pattern`, a boolean grid, a function of n or of (query, key)."""
     if given is None or isinstance(given, Seen):
         return given
@@ -67,7 +68,7 @@ def heads(grids: list[Seen | None]) -> Seen | None:
 
 
 @lru_cache(maxsize=1024)
-def _seen(given: object) -> Seen | None:
+def _seen(given: Any) -> Seen | None:
     if isinstance(given, str):
         if given not in ("full", "causal"):
             raise ValueError(f"sees: got {given!r}, wanted 'full', 'causal', a pattern, a boolean grid or a function")

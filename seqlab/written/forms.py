@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from seqlab.exact import Number, exact
 
@@ -28,25 +29,25 @@ class Form:
     constant: Number = 0
     __array_ufunc__ = None  # a NumPy integer in front leaves the arithmetic to us
 
-    def __add__(self, other: object) -> Form:
+    def __add__(self, other: Any) -> Form:
         other = form(other)
         total = {name: self.weights.get(name, 0) + other.weights.get(name, 0) for name in self.weights | other.weights}
         return Form({name: weight for name, weight in total.items() if weight}, self.constant + other.constant)
 
-    def __mul__(self, by: object) -> Form:
+    def __mul__(self, by: Any) -> Form:
         by = exact(by, self)
         return Form({name: weight * by for name, weight in self.weights.items() if by}, self.constant * by)
 
-    def __truediv__(self, by: object) -> Form:
+    def __truediv__(self, by: Any) -> Form:
         return self * (1 / Fraction(exact(by, self)))
 
     def __neg__(self) -> Form:
         return self * -1
 
-    def __sub__(self, other: object) -> Form:
+    def __sub__(self, other: Any) -> Form:
         return self + form(other) * -1
 
-    def __rsub__(self, other: object) -> Form:
+    def __rsub__(self, other: Any) -> Form:
         return self * -1 + other
 
     __radd__, __rmul__ = __add__, __mul__
@@ -59,7 +60,7 @@ class Form:
         """The smallest number times which all weights are whole."""
         return math.lcm(self.constant.denominator, *(weight.denominator for weight in self.weights.values()))
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: Any) -> bool:
         return self.parts() == (other.parts() if isinstance(other, Form) else other)
 
     def __hash__(self) -> int:
@@ -96,13 +97,13 @@ class OneHot(tuple):
         return sum((k * coordinate for k, coordinate in enumerate(self)), Form({}))
 
 
-def coordinates(names: str | Iterable[str]) -> Form | tuple[Form, ...]:
+def coordinates(names: str | Iterable[str]) -> Any:
     """Named coordinates: `coordinates("x p y")` are three forms, `coordinates("x")` is one."""
     names = names.replace(",", " ").split() if isinstance(names, str) else list(names)
     if not names or len(set(names)) < len(names):
         raise ValueError(f"names: got {names}, wanted different names, at least one")
-    made = tuple(Form({name: 1}) for name in names)
-    return made if len(made) > 1 else made[0]
+    made = [Form({name: 1}) for name in names]
+    return tuple(made) if len(made) > 1 else made[0]
 
 
 def one_hot(name: str, size: int) -> OneHot:
@@ -110,7 +111,7 @@ def one_hot(name: str, size: int) -> OneHot:
     return OneHot(Form({f"{name}[{k}]": 1}) for k in range(size))
 
 
-def form(value: object) -> Form:
+def form(value: Any) -> Form:
     """A form out of a form, a number, a coordinate's name, or {coordinate: weight}."""
     if isinstance(value, Mapping):
         return sum((form(name) * weight for name, weight in value.items()), Form({}))
@@ -119,12 +120,12 @@ def form(value: object) -> Form:
     return Form({}, exact(value, "form")) if exact(value, "form") else ZERO
 
 
-def forms(value: object) -> tuple[Form, ...]:
+def forms(value: Any) -> tuple[Form, ...]:
     """A tuple of forms out of one, or out of a tuple or list of them, nested or not."""
     return tuple(map(form, flat(value)))
 
 
-def flat(parts: object) -> list:
+def flat(parts: Any) -> list:
     """The parts of nested lists and tuples, one after another."""
     return [each for part in parts for each in flat(part)] if isinstance(parts, (list, tuple)) else [parts]
 

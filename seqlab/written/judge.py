@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ ROUNDING = 1e-6  # how far, of the size of the answer, layers in float64 may be 
 
 def judge(
     program: Program,
-    want: object,
+    want: Any,
     inputs: Iterable,
     budget: Mapping[str, int] | None = None,
     *,
@@ -43,9 +44,10 @@ def judge(
     size = program.count(max(map(len, inputs)))
     if unknown := (budget or {}).keys() - size._asdict():
         raise ValueError(f"budget: got {', '.join(unknown)}, wanted some of {', '.join(size._fields)}")
-    options = dict(statement=RIGHT, checked=len(inputs), notes=(str(size),))
+    options: dict[str, Any] = dict(statement=RIGHT, checked=len(inputs), notes=(str(size),))
     wanted, got = _wanted(want, inputs, len(program.answers)), list(program.run(inputs))
-    over = {name: most - getattr(size, name) for name, most in (budget or {}).items() if getattr(size, name) > most}
+    budget = budget or {}
+    over = {name: most - getattr(size, name) for name, most in budget.items() if getattr(size, name) > most}
     if worst := _worst(got, wanted, inputs, 0.0):
         reference = want if isinstance(want, Program) else reference
         text = worst[1] + _parting(program, reference, worst[2][0]) + _ties(program, worst[2][0])
@@ -64,20 +66,20 @@ def judge(
     return Verdict(True, 0.5 - error, **options)
 
 
-def needless(program: Program, want: object, inputs: Iterable) -> list[str]:
+def needless(program: Program, want: Any, inputs: Iterable) -> list[str]:
     """The weights without which all answers are still right, each taken alone: a program that needs all gives []."""
     inputs = list(inputs)
-    wanted, start = _wanted(want, inputs, len(program.answers)), dict.fromkeys(program.names, 0) | program.start
+    wanted, start = _wanted(want, inputs, len(program.answers)), {**dict.fromkeys(program.names, 0), **program.start}
     others = ((what, replace(program, layers=layers, start=start)) for what, layers in _cuts(program.layers))
     return [f"layer {what}" for what, other in others if not _worst(list(other.run(inputs)), wanted, inputs, 0.0)]
 
 
-def _wanted(want: object, inputs: list, answers: int) -> list[np.ndarray]:
+def _wanted(want: Any, inputs: list, answers: int) -> list[np.ndarray]:
     given = (
         want.run(inputs) if isinstance(want, Program) else [want(each) for each in inputs] if callable(want) else want
     )
     made = []
-    for sequence, each in zip(inputs, given, strict=True):
+    for sequence, each in zip(inputs, cast(Any, given), strict=True):
         numbers = np.array(each.tolist() if hasattr(each, "tolist") else each, dtype=object)
         if numbers.size not in (1, len(sequence) * answers):
             raise ValueError(f"want: got {numbers.size} numbers for {sequence}, wanted {answers} for each token")
@@ -101,7 +103,7 @@ def _worst(got: list, wanted: list, inputs: list, rounding: float) -> tuple[floa
     return float(max(abs(got[k] - wanted[k]).max() for k in wrong)), text, (inputs[k], token, a, b)
 
 
-def _parting(program: Program, reference: Program | None, sequence: object) -> str:
+def _parting(program: Program, reference: Program | None, sequence: Any) -> str:
     """The first layer after which a coordinate is not what it is in the reference."""
     if reference is None:
         return ""
@@ -115,13 +117,13 @@ def _parting(program: Program, reference: Program | None, sequence: object) -> s
     return ""
 
 
-def _ties(program: Program, sequence: object) -> str:
+def _ties(program: Program, sequence: Any) -> str:
     found = program.trace([sequence]).ties
     shown = [f"query {query} and key {key} in step {step + 1}, head {head}" for step, head, _, query, key in found[:4]]
     return f"; scores tie at {', '.join(shown)}" if shown else ""
 
 
-def _cuts(part: object) -> Iterator[tuple[str, object]]:
+def _cuts(part: Any) -> Iterator[tuple[str, object]]:
     """(which weight, the part without it) for each weight of a form, or of what is made of forms."""
     if isinstance(part, Form):
         for name, weight in part.weights.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqlab.exact import Number, relu
 from seqlab.written.forms import Form
@@ -29,7 +29,7 @@ def size(program: Program, length: int | None) -> Size:
             layers, times = part.at(0), len(part.levels)
         for layer in layers:
             grids = [head.sees and head.sees.at(length) for head in layer.heads] if length else []
-            seen = sum(length**2 if grid is None else int(grid.sum()) for grid in grids)
+            seen = sum((length or 0) ** 2 if grid is None else int(grid.sum()) for grid in grids)
             weights = sum(len(form.weights) + bool(form.constant) for _, _, form in layer.forms())
             own = (1, len(layer.heads), len(layer.units), seen, weights)
             total = [before + times * each for before, each in zip(total, own)]
@@ -68,11 +68,11 @@ def _head(head: Head) -> str:
     return f"scores {score}, adds {mixed}" + (f", sees {head.sees.name}" if head.sees else "")
 
 
-def matrices(layer: Layer, names: list[str]) -> dict[str, dict[str, dict[str, object]]]:
+def matrices(layer: Layer, names: list[str]) -> dict[str, dict[str, dict[str, Any]]]:
     """W_Q, W_K, W_V, W_O, W_1, W_2 of one layer; the column "1" is the bias, heads of several rows are "head 0.1"."""
     wide = max((max(len(head.query), len(head.value)) for head in layer.heads), default=0)
     slots = [(h, k, f"head {h}" + (f".{k}" if wide > 1 else "")) for h in range(len(layer.heads)) for k in range(wide)]
-    made = {}
+    made: dict[str, Any] = {}
     for title, part in (("W_Q", "query"), ("W_K", "key"), ("W_V", "value"), ("W_O", "write")):
         made[title] = {name: dict(enumerate(getattr(layer.heads[h], part))).get(k, Form({})) for h, k, name in slots}
     for title, part in (("W_1", "read"), ("W_2", "write")):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -27,11 +28,11 @@ class Head:
                    the length that gives one, or of (query, key) that says whether
     """
 
-    query: object
-    key: object
-    value: object
-    write: object
-    sees: object = None
+    query: Any
+    key: Any
+    value: Any
+    write: Any
+    sees: Any = None
 
     def __post_init__(self) -> None:
         _settle(self, query=forms, key=forms, value=forms, write=forms, sees=seen)
@@ -41,8 +42,8 @@ class Head:
 class Unit:
     """One hidden unit: `write · ReLU(read)`, token by token; `activation` may be another `Piecewise`."""
 
-    read: object
-    write: object
+    read: Any
+    write: Any
     activation: Piecewise = relu
 
     def __post_init__(self) -> None:
@@ -53,8 +54,8 @@ class Unit:
 class Layer:
     """Heads, whose outputs are added to what they read; then units, which read what the heads left."""
 
-    heads: object = ()
-    units: object = ()
+    heads: Any = ()
+    units: Any = ()
     label: str = ""
 
     def __post_init__(self) -> None:
@@ -85,8 +86,8 @@ class Sweep:
     says so beforehand.
     """
 
-    over: object
-    levels: Iterable
+    over: Any
+    levels: Any
     layer: Callable
     idle: bool = True
     made: dict = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -146,7 +147,7 @@ class Sweep:
         return np.where(index < len(self.levels), known.astype(kind(nobody)), nobody)
 
 
-def near(query: object, key: object, square: object) -> tuple[tuple[Form, Form], tuple[Form, Form]]:
+def near(query: Any, key: Any, square: Any) -> tuple[tuple[Form, Form], tuple[Form, Form]]:
     """Query and key that look for the nearest key: scores 2qk - k², largest where k is nearest to q.
 
     square: the coordinate that holds k². Use it as `Head(*near(p - 1, p, p2), value=x, write=y)`.
@@ -154,7 +155,7 @@ def near(query: object, key: object, square: object) -> tuple[tuple[Form, Form],
     return (2 * form(query), form(-1)), (form(key), form(square))
 
 
-def table(read: object, results: Mapping, write: object) -> list[Unit]:
+def table(read: Any, results: Mapping, write: Any) -> list[Unit]:
     """Units that add `results[value] · write` where the form `read` equals a value: a line from one value to the next.
 
     f(r) = y_0 + Σ_k (change of slope at r_k) ReLU(r - r_k), so f is y_0 below the first value.
@@ -173,20 +174,21 @@ def _levels(given: Iterable) -> range | tuple[Number, ...]:
     levels = given if isinstance(given, range) else tuple(exact(level, "levels") for level in given)
     if isinstance(levels, range) or not all(isinstance(level, int) for level in levels):
         return levels
-    step = levels[1] - levels[0] if len(levels) > 1 else 1
-    line = range(levels[0], levels[-1] + step, step) if levels and step else range(0)
+    whole = [int(level) for level in levels]
+    step = whole[1] - whole[0] if len(whole) > 1 else 1
+    line = range(whole[0], whole[-1] + step, step) if whole and step else range(0)
     return line if len(line) == len(levels) and tuple(line) == levels else levels
 
 
-def _exact(bend: object) -> Piecewise:
+def _exact(bend: Any) -> Piecewise:
     """A piecewise-linear function in exact numbers."""
     if not isinstance(bend, Piecewise):
         raise TypeError(f"activation: got {bend!r}, wanted a Piecewise")
-    read = lambda numbers: tuple(exact(number, "activation") for number in numbers)
-    return Piecewise(read(bend.breaks), tuple(map(read, bend.pieces)))
+    read = lambda number: exact(number, "activation")
+    return Piecewise(tuple(map(read, bend.breaks)), tuple((read(slope), read(at_0)) for slope, at_0 in bend.pieces))
 
 
-def _settle(part: object, **readers: Callable) -> None:
+def _settle(part: Any, **readers: Callable) -> None:
     """Each field of a frozen part, read into its one form."""
     for name, reader in readers.items():
         object.__setattr__(part, name, reader(getattr(part, name)))

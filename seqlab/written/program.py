@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,19 +39,19 @@ class Program:
                 factors η of what the units add in it, 0 where nothing is said (Xu & Sato 2024)
     """
 
-    reads: object
-    answers: object
-    layers: object
+    reads: Any
+    answers: Any
+    layers: Any
     _: KW_ONLY
     normalizer: Normalizer = field(default_factory=hardmax)
     start: Mapping = field(default_factory=dict)
-    positions: object = None
+    positions: Any = None
     loops: int | Callable = 1
-    clock: object = None
+    clock: Any = None
 
     def __post_init__(self) -> None:
         reads = [self.reads] if isinstance(self.reads, (OneHot, Form, str)) else self.reads
-        made = dict(reads=tuple(read if isinstance(read, OneHot) else form(read) for read in reads))
+        made: dict[str, Any] = dict(reads=tuple(read if isinstance(read, OneHot) else form(read) for read in reads))
         made |= dict(answers=forms(self.answers), layers=tuple(flat(self.layers)), positions=_places(self.positions))
         made["start"] = {name: exact(number, f"start of {name}") for name, number in by_name(self.start).items()}
         if self.clock is not None:
@@ -95,7 +96,7 @@ class Program:
                 except (TypeError, ValueError) as error:
                     raise type(error)(f"layer {at} “{each.label}”: {error}") from None
 
-    def run(self, tokens: object, loops: int | None = None) -> object:
+    def run(self, tokens: Any, loops: int | None = None) -> Any:
         """The answers, exact: "sequence token read" to "sequence token answer".
 
         tokens: lists, arrays or tensors of ints and Fractions. The axis of a single read may be left out; a single
@@ -109,7 +110,7 @@ class Program:
         answers = Run(self, given, loops).values(self.answers)
         return answers[0] if single else answers
 
-    def trace(self, tokens: object, loops: int | None = None) -> Trace:
+    def trace(self, tokens: Any, loops: int | None = None) -> Trace:
         """The run of a batch with all that it went through, see `Trace`."""
         return Trace(self, self._given(tokens)[0], loops)
 
@@ -136,9 +137,11 @@ class Program:
     def times(self, n: int, loops: int | None = None) -> int:
         """How many loops sequences of n tokens take."""
         wanted = self.loops if loops is None else loops
-        times = exact(wanted(n) if callable(wanted) else wanted, "loops")
-        if times not in range(1 + (len(self.clock) if isinstance(self.clock, tuple) else max(times, 0))):
-            raise ValueError(f"loops: got {times}, wanted 0, 1, … and no more than the clock was written for")
+        given = exact(wanted(n) if callable(wanted) else wanted, "loops")
+        times = int(given)
+        most = len(self.clock) if isinstance(self.clock, tuple) else times
+        if times != given or not 0 <= times <= most:
+            raise ValueError(f"loops: got {given}, wanted 0, 1, … and no more than the clock was written for")
         return times
 
     def place(self, name: str, n: int) -> list[Number]:
@@ -148,7 +151,7 @@ class Program:
             raise ValueError(f"positions: {name} has {len(numbers)} numbers, wanted one for each of {n} tokens")
         return numbers
 
-    def _given(self, tokens: object) -> tuple[dict[str, np.ndarray], bool]:
+    def _given(self, tokens: Any) -> tuple[dict[str, np.ndarray], bool]:
         """{coordinate: "sequence token"}, and whether it was one sequence without an axis for more."""
         if not isinstance(self.normalizer, Exact):
             raise TypeError(f"normalizer: {self.normalizer} has no exact rule; run it with {self.normalizer.limit}")
@@ -161,13 +164,13 @@ class Program:
         return dict(zip(self.inputs, one_by_one(array, self.sizes), strict=True)), single
 
 
-def by_length(rows: list, work: Callable[[list], Iterable]) -> list:
+def by_length(rows: Any, work: Callable[[list], Iterable]) -> list:
     """What `work` makes of the rows, where it takes rows of one length at a time."""
     made = {n: iter(work([row for row in rows if len(row) == n])) for n in set(map(len, rows))}
     return [next(made[len(row)]) for row in rows]
 
 
-def _places(given: object) -> dict[str, Callable[[int], list[Number]]]:
+def _places(given: Any) -> dict[str, Callable[..., Any]]:
     if isinstance(given, Mapping):
         return {name: rule if callable(rule) else (lambda n, rule=rule: rule) for name, rule in by_name(given).items()}
     to = sum(forms("p" if given is True else given), Form({})) if given else Form({})

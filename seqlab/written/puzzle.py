@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from seqlab.course.check import Exercise
 from seqlab.written.judge import judge
@@ -27,7 +28,7 @@ def different(values: int, *lengths: int) -> list[tuple[int, ...]]:
 class Outcome:
     """What is compared of two programs: what they do, and by how much they are too large; how it is shown."""
 
-    done: object
+    done: Any
     over: Mapping[str, int]
     shown: str = field(compare=False)
 
@@ -46,7 +47,7 @@ def puzzle(
     cases: tuple[tuple, ...] = ((),),
     properties: tuple = (),
     way: bool = False,
-    **said: object,
+    **said: Any,
 ) -> Exercise:
     """An exercise that accepts every program which is right on all inputs, exactly and as layers, within the budget.
 
@@ -57,13 +58,13 @@ def puzzle(
     way:        a wrong program is told where it leaves the reference's way, by the coordinates that both name alike
     """
 
-    def answered(program: Program, *arguments: object) -> str | None:
+    def answered(program: Program, *arguments: Any) -> str | None:
         answers = [want(tokens, *arguments) for tokens in inputs(*arguments)]
         verdict = judge(program, answers, inputs(*arguments), reference=reference(*arguments) if way else None)
         return None if verdict else f"{verdict.witness}."
 
-    def look(program: object, *arguments: object) -> object:
-        def does(program: Program) -> object:
+    def look(program: Any, *arguments: Any) -> Any:
+        def does(program: Program) -> Any:
             answers = [each.tolist() for each in program.run(inputs(*arguments))]
             return answers, [test(program, *arguments) for _, test in properties]
 
@@ -83,7 +84,7 @@ def puzzle(
 def within(budget: Callable[..., Mapping[str, int]]) -> Callable[..., str | None]:
     """The property that a program is no larger than the budget."""
 
-    def kept(program: Program, *arguments: object) -> str | None:
+    def kept(program: Program, *arguments: Any) -> str | None:
         size, most = program.count(), budget(*arguments)
         over = [f"{getattr(size, name)} {name}, the budget is {most[name]}" for name in excess(program, most)]
         return f"every answer is right, but it has {' and '.join(over)}." if over else None
@@ -97,7 +98,7 @@ def excess(program: Program, budget: Mapping[str, int]) -> dict[str, int]:
     return {name: getattr(size, name) - most for name, most in budget.items() if getattr(size, name) > most}
 
 
-def outcome(program: object, does: Callable[[Program], object], budget: Mapping[str, int]) -> object:
+def outcome(program: Any, does: Callable[[Program], object], budget: Mapping[str, int]) -> Any:
     """A program by what it does, or by the error with which it fails; what is no program stays as it is."""
     if not isinstance(program, Program):
         return program

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -45,14 +45,15 @@ class Transformer(nn.Module):
         self.leave = bare(width, shape["answers"])
         self.register_buffer("clock", torch.empty(shape["clock"], width) if shape["clock"] else None)
 
-    def forward(self, tokens: object, loops: int | None = None) -> Tensor:
+    def forward(self, tokens: Any, loops: int | None = None) -> Tensor:
         x, single = batched(torch.as_tensor(tokens, device=self.leave.weight.device), len(self.reads))
         x = self.enter(torch.stack(one_by_one(x, self.reads), dim=-1).to(self.leave.weight))
         x = x + self.places.at(x.shape[1]).T.to(x)
+        clock: Any = self.clock
         for t in range(int(self.loops.at(x.shape[1])) if loops is None else loops):
-            x = torch.where(self.clock[0] != 0, t * self.clock[0], x) if self.shape["ticks"] else x
+            x = torch.where(clock[0] != 0, t * clock[0], x) if self.shape["ticks"] else x
             for block in self.blocks:
-                x = block(x, None if self.clock is None or self.shape["ticks"] else self.clock[t])
+                x = block(x, clock[t] if self.shape["clock"] and not self.shape["ticks"] else None)
         return self.leave(x)[0] if single else self.leave(x)
 
     def get_extra_state(self) -> dict:
@@ -80,7 +81,9 @@ def block(width: int, layer: Mapping, normalizer: Normalizer, patterns: Sequence
     """One layer of a program, without its weights."""
     (count, wide, sees), attention, units = layer["heads"], None, None
     if count:
-        options = dict(normalizer=normalizer, pattern=None if sees is None else patterns[sees], scale=1.0, impl=impl)
+        options: dict[str, Any] = dict(
+            normalizer=normalizer, pattern=None if sees is None else patterns[sees], scale=1.0, impl=impl
+        )
         attention = SelfAttention(width, count, wide, bias=True, linear=bare, **options)
         attention.out = bare(count * wide, width, bias=False)
     if layer["units"]:
@@ -146,13 +149,13 @@ def weights_of(maps: Mapping[str, Mapping[str, Mapping[str, object]]]) -> dict[s
     return made
 
 
-def grid(rows: list[list[object]]) -> Tensor:
+def grid(rows: list[list[Any]]) -> Tensor:
     """Exact numbers in float64, infinite where it holds no such number."""
     as_float = lambda value: float(value) if abs(value) < 2**1023 else math.inf * (1 if value > 0 else -1)
     return torch.tensor([[as_float(value) for value in row] for row in rows], dtype=torch.float64)
 
 
-def batched(x: object, reads: int) -> tuple[object, bool]:
+def batched(x: Any, reads: int) -> tuple[object, bool]:
     """Array or tensor "sequence token read", whatever axes were left out; and whether it was a single sequence."""
     x = x[..., None] if reads == 1 and x.ndim < 3 else x
     single = x.ndim == 2
@@ -162,7 +165,7 @@ def batched(x: object, reads: int) -> tuple[object, bool]:
     return x, single
 
 
-def one_by_one(x: object, sizes: Sequence[int]) -> list:
+def one_by_one(x: Any, sizes: Sequence[int]) -> list:
     """Array or tensor "sequence token read" as one "sequence token" for each coordinate.
 
     sizes: for each read 0, or how many coordinates a number is spread out to, a one-hot
@@ -171,10 +174,10 @@ def one_by_one(x: object, sizes: Sequence[int]) -> list:
         return [x[..., k] for k in range(x.shape[-1])]
     if x.shape[-1] != len(sizes):
         raise ValueError(f"tokens: got {x.shape[-1]} numbers a token, wanted {len(sizes)}, one for each read")
-    made = []
+    made: list[Any] = []
     for k, size in enumerate(sizes):
-        spread = [(x[..., k] == at) * 1 for at in range(size)] or [x[..., k]]
-        if size and not (sum(spread) == 1).all():
+        spread: Any = [(x[..., k] == at) * 1 for at in range(size)] or [x[..., k]]
+        if size and not cast(Any, sum(spread) == 1).all():
             raise ValueError(f"tokens: got {x[..., k].min()} to {x[..., k].max()}, a one-hot takes 0 to {size - 1}")
         made += spread
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -76,7 +76,8 @@ class Run:
     apart = True  # sequences may be at levels of their own
 
     def __init__(self, program: Program, tokens: Mapping[str, np.ndarray], loops: int | None = None):
-        self.program, self.rule = program, program.normalizer
+        self.program = program
+        self.rule: Any = program.normalizer
         self.at = {name: k for k, name in enumerate([*program.names, LEVEL, "1"])}
         self.shape = next(iter(tokens.values())).shape[::-1]
         self.enter(tokens)
@@ -85,7 +86,8 @@ class Run:
             for name, weight in getattr(program.clock, "weights", {}).items():
                 self.put(name, t * weight.numerator, abs(t * weight.numerator), weight.denominator)
             for part in program.layers:
-                (self.sweep if isinstance(part, Sweep) else self.layer)(part, factors)
+                run: Any = self.sweep if isinstance(part, Sweep) else self.layer
+                run(part, factors)
 
     def enter(self, tokens: Mapping[str, np.ndarray]) -> None:
         """The state before all layers."""
@@ -168,7 +170,7 @@ class Run:
             made = [unit.activation.exactly(row, self.bottom * times, bound) for unit, row, (_, times) in bends]
             self.plus(plan.adds(factors), made)
 
-    def attend(self, head: Head, rows: list[np.ndarray], bound: int, memo: dict) -> list[Wholes]:
+    def attend(self, head: Head, rows: Sequence[Any], bound: int, memo: dict) -> list[Wholes]:
         """What every query mixes of each value; `rows` are queries, keys and values, "part token sequence" each.
 
         memo: what heads of one layer share
@@ -225,7 +227,7 @@ class Run:
                 return True
             if layers:
                 (first, step), nobody = sweep.scale, bound // bottom + 1
-                over, most = step.denominator, abs(first) + abs(step.numerator) * max(nobody, end)
+                over, most = step.denominator, int(abs(first)) + abs(step.numerator) * max(nobody, end)
                 level = first + step.numerator * sweep.at_place(at, nobody).astype(kind(self.bottom * most))
                 self.put(LEVEL, level, most, over)
             before, tried = self.top, True
@@ -252,4 +254,4 @@ def scores(query: list[np.ndarray], key: list[np.ndarray], bound: int) -> np.nda
     """`Σ query · key`, "sequence query key"."""
     dtype = kind(len(query) * bound**2)
     pairs = [(q.astype(dtype, copy=False), k.astype(dtype, copy=False)) for q, k in zip(query, key)]
-    return sum(q.T[:, :, None] * k.T[:, None, :] for q, k in pairs)
+    return np.asarray(sum(q.T[:, :, None] * k.T[:, None, :] for q, k in pairs))

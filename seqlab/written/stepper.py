@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ipywidgets
 import numpy as np
 
@@ -20,7 +22,7 @@ class Stepper(View):
     Raises ValueError for more than one sequence.
     """
 
-    def __init__(self, program: Program, tokens: object, step: int = 1):
+    def __init__(self, program: Program, tokens: Any, step: int = 1):
         self.program, self.run = program, program.trace(tokens)
         if len(self.run.states[0]) != 1:
             raise ValueError(f"tokens: got {len(self.run.states[0])} sequences, wanted one to step through")
@@ -28,6 +30,7 @@ class Stepper(View):
         slider = ipywidgets.IntSlider(min(step, last), min=0, max=last, description="layers done", **wide(34, 7))
         back = ipywidgets.Button(description="◀ layer", tooltip="one layer back")
         on = ipywidgets.Button(description="layer ▶", tooltip="one layer on")
+        self.step: Any = slider
         super().__init__(dict(step=slider), Beside(back=back, next=on))
         for button, by in ((back, -1), (on, 1)):
             button.on_click(lambda _, by=by: self.step.set_trait("value", self.step.value + by))
@@ -55,7 +58,7 @@ class Stepper(View):
             cells.append(text(4, top + ROW * row, self.program.names[name], anchor="start"))
             for k, (value, old) in enumerate(zip(now[:, name], before[:, name])):
                 words = str(value) if len(str(value)) < 12 else f"{float(value):.4g}"
-                look = dict(fill=ORANGE, font_weight="bold") if value != old else {}
+                look: Any = dict(fill=ORANGE, font_weight="bold") if value != old else {}
                 cells.append(text(_across(k), top + ROW * row, words + (" ←" if look else ""), **look))
         return cells
 

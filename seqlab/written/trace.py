@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,7 +45,7 @@ class Trace(Run):
     gap: Number | float = math.inf
     largest, finest = 0, 1
 
-    def __init__(self, program: object, tokens: Mapping[str, np.ndarray], loops: int | None = None):
+    def __init__(self, program: Any, tokens: Mapping[str, np.ndarray], loops: int | None = None):
         self.given, self.way = (tokens, loops), []
         self.labels, self.states, self.weights, self.ties = [], [], [], []
         super().__init__(program, tokens, loops)
@@ -120,7 +120,7 @@ class Trace(Run):
         for h, (head, (*parts, scale)) in enumerate(zip(layer.heads, plan.heads)):
             query, key, value = (tops[part] for part in parts)
             allowed = head.sees and head.sees.at(self.shape[0])
-            made = scores(query, key, bound)
+            made = scores(list(query), list(key), bound)
             weights, divisor = self.rule.weigh(made, allowed)
             divisor = np.broadcast_to(divisor, weights.shape[:-1])[..., None].astype(object)
             weights = weights.astype(np.int64)
@@ -136,7 +136,8 @@ class Trace(Run):
             decided = self.rule.decided_by(made, allowed)
             gap = Fraction(int(decided.min()), scale * self.bottom**2) if decided.size else math.inf
             self.gap, mass = min(self.gap, gap), float(self.weights[-1][-1].sum(axis=-1).max())
-            seen.append(Met(float(gap), *(real[part] for part in parts), mass, self.shape[0]))
+            queries, keys, values = (real[part] for part in parts)
+            seen.append(Met(float(gap), queries, keys, values, mass, self.shape[0]))
         self.way = [*self.way, (layer, seen, factors)]
         super().layer(layer, factors)
         self.note(layer.label)

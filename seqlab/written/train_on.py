@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -39,7 +40,7 @@ def _drawn(part: nn.Module) -> None:
 def train_on(module: Transformer, want: Want, tokens: Tokens, *, steps: int, seed: int, lr: float = 1e-2) -> History:
     """Gradient descent on the mean squared error, in batches of 32 of the sequences."""
     batches: Iterator[Tensor] = (tokens[rows] for rows in epochs(len(tokens), batch=32, seed=seed))
-    module.loss = lambda batch: (module(batch) - want(batch)).square().mean()
+    cast(Any, module).loss = lambda batch: (module(batch) - want(batch)).square().mean()
     history = History()
     for _ in descend(history, module, batches, steps=steps, lr=lr, weight_decay=0.0):
         pass
@@ -62,7 +63,7 @@ def accuracy(module: Transformer, want: Want, tokens: Tokens) -> float:
 def looks(module: Transformer, tokens: Tokens) -> Float[Tensor, "sequence head query key"]:
     """The attention weights of the first layer."""
     x = module.enter(tokens[..., None].to(module.enter.weight))
-    return module.blocks[0].attention.with_weights(x + module.places.at(tokens.shape[1]).T.to(x))[1]
+    return cast(Any, module.blocks[0]).attention.with_weights(x + module.places.at(tokens.shape[1]).T.to(x))[1]
 
 
 @torch.no_grad()

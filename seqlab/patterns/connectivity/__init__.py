@@ -84,7 +84,7 @@ class Assumption:
     def check(self) -> Verdict:
         """All three; the witness is that of the first condition that fails."""
         verdicts = self.verdicts
-        failing = [verdict.witness for verdict in verdicts.values() if not verdict]
+        failing = [verdict.witness or "" for verdict in verdicts.values() if not verdict]
         statement = ASSUMPTION_1.under(**{name: verdict.holds for name, verdict in verdicts.items()})
         notes = [f"{name}: {'; '.join(v.notes) or v.witness or 'holds'}" for name, v in verdicts.items()]
         margin = min(verdict.margin for verdict in verdicts.values())

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -44,7 +44,7 @@ class Chain:
     status: Literal["found", "none exists", "not found"]
     how: str
     order: Order | None = None
-    proof: object | None = None
+    proof: Any | None = None
 
     def check(self) -> Verdict:
         """Condition 2. An order is verified anew; the margin is 1, or 0 less what the witness lacks."""
@@ -87,16 +87,16 @@ def hamiltonian_chain(instance: Instance, order: Sequence[int] | Order | None = 
     tried = [("the tokens as they stand", np.arange(n)), ("the tokens backwards", np.arange(n)[::-1].copy())]
     if instance.pattern.chain:
         tried.insert(0, ("the order that comes with the pattern", instance.pattern.chain(n)))
-    for how, order in tried:
-        if check_chain(instance, order):
-            return Chain(instance, "found", how, order)
+    for how, known in tried:
+        if check_chain(instance, known):
+            return Chain(instance, "found", how, known)
     seen = graph(instance)
     if seen is not None:
         if (apart := find_closed(seen + seen.T)) and apart.check(instance):  # closed in both directions
             return Chain(instance, "none exists", f"{apart}, and nobody else sees them", proof=apart)
         if (cover := find_cover(seen)) and cover.check(instance):
             return Chain(instance, "none exists", str(cover), proof=cover)
-    if n > SEARCHED:
+    if seen is None or n > SEARCHED:
         how = f"simple orders tried; no search beyond {SEARCHED:,} tokens, so there may be one"
         return Chain(instance, "not found", how)
     found, finished, states = search(seen.toarray() > 0, seconds)

@@ -34,7 +34,8 @@ from seqlab.theorem import Statement, Verdict, Witness, judge
 MATRICES, LARGEST = 1024, 4096  # tokens up to which matrices are the first choice, and the last resort
 MOST = 20_000_000  # connections that are listed one by one
 SHOWN = 8  # tokens named in a sentence
-Ends, Flags = Int[np.ndarray, "query"], Bool[np.ndarray, "token"]
+Ends = Int[np.ndarray, "query"]
+Flags = Bool[np.ndarray, "token"]
 
 REACHABILITY = Statement(
     "reachability",
@@ -56,8 +57,9 @@ class Reach:
     def check(self) -> Verdict:
         """Condition 3. Margin: 1, or -1 where it fails."""
         told = [f"by {self.how}" if self.s is None else f"s = {self.s:,}, by {self.how}", self.reason]
-        options = dict(checked=self.instance.n, unit="tokens", notes=[each for each in told if each])
-        return judge(1 if self.s else -1, REACHABILITY, witness=Witness(self.reason, self.pair or ()), **options)
+        notes, witness = [each for each in told if each], Witness(self.reason, self.pair or ())
+        margin, checked = 1 if self.s else -1, self.instance.n
+        return judge(margin, REACHABILITY, witness=witness, checked=checked, unit="tokens", notes=notes)
 
 
 def reachability(instance: Instance) -> Reach:

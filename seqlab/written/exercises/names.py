@@ -1,5 +1,7 @@
 """The exercises of lab 14 on names: a jump, a relay on a sparse pattern, and a contextual mapping of one's own."""
 
+from typing import Any
+
 from seqlab import patterns
 from seqlab.contextual import contextual_mapping
 from seqlab.course.check import Exercise, Mutant
@@ -134,7 +136,7 @@ def _fewer_layers(levels: int) -> dict[str, int]:
     return {"layers": levels}
 
 
-def _look(program: object, levels: int) -> object:
+def _look(program: Any, levels: int) -> Any:
     return outcome(program, lambda made: clash(made, levels), _fewer_layers(levels))
 
 

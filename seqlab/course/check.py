@@ -146,7 +146,7 @@ def _problem(exercise: Exercise, arguments: tuple, done: Call) -> tuple[str, str
     if done.problem:
         return PROBLEMS[done.problem], done.detail
     want = exercise.reference(*arguments)
-    if form := compare_form(done.value, want):
+    if form := compare_form(done.value, want, arguments):
         return form
     for name, test in exercise.properties:
         if message := test(done.value, *arguments):
@@ -156,8 +156,12 @@ def _problem(exercise: Exercise, arguments: tuple, done: Call) -> tuple[str, str
     return None
 
 
-def compare_form(got: Any, want: Any) -> tuple[str, str] | None:
-    """Type, shape, dtype, NaN: what can be said without looking at the values."""
+def compare_form(got: Any, want: Any, arguments: tuple = ()) -> tuple[str, str] | None:
+    """Type, shape, dtype, gradient, NaN: what can be said without looking at the values.
+
+    The form is free where nothing is lost by it: lists for tuples, scalars of numpy, and, where no argument has the
+    wanted dtype, any that holds these numbers.
+    """
     if got is None and want is not None and not isinstance(want, tuple):  # a finder may well return None
         return "returns a result", "it returned None; is the return missing?"
     if isinstance(want, Tensor):
@@ -165,8 +169,14 @@ def compare_form(got: Any, want: Any) -> tuple[str, str] | None:
             return "returns a tensor", f"it returned {_kind(got)}; wanted a torch tensor."
         if got.shape != want.shape:
             return "has the right shape", f"it returned shape {tuple(got.shape)}; wanted {tuple(want.shape)}."
-        if got.dtype != want.dtype:
-            return "has the right dtype", f"it returned {got.dtype}; wanted {want.dtype}, the dtype of the input."
+        given = any(isinstance(value, Tensor) and value.dtype == want.dtype for value in arguments)
+        if got.dtype != want.dtype and (
+            given or not torch.can_cast(got.dtype, want.dtype) or torch.bool in (got.dtype, want.dtype)
+        ):
+            source = ", the dtype of the input." if given else "."
+            return "has the right dtype", f"it returned {got.dtype}; wanted {want.dtype}{source}"
+        if want.requires_grad and not got.requires_grad:
+            return "lets gradients through", "its result is cut off from its inputs: no .detach(), .item() or numpy."
         if got.isnan().any() and not want.isnan().any():
             return (
                 "is never NaN",
@@ -181,15 +191,17 @@ def compare_form(got: Any, want: Any) -> tuple[str, str] | None:
         if math.isnan(float(cast(Any, got))) and not math.isnan(want):
             return "is never NaN", "it returned NaN; look for 0/0 or ∞ - ∞."
     elif isinstance(want, bool):
-        if not isinstance(got, bool) and not (_is_scalar(got) and "bool" in str(getattr(got, "dtype", ""))):
+        if not isinstance(got, bool | np.bool_) and not (_is_scalar(got) and "bool" in str(getattr(got, "dtype", ""))):
             return "returns True or False", f"it returned {_kind(got)}."
+    elif isinstance(want, list | tuple) and isinstance(got, list | tuple):
+        return None
     elif want is not None and got is not None and not isinstance(got, type(want)):
         return f"returns a {type(want).__name__}", f"it returned {_kind(got)}; wanted {_kind(want)}."
     return None
 
 
 def close(got: Any, want: Any, tolerance: float) -> bool:
-    """Whether two results agree: tensors and numbers within `tolerance`, everything else exactly."""
+    """Whether two results agree: tensors and numbers within `tolerance`, lists and tuples part by part, else exactly."""
     if isinstance(want, Tensor):
         return (
             isinstance(got, Tensor)
@@ -200,6 +212,8 @@ def close(got: Any, want: Any, tolerance: float) -> bool:
         return (isinstance(got, numbers.Real) or _is_scalar(got)) and math.isclose(
             float(cast(Any, got)), float(want), rel_tol=tolerance, abs_tol=tolerance
         )
+    if isinstance(want, list | tuple) and isinstance(got, list | tuple):
+        return len(got) == len(want) and all(close(a, b, tolerance) for a, b in zip(got, want))
     return bool(got == want)
 
 

@@ -147,6 +147,7 @@ def same(a: Any, b: Any) -> bool:
             isinstance(b, Tensor)
             and a.shape == b.shape
             and a.dtype == b.dtype
+            and a.requires_grad == b.requires_grad
             and bool(torch.all((a == b) | ((a != a) & (b != b))))
         )
     if isinstance(a, np.ndarray):

@@ -1,0 +1,289 @@
+"""Wrong answers made by machine: `python -m ci.mutants [room…]` writes build/report/mutants.json.
+
+The reference of each exercise is changed in one small way after the other, as its syntax tree gives rise to (a sign
+flipped, an argument ignored, a loop one shorter, …), and judged like a learner's answer. What the gate accepts is a
+survivor: a case is missing, or the change is none within the exercise's domain, and ci/equivalent.toml says why in a
+sentence. Changes that do not run on the smallest case are no answers and are not counted.
+"""
+
+import ast
+import copy
+import inspect
+import json
+import re
+import sys
+import textwrap
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from unittest import mock
+
+import torch
+from torch import Tensor
+
+from ci.result import write_text
+from seqlab.course import sandbox
+from seqlab.course.check import PROBLEMS, Exercise, judge
+from seqlab.course.gate import exercises
+
+EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+SECONDS = 2.0  # of one call
+
+Texts = Iterator[str]
+
+COMPARISONS = {"<": "<= >", "<=": "< >=", ">": ">= <", ">=": "> <=", "==": "!= >= <=", "!=": "== > <"}
+OPERATIONS = {"+": "-", "-": "+", "*": "/", "/": "*", "//": "/", "%": "//", "&": "|", "**": "*"}
+ENDS = {"0": "-1", "-1": "0", "1": "0", ":-1": "1:", "1:": ":-1", ":1": "-1:"}
+TWINS = ("max min", "amax amin", "argmax argmin", "maximum minimum", "sum mean", "sum amax", "any all", "tril triu")
+NAIVE = {
+    "torch.softmax": (
+        "(lambda e: e / e.sum(-1, keepdim=True))(torch.exp({0}))",
+        "torch.softmax(({0}).clamp(-80, 80), dim=-1)",
+    ),
+    "torch.sigmoid": ("(lambda e: e / (1 + e))(torch.exp({0}))",),
+    "hardmax()": ("torch.softmax(1000.0 * ({0}), dim=-1)", "torch.eye(len({0}), dtype=({0}).dtype)[({0}).argmax(-1)]"),
+}
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """One wrong answer: how it differs from the reference, and what became of it."""
+
+    id: str
+    kind: str
+    edit: str
+    source: str
+    accepted: bool = False
+    runs: bool = True
+
+
+# Changes in one place: what may stand instead of an expression, which is a part of `parent`.
+
+
+def compared(node: ast.AST, parent: ast.AST) -> Texts:
+    """< and ≤, > and ≥, and their opposites."""
+    if isinstance(node, ast.Compare):
+        left, sign, right = _parts(node.left, node.ops[0], node.comparators[0])
+        yield from (f"({left}) {other} ({right})" for other in COMPARISONS.get(sign, "").split())
+
+
+def turned(node: ast.AST, parent: ast.AST) -> Texts:
+    """A sign flipped, a quotient for a product, and for or, the other way round."""
+    if isinstance(node, ast.BinOp):
+        left, sign, right = _parts(node.left, node.op, node.right)
+        yield f"({left}) {OPERATIONS.get(sign, sign)} ({right})"
+        yield f"({right}) {sign if sign not in ('+', '*', '&') else OPERATIONS[sign]} ({left})"
+    if isinstance(node, ast.UnaryOp):
+        yield ast.unparse(node.operand)
+    if isinstance(node, ast.BoolOp):
+        yield (" and " if isinstance(node.op, ast.Or) else " or ").join(f"({ast.unparse(v)})" for v in node.values)
+
+
+def dropped(node: ast.AST, parent: ast.AST) -> Texts:
+    """A term, a factor, a condition, a step or an option left out."""
+    if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.MatMult):
+        yield from map(ast.unparse, (node.left, node.right))
+    if isinstance(node, ast.BoolOp):
+        yield from map(ast.unparse, node.values)
+    if isinstance(node, ast.Call):
+        before = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+        yield from (ast.unparse(part) for part in (*before, *node.args) if not isinstance(part, ast.Starred))
+        for option in node.keywords:
+            if option.arg != "label":
+                yield ast.unparse(ast.Call(node.func, node.args, [o for o in node.keywords if o is not option]))
+    if isinstance(node, ast.Assign | ast.AugAssign):
+        yield "pass"
+
+
+def transposed(node: ast.AST, parent: ast.AST) -> Texts:
+    """A factor of a product transposed, two arguments exchanged, the axes of einsum in another order."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        left, _, right = _parts(node.left, node.op, node.right)
+        yield from (f"({left}).mT @ ({right})", f"({left}) @ ({right}).mT")
+    if isinstance(node, ast.Attribute) and node.attr in ("T", "mT"):
+        yield ast.unparse(node.value)
+    if isinstance(node, ast.Call) and len(node.args) > 1:
+        yield ast.unparse(ast.Call(node.func, [*node.args[1::-1], *node.args[2:]], node.keywords))
+    if isinstance(node, ast.Constant) and "->" in str(node.value):
+        pairs = re.finditer(r"(\w+) (\w+)(?=,|$| ->)", node.value)
+        yield from (repr(node.value.replace(pair[0], f"{pair[2]} {pair[1]}", 1)) for pair in pairs)
+
+
+def axes(node: ast.AST, parent: ast.AST) -> Texts:
+    """A reduction along another axis."""
+    option = isinstance(parent, ast.keyword) and parent.arg == "dim"
+    if option or isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and node in parent.args:
+        yield from ("-1", "-2", "0", "1") if re.fullmatch(r"-?\d", ast.unparse(node)) else ()
+    if isinstance(node, ast.Constant) and "-> query 1" in str(node.value):
+        yield repr(node.value.replace("-> query 1", "-> 1 key"))
+
+
+def twins(node: ast.AST, parent: ast.AST) -> Texts:
+    """max for min, sum for mean, any for all, …"""
+    if isinstance(node, ast.Attribute | ast.Name | ast.Constant):
+        before, dot, last = ast.unparse(node).rpartition(".")
+        for twin in TWINS:
+            if (word := last.strip("'")) in twin.split():
+                yield before + dot + last.replace(word, twin.replace(word, "", 1).strip())
+
+
+def ends(node: ast.AST, parent: ast.AST) -> Texts:
+    """The first for the last; a loop without one of its turns, with its first alone, or backwards."""
+    if isinstance(node, ast.Subscript) and (part := ast.unparse(node.slice)) in ENDS:
+        yield f"({ast.unparse(node.value)})[{ENDS[part]}]"
+    if isinstance(parent, ast.For | ast.comprehension) and node is parent.iter:
+        yield from (f"list({ast.unparse(node)})[{part}]" for part in (":-1", "1:", ":1", "::-1"))
+
+
+def constants(node: ast.AST, parent: ast.AST) -> Texts:
+    """A number one more, one less or twice as large; yes for no; a number for infinity."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float):
+        yield from [str(not node.value)] if isinstance(node.value, bool) else []
+        yield from [] if isinstance(node.value, bool) else map(repr, (node.value + 1, node.value - 1, 2 * node.value))
+    if isinstance(node, ast.Call | ast.Attribute) and ast.unparse(node) in ("float('inf')", "math.inf"):
+        yield from ("0.0", "10000.0")
+
+
+def naive(node: ast.AST, parent: ast.AST) -> Texts:
+    """Softmax without its maximum, sigmoid with an exp that overflows, ties of hardmax that are not shared."""
+    if isinstance(node, ast.Call):
+        yield from (text.format(*map(ast.unparse, node.args)) for text in NAIVE.get(ast.unparse(node.func), ()))
+
+
+def another(alike: dict[str, list[str]], node: ast.AST, parent: ast.AST) -> Texts:
+    """In one place another argument of the same type."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        yield from alike.get(node.id, ())
+
+
+def _parts(*nodes: ast.AST) -> list[str]:
+    """Source of expressions and of the sign between them."""
+    left, sign, right = nodes
+    if isinstance(sign, ast.operator):
+        between = ast.unparse(ast.BinOp(ast.Name("a"), sign, ast.Name("b")))
+    else:
+        between = ast.unparse(ast.Compare(ast.Name("a"), [sign], [ast.Name("b")]))
+    return [ast.unparse(left), between[2:-2], ast.unparse(right)]
+
+
+PLACES = (compared, turned, dropped, transposed, axes, twins, ends, constants, naive)
+
+
+def wholes(exercise: Exercise, alike: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """(kind, result) made of `right`, the reference: arguments ignored or changed on the way, the result detached."""
+    cases, names = exercise.cases(), list(alike)
+
+    def right(**instead: str) -> str:
+        return f"right({', '.join(instead.get(name, name) for name in names)})"
+
+    for name, values in zip(names, zip(*cases)):
+        yield from (("ignored", right(**{name: other})) for other in (f"smallest[{names.index(name)}]", *alike[name]))
+        if isinstance(values[0], Tensor):
+            yield "in place", f"({right(**{name: f'{name}.clone()'})}, {name}.copy_({name} == 0))[0]"
+            if any(value.ndim > 1 for value in values):
+                yield "transposed", right(**{name: f"{name}.mT"})
+    wide = [name for name, value in zip(names, cases[0]) if getattr(value, "dtype", None) == torch.float64]
+    if isinstance(result := exercise.reference(*cases[0]), Tensor) and result.is_floating_point():
+        yield "detached", f"{right()}.detach()"
+        if wide:
+            yield "float32", f"{right(**{name: f'{name}.float()' for name in wide})}.to({wide[0]}.dtype)"
+
+
+def mutants(exercise: Exercise) -> Iterator[Wrong]:
+    """All wrong answers to an exercise, none twice."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(exercise.reference)))
+    function = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    function.body = function.body[1:]  # the docstring
+    types = dict(zip(inspect.signature(exercise.reference).parameters, map(_type, exercise.cases()[0])))
+    alike = {name: [o for o in types if o != name and types[o] == types[name]] for name in types}
+    before = ast.unparse(tree)
+    seen = {before}
+    for kind, source in _placed(tree, (*PLACES, partial(another, alike))):
+        if source not in seen:
+            seen.add(source)
+            yield Wrong(exercise.id, kind, _edit(before, source), source)
+    for kind, text in wholes(exercise, alike):
+        yield Wrong(exercise.id, kind, text, f"def {function.name}({', '.join(types)}):\n    return {text}")
+
+
+def _type(value: object) -> tuple | type:
+    if isinstance(value, Tensor):
+        return (value.ndim, value.dtype)
+    return float if isinstance(value, int) else type(value)
+
+
+def _placed(tree: ast.Module, kinds: tuple[Callable, ...]) -> Iterator[tuple[str, str]]:
+    """(kind, source) with one expression changed."""
+    for parent in ast.walk(tree):
+        for field, value in ast.iter_fields(parent):
+            for at, node in enumerate(value if isinstance(value, list) else [value]):
+                put = partial(value.__setitem__, at) if isinstance(value, list) else partial(setattr, parent, field)
+                for kind in kinds:
+                    for text in kind(node, parent) if isinstance(node, ast.AST) else ():
+                        new = ast.parse(text).body[0]
+                        put(getattr(new, "value", new))
+                        yield getattr(kind, "__name__", "another"), ast.unparse(tree)
+                        put(node)
+
+
+def _edit(right: str, wrong: str) -> str:
+    """The lines that differ, the reference's first."""
+    before, after = ([line.strip() for line in text.split("\n")] for text in (right, wrong))
+    pairs = [(a, b) for a, b in zip(before, after) if a != b]
+    return " / ".join(f"{a} → {b}" for a, b in pairs)
+
+
+def judged(exercise: Exercise, wrong: Wrong, cases: list[tuple]) -> Wrong:
+    """The answer with its verdict."""
+    reference = inspect.unwrap(exercise.reference)
+    names = {**reference.__globals__, "right": reference, "smallest": copy.deepcopy(cases[0])}
+    exec(wrong.source, names)
+    judgement = judge(replace(exercise, mutants=(), cases=lambda: cases), names[reference.__name__])
+    said = judgement.diagnosis
+    crashes = said is not None and said.violated == PROBLEMS["raised"] and said.arguments is cases[0]
+    return replace(wrong, accepted=judgement.right, runs=not crashes)
+
+
+def survey(rooms: tuple[str, ...] = ()) -> list[Wrong]:
+    """Every wrong answer that runs, judged; of these rooms, or of all."""
+    asked = [e for e in exercises().values() if not rooms or e.id.partition(".")[0] in rooms]
+    with mock.patch.object(sandbox, "SECONDS", SECONDS):
+        found = [judged(e, wrong, cases) for e in asked for cases in [list(e.cases())] for wrong in mutants(e)]
+    return [wrong for wrong in found if wrong.runs]
+
+
+def equivalent() -> dict[tuple[str, str], str]:
+    """{(id, edit): why}: survivors that are right answers."""
+    entries = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["equivalent"]
+    return {(id, edit): entry["why"] for entry in entries for id, edit in entry["edits"]}
+
+
+def score(found: list[Wrong]) -> dict[str, dict[str, float]]:
+    """For each room and in all: wrong answers, killed, listed as equivalent, and the share killed of the others."""
+    listed, table = equivalent(), {}
+    for room in (*sorted({wrong.id.partition(".")[0] for wrong in found}), "all"):
+        mine = [wrong for wrong in found if room in ("all", wrong.id.partition(".")[0])]
+        killed = sum(not wrong.accepted for wrong in mine)
+        right = sum(wrong.accepted and (wrong.id, wrong.edit) in listed for wrong in mine)
+        counts = {"mutants": len(mine), "killed": killed, "equivalent": right}
+        table[room] = {**counts, "score": killed / max(1, len(mine) - right)}
+    return table
+
+
+def report(found: list[Wrong]) -> None:
+    """Print what the gate accepts and nobody has called right, and the scores; keep both in the report."""
+    listed = equivalent()
+    accepted = [{**asdict(wrong), "why": listed.get((wrong.id, wrong.edit))} for wrong in found if wrong.accepted]
+    for wrong in accepted:
+        if wrong["why"] is None:
+            print("{id}  [{kind}]  {edit}".format(**wrong))
+    for room, row in score(found).items():
+        print("{:16} {mutants:5} mutants {killed:5} killed {equivalent:4} equivalent  {score:.1%}".format(room, **row))
+    kept = {"score": score(found), "accepted": accepted}
+    write_text(Path("build/report/mutants.json"), json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    report(survey(tuple(sys.argv[1:])))

@@ -1,0 +1,54 @@
+"""Wrong answers made by machine from every reference: the gate rejects them, or ci/equivalent.toml says why not."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from ci.mutants import equivalent, mutants
+from seqlab.course.gate import find
+from tests.places import ROOT
+
+RATCHET = 0.97  # to become 0.98; it never sinks
+
+
+@pytest.fixture(scope="module")
+def report():
+    """The report on all rooms, made as a learner's answers are judged: by functions whose types nobody checks."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    one_core = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", "ci.mutants"], cwd=ROOT, env=one_core, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {**json.loads((ROOT / "build/report/mutants.json").read_text()), "seconds": seconds}
+
+
+def test_the_gate_rejects_wrong_answers_made_by_machine(report):
+    total = report["score"]["all"]
+    alive = "\n".join(f"{wrong['id']}: {wrong['edit']}" for wrong in report["accepted"] if not wrong["why"])
+    assert total["mutants"] >= 2000
+    assert total["score"] >= RATCHET, f"accepted, and not listed in ci/equivalent.toml:\n{alive}"
+    assert report["seconds"] < 60
+
+
+def test_every_answer_that_is_listed_as_right_is_made_and_accepted(report):
+    accepted = {(wrong["id"], wrong["edit"]) for wrong in report["accepted"]}
+    gone = [entry for entry in equivalent() if entry not in accepted]
+    assert not gone, "the gate rejects them now, or the reference has changed: take them out of ci/equivalent.toml"
+
+
+def test_mistakes_stand_where_the_reference_has_a_place_for_them():
+    edits = {wrong.edit for wrong in mutants(find("looped.quantiser"))}
+    step, result = "step = (x >= delta).to(x.dtype)", "return torch.stack([x - delta * step, count + step])"
+    assert {
+        f"{step} → step = (x > delta).to(x.dtype)",
+        f"{result} → return torch.stack([x - step, count + step])",
+        f"{result} → return torch.stack([x + delta * step, count + step])",
+        "right(x, x, delta)",
+        "right(x, count, smallest[2])",
+        "(right(x.clone(), count, delta), x.copy_(x == 0))[0]",
+        "right(x, count, delta).detach()",
+    } <= edits

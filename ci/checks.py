@@ -96,14 +96,14 @@ def judge_claims(
     """The report's entries for one notebook, and what is missing, unlisted, misplaced or out of bounds."""
     entries, failures, rooms = {}, [], rooms_of(result.lab, executed.metadata)
 
-    def enter(id: str, value: object, wrong: str, margin: float = math.inf, *place: object) -> None:
+    def enter(id: str, value: object, wrong: str | None, margin: float = math.inf, *place: object) -> None:
         listed = expectations.get(id)
         said = (listed.statement, listed.expected(result.mode)) if listed else ("", "")
         entry = {"lab": result.lab, "edition": result.edition, "id": id, "statement": said[0], "value": value}
         entries[id] = entry | {
             "expected": said[1],
             "margin": margin if math.isfinite(margin) else None,
-            "ok": not wrong,
+            "ok": None if wrong is None else not wrong,  # None: this mode does not test it
         }
         if wrong:
             failures.append(Failure("claim", f"{id} {wrong}", *place))
@@ -119,7 +119,7 @@ def judge_claims(
             continue
         found = listed.judge(float(value), result.mode)
         wrong = f"is {value}, expected {listed.expected(result.mode)} (margin {found.margin:.3g})"
-        enter(id, value, "" if found.ok else wrong, found.margin, *place)
+        enter(id, value, {True: "", None: None, False: wrong}[found.ok], found.margin, *place)
     for id, listed in expectations.items():
         if listed.room in rooms and id not in entries:
             enter(id, None, "is in the claims file and was never stated")

@@ -49,7 +49,7 @@ def junit(found: list[Result]) -> str:
     for r in found:
         runs = {"name": "runs", "seconds": r.seconds, "wrong": [str(f) for f in r.failures if f.kind != "claim"]}
         claims = [
-            {"name": c["id"], "wrong": [] if c["ok"] else [f"got {c['value']}, expected {c['expected']}"]}
+            {"name": c["id"], "wrong": [] if c["ok"] is not False else [f"got {c['value']}, expected {c['expected']}"]}
             for c in r.claims
         ]
         cases = [{"seconds": 0.0, **case} for case in (runs, *claims)]

@@ -49,7 +49,12 @@ class Result:
     @property
     def good(self) -> int:
         """How many of its claims hold."""
-        return sum(claim["ok"] for claim in self.claims)
+        return sum(claim["ok"] is True for claim in self.claims)
+
+    @property
+    def tested(self) -> int:
+        """How many of its claims this mode tests."""
+        return sum(claim["ok"] is not None for claim in self.claims)
 
     @property
     def page(self) -> str:

@@ -137,7 +137,7 @@ class Runner:
         result.write(job.result)
         self.results.append(result)
         verdict = "ok" if result.ok else "FAILED" if result.cells else "FAILED, not run"
-        self._tell(job, f"{verdict}, {result.good}/{len(result.claims)} claims, {result.seconds:.1f} s")
+        self._tell(job, f"{verdict}, {result.good}/{result.tested} claims, {result.seconds:.1f} s")
 
     def _tell(self, job: Job, text: str, passing: bool = False) -> None:
         if self.stopping.is_set():
@@ -163,7 +163,7 @@ def summary(results: list[Result]) -> str:
     """The closing table, the hash of the claims, and every failure in full."""
     lines = ["", f"{'lab':28} {'edition':8} {'mode':6} {'seconds':>8} {'claims':>8}  verdict"]
     for r in sorted(results, key=lambda r: (r.lab, r.edition)):
-        claims, verdict = f"{r.good:>4}/{len(r.claims):<3}", "ok" if r.ok else "FAILED"
+        claims, verdict = f"{r.good:>4}/{r.tested:<3}", "ok" if r.ok else "FAILED"
         lines.append(f"{r.lab:28} {r.edition:8} {r.mode:6} {r.seconds:8.1f} {claims}  {verdict}")
     for edition, mode in sorted({(r.edition, r.mode) for r in results}):
         lines.append(f"claims hash ({edition}, {mode}): {claims_hash(results, edition, mode)}")

@@ -8,6 +8,8 @@ output. The room's `claims.toml` holds, per id, the statement of the paper and t
     source = "Yun et al. 2019, Definition 3.1"
     equals = 0.0            # with `tolerance`, or `at_least` and/or `at_most`
     modes.smoke.at_most = 1.0     # a mode may have bounds of its own
+    not_tested = ["smoke"]        # a mode too small to test it shows the number and gives no tick
+    how = "read"                  # one of HOW; "computed" where it is left out
 
 Nothing here needs a notebook: the runner in CI uses the same parser and the same judge.
 """
@@ -29,14 +31,24 @@ from seqlab.course.rooms import PACKAGE
 
 MIME = "application/vnd.seqlab.claim+json"
 MODES = ("smoke", "lab", "full")
+HOW = {
+    "computed": "computed",
+    "arithmetic": "arithmetic",
+    "read": "read from a shipped run",
+    "read, or trained in full": "read from a shipped run (mode full trains it here)",
+}
+NOT_TESTED = "not tested in this mode"
 _BOUNDS = {"equals", "tolerance", "at_least", "at_most"}
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """`ok`, and by how much: `margin` is the distance to the nearest bound, negative when the claim fails."""
+    """`ok`, and by how much: `margin` is the distance to the nearest bound, negative when the claim fails.
 
-    ok: bool
+    `ok` is None where the mode does not test the claim.
+    """
+
+    ok: bool | None
     margin: float
 
 
@@ -49,6 +61,8 @@ class Expectation:
     source: str = ""
     bounds: Mapping[str, float] = field(default_factory=dict)
     by_mode: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    how: str = "computed"
+    not_tested: tuple[str, ...] = ()
 
     @property
     def room(self) -> str:
@@ -59,7 +73,9 @@ class Expectation:
         return self.by_mode.get(mode) or self.bounds
 
     def expected(self, mode: str = "lab") -> str:
-        """The relation in words, such as `= 0 ± 1e-12` or `≥ 0.9`."""
+        """The relation in words, such as `= 0 ± 1e-12` or `≥ 0.9`, or that this mode does not test it."""
+        if mode in self.not_tested:
+            return NOT_TESTED
         bounds = self.bounds_in(mode)
         words = []
         if isinstance(bounds.get("equals"), bool):
@@ -74,7 +90,9 @@ class Expectation:
         return " and ".join(words)
 
     def judge(self, value: float | int | bool, mode: str = "lab") -> Judgement:
-        """Compare `value` with the bounds of `mode`. NaN never passes."""
+        """Compare `value` with the bounds of `mode`, if it tests the claim. NaN never passes."""
+        if mode in self.not_tested:
+            return Judgement(None, math.inf)
         bounds, value = self.bounds_in(mode), _float(value)
         if math.isnan(value):
             return Judgement(False, -math.inf)
@@ -127,7 +145,7 @@ def _expectation(id: str, entry: object, path: Path) -> Expectation:
 
     if not isinstance(entry, dict):
         raise wrong('not a table; quote ids that contain dots: ["room.claim"]')
-    if unknown := set(entry) - _BOUNDS - {"statement", "source", "modes"}:
+    if unknown := set(entry) - _BOUNDS - {"statement", "source", "how", "modes", "not_tested"}:
         raise wrong(f"unknown keys {sorted(unknown)}")
     if not isinstance(entry.get("statement"), str) or not entry["statement"]:
         raise wrong("needs a non-empty 'statement'")
@@ -141,11 +159,16 @@ def _expectation(id: str, entry: object, path: Path) -> Expectation:
         for key, value in group.items():
             if not isinstance(value, int | float) or isinstance(value, bool) and key != "equals":
                 raise wrong(f"{f'modes.{where}.' if where else ''}{key} must be a number, got {value!r}")
+    how, not_tested = entry.get("how", "computed"), tuple(entry.get("not_tested", ()))
+    if how not in HOW:
+        raise wrong(f"how: got {how!r}, wanted one of {', '.join(HOW)}")
+    if strange := set(not_tested) - {"smoke", "full"} | set(not_tested) & set(by_mode):
+        raise wrong(f"not_tested: got {sorted(strange)}, wanted smoke or full, where no bounds are given for it")
     relations = {"equals", "at_least", "at_most"}
     missing = [mode for mode in MODES if not relations & set(by_mode.get(mode) or bounds)]
     if missing:
         raise wrong(f"no bound (equals, at_least, at_most) in mode {', '.join(missing)}")
-    return Expectation(id, entry["statement"], entry.get("source", ""), bounds, by_mode)
+    return Expectation(id, entry["statement"], entry.get("source", ""), bounds, by_mode, how, not_tested)
 
 
 def plain(value: Any, id: str = "value") -> int | float | bool:

@@ -85,8 +85,9 @@ def has_triton() -> bool:
 def claim(id: str, value: object) -> None:
     """State a number: show it beside what is expected, and put it on record for CI.
 
-    `value` is one number or truth value (a one-element tensor will do). What is expected stands in the room's
-    claims.toml; a claim that is not listed there is shown alone.
+    `value` is one number or truth value (a one-element tensor will do). What is expected, and how it was got, stands in
+    the room's claims.toml; a claim that is not listed there is shown alone, and one that this mode does not test gets
+    no tick.
     """
     expectation = claims.load_expectations().get(id)
     record = claims.record(id, value, expectation, _session.mode)
@@ -95,9 +96,10 @@ def claim(id: str, value: object) -> None:
     if expectation is None:
         head, sign, colour = "", "•", GREY
     else:
-        sign, colour = ("✓", BLUE) if record["ok"] else ("✗", RED)
+        sign, colour = {True: ("✓", BLUE), False: ("✗", RED), None: ("•", GREY)}[record["ok"]]
         source = f" ({expectation.source})" if expectation.source else ""
-        head = f"{expectation.statement}{source} · expected {expectation.expected(_session.mode)}"
+        wanted = ("" if record["ok"] is None else "expected ") + expectation.expected(_session.mode)
+        head = f"{expectation.statement}{source} · {claims.HOW[expectation.how]}, {wanted}"
     text = f"{sign} {shown}  {id}  {head}".rstrip()
     page = (
         f"<div style='padding:.1em .8em;border-left:4px solid {colour}'><b><span style='color:{colour}'>{sign}</span>"
@@ -115,19 +117,21 @@ def receipts() -> None:
     """The end of a lab: versions, seed, claims and their hash. Two runs on one machine give the same hash."""
     versions = [f"Python {platform.python_version()}"] + [f"{name} {_version(name)}" for name in PACKAGES]
     seconds = time.perf_counter() - _session.started
-    ok = sum(_kept(id, value) for id, value in _session.made.items())
+    verdicts = [_kept(id, value) for id, value in _session.made.items()]
+    tested = [ok for ok in verdicts if ok is not None]
+    rest = f" · {len(verdicts) - len(tested)} {claims.NOT_TESTED}" if len(tested) < len(verdicts) else ""
     lines = (
         f"mode {_session.mode} · seed {_session.seed} · {seconds:.0f} s",
-        f"{ok} of {len(_session.made)} claims hold · hash {claims.fingerprint(_session.made)}",
+        f"{sum(tested)} of {len(tested)} claims hold{rest} · hash {claims.fingerprint(_session.made)}",
         " · ".join(versions),
     )
     page = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
     say((f"<div style='padding:.1em .8em;border-left:4px solid {GREY}'>{page}</div>", "\n".join(lines)))
 
 
-def _kept(id: str, value: float | int | bool) -> bool:
+def _kept(id: str, value: float | int | bool) -> bool | None:
     expectation = claims.load_expectations().get(id)
-    return expectation is None or expectation.judge(value, _session.mode).ok
+    return expectation.judge(value, _session.mode).ok if expectation else True
 
 
 def _number(value: float | int | bool) -> str:

@@ -45,9 +45,19 @@ def test_a_mode_may_have_its_own_bounds(tmp_path):
     assert expectation.expected("smoke") == "≥ 0" and expectation.expected("lab") == "≥ 1"
 
 
+def test_a_mode_may_leave_a_claim_untested(tmp_path):
+    expectation = claims.load_expectations(write(tmp_path, 'at_least = 1\nnot_tested = ["smoke"]'))["a.b"]
+    assert expectation.judge(0.5, "smoke").ok is None and expectation.judge(0.5, "lab").ok is False
+    assert expectation.expected("smoke") == claims.NOT_TESTED
+    assert claims.record("a.b", 0.5, expectation, "smoke")["ok"] is None
+
+
 @pytest.mark.parametrize(
     "bounds, words",
     [
+        ("equals = 1\nhow = 'guessed'", "how"),
+        ("equals = 1\nnot_tested = ['lab']", "not_tested"),
+        ("equals = 1\nnot_tested = ['smoke']\nmodes.smoke.equals = 2", "not_tested"),
         ("", "no bound"),
         ("at_last = 1", "at_last"),
         ("equals = 'x'", "number"),
@@ -87,6 +97,17 @@ def test_claim_and_receipts_outside_a_notebook(capsys):
     out = capsys.readouterr().out
     assert "✓ 0.5  names.hardmax.tie" in out and "• 7  names.not.listed" in out
     assert "2 of 2 claims hold" in out and claims.fingerprint({"names.hardmax.tie": 0.5, "names.not.listed": 7}) in out
+
+
+def test_what_is_read_or_not_tested_says_so_and_has_no_tick(capsys):
+    begin("03_sparse_connections", "smoke", 0)
+    claim("sparse.copy.strided", 0.1)
+    claim("sparse.table.star_first", 0.1)
+    receipts()
+    out = capsys.readouterr().out
+    assert "• 0.1  sparse.copy.strided" in out and "computed, not tested in this mode" in out
+    assert "✓ 0.1  sparse.table.star_first" in out and "read from a shipped run, expected ≤ 0.2" in out
+    assert "1 of 1 claims hold · 1 not tested in this mode" in out
 
 
 def test_begin_and_choose_check_their_arguments():

@@ -164,6 +164,14 @@ def test_the_order_of_the_sets_counts():
     assert connectivity.reachability(fixed.at(9)).s == 2 and connectivity.reachability(turned.at(9)).s == 3
 
 
+@pytest.mark.parametrize("n", [3, 5, 8])
+def test_without_self_loops_it_may_take_a_quadratic_number_of_steps(n):
+    """Wielandt 1950: a ring with one short cut needs (n - 1)² + 1 steps, and no pattern of one set needs more."""
+    ring = torch.eye(n).roll(1, 1)
+    ring[-1, 1] = 1
+    assert connectivity.reachability(patterns.freehand(ring.bool()).at(n)).s == (n - 1) ** 2 + 1
+
+
 def test_causal_patterns_never_reach():
     for n in (8, 5000):
         reach = connectivity.reachability(patterns.star().causal().at(n))

@@ -22,13 +22,15 @@ def steps_to_reach(sets):
     """
     p, n, _ = sets.shape
     heard = sets[0]
-    for step in range(1, n * p + 1):
+    for step in range(1, n * n * p + 1):  # (n - 1)² + 1 rounds are enough (Wielandt 1950)
         if heard.all():
             return step
         heard = sets[step % p].double() @ heard.double() > 0
     return 0
 
 
+# No token sees itself: everyone has heard everyone after 10 = (4 - 1)² + 1 steps, the most that four tokens may need.
+SLOWEST = torch.tensor([[0, 0, 1, 1], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]], dtype=torch.bool)
 RING = torch.tensor([[1, 1, 0, 1], [1, 1, 1, 0], [0, 1, 1, 1], [1, 0, 1, 1]], dtype=torch.bool)
 LINE = torch.ones(4, 4).tril(1).triu(-1).bool()
 
@@ -109,6 +111,7 @@ def _reach_cases():
         (strided(9, 3),),
         (torch.stack([LINE, own, full]),),
         (torch.tensor([[1, 0, 0], [1, 1, 0], [0, 1, 1]]).bool()[None],),
+        (SLOWEST[None],),
     ]
 
 
@@ -139,13 +142,20 @@ REACH = Exercise(
         "Keep a matrix heard[query, key]: has this query heard of that key yet? What does one more step do to a row?",
         "A query hears what the keys it sees have heard: a boolean matrix product, (seen @ heard) > 0.",
         "heard = sets[0]; then, for step 1, 2, …: if heard.all() return step; heard = (sets[step % p] @ heard) > 0. "
-        "Boolean tensors are multiplied as numbers: .double(). Stop after n · p steps.",
+        "Boolean tensors are multiplied as numbers: .double(). Stop after n² · p steps: "
+        "n · p are too few for some patterns in which tokens do not see themselves.",
     ),
     mutants=(
         Mutant(
             {"sets[step % p]": "sets[0]"},
             "says 0 exactly when someone is never heard",
             "Every step uses sets[0]. The sets take turns.",
+        ),
+        Mutant(
+            {"n * n * p": "n * p"},
+            "says 0 exactly when someone is never heard",
+            "It gives up after n · p steps. "
+            "Where tokens do not see themselves it may take more: up to (n - 1)² + 1 rounds.",
         ),
         Mutant(
             {"heard = sets[0]": "heard = sets.any(0)", "sets[step % p]": "sets.any(0)"},

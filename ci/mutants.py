@@ -31,10 +31,26 @@ from seqlab.course.gate import exercises
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 SECONDS = 2.0  # of one call
 
-Texts = Iterator[str]
-
-COMPARISONS = {"<": "<= >", "<=": "< >=", ">": ">= <", ">=": "> <=", "==": "!= >= <=", "!=": "== > <"}
-OPERATIONS = {"+": "-", "-": "+", "*": "/", "/": "*", "//": "/", "%": "//", "&": "|", "**": "*"}
+COMPARISONS = {
+    ast.Lt: (ast.LtE, ast.Gt),
+    ast.LtE: (ast.Lt, ast.GtE),
+    ast.Gt: (ast.GtE, ast.Lt),
+    ast.GtE: (ast.Gt, ast.LtE),
+    ast.Eq: (ast.NotEq, ast.GtE, ast.LtE),
+    ast.NotEq: (ast.Eq, ast.Gt, ast.Lt),
+}
+OPERATIONS = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Div,
+    ast.Mod: ast.FloorDiv,
+    ast.BitAnd: ast.BitOr,
+    ast.Pow: ast.Mult,
+    ast.MatMult: ast.MatMult,
+}
+COMMUTE = (ast.Add, ast.Mult, ast.BitAnd)
 ENDS = {"0": "-1", "-1": "0", "1": "0", ":-1": "1:", "1:": ":-1", ":1": "-1:"}
 TWINS = ("max min", "amax amin", "argmax argmin", "maximum minimum", "sum mean", "sum amax", "any all", "tril triu")
 NAIVE = {
@@ -62,26 +78,26 @@ class Wrong:
 # Changes in one place: what may stand instead of an expression, which is a part of `parent`.
 
 
-def compared(node: ast.AST, parent: ast.AST) -> Texts:
+def compared(node: ast.AST, parent: ast.AST) -> Iterator[str]:
     """< and ≤, > and ≥, and their opposites."""
     if isinstance(node, ast.Compare):
-        left, sign, right = _parts(node.left, node.ops[0], node.comparators[0])
-        yield from (f"({left}) {other} ({right})" for other in COMPARISONS.get(sign, "").split())
+        for other in COMPARISONS.get(type(node.ops[0]), ()):
+            yield ast.unparse(ast.Compare(node.left, [other(), *node.ops[1:]], node.comparators))
 
 
-def turned(node: ast.AST, parent: ast.AST) -> Texts:
+def turned(node: ast.AST, parent: ast.AST) -> Iterator[str]:
     """A sign flipped, a quotient for a product, and for or, the other way round."""
     if isinstance(node, ast.BinOp):
-        left, sign, right = _parts(node.left, node.op, node.right)
-        yield f"({left}) {OPERATIONS.get(sign, sign)} ({right})"
-        yield f"({right}) {sign if sign not in ('+', '*', '&') else OPERATIONS[sign]} ({left})"
+        other = OPERATIONS.get(type(node.op), ast.Sub)()
+        yield ast.unparse(ast.BinOp(node.left, other, node.right))
+        yield ast.unparse(ast.BinOp(node.right, other if isinstance(node.op, COMMUTE) else node.op, node.left))
     if isinstance(node, ast.UnaryOp):
         yield ast.unparse(node.operand)
     if isinstance(node, ast.BoolOp):
-        yield (" and " if isinstance(node.op, ast.Or) else " or ").join(f"({ast.unparse(v)})" for v in node.values)
+        yield ast.unparse(ast.BoolOp(ast.And() if isinstance(node.op, ast.Or) else ast.Or(), node.values))
 
 
-def dropped(node: ast.AST, parent: ast.AST) -> Texts:
+def dropped(node: ast.AST, parent: ast.AST) -> Iterator[str]:
     """A term, a factor, a condition, a step or an option left out."""
     if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.MatMult):
         yield from map(ast.unparse, (node.left, node.right))
@@ -90,17 +106,16 @@ def dropped(node: ast.AST, parent: ast.AST) -> Texts:
     if isinstance(node, ast.Call):
         before = [node.func.value] if isinstance(node.func, ast.Attribute) else []
         yield from (ast.unparse(part) for part in (*before, *node.args) if not isinstance(part, ast.Starred))
-        for option in node.keywords:
-            if option.arg != "label":
-                yield ast.unparse(ast.Call(node.func, node.args, [o for o in node.keywords if o is not option]))
+        for option in (option for option in node.keywords if option.arg != "label"):
+            yield ast.unparse(ast.Call(node.func, node.args, [o for o in node.keywords if o is not option]))
     if isinstance(node, ast.Assign | ast.AugAssign):
         yield "pass"
 
 
-def transposed(node: ast.AST, parent: ast.AST) -> Texts:
+def transposed(node: ast.AST, parent: ast.AST) -> Iterator[str]:
     """A factor of a product transposed, two arguments exchanged, the axes of einsum in another order."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
-        left, _, right = _parts(node.left, node.op, node.right)
+        left, right = ast.unparse(node.left), ast.unparse(node.right)
         yield from (f"({left}).mT @ ({right})", f"({left}) @ ({right}).mT")
     if isinstance(node, ast.Attribute) and node.attr in ("T", "mT"):
         yield ast.unparse(node.value)
@@ -111,7 +126,7 @@ def transposed(node: ast.AST, parent: ast.AST) -> Texts:
         yield from (repr(node.value.replace(pair[0], f"{pair[2]} {pair[1]}", 1)) for pair in pairs)
 
 
-def axes(node: ast.AST, parent: ast.AST) -> Texts:
+def axes(node: ast.AST, parent: ast.AST) -> Iterator[str]:
     """A reduction along another axis."""
     option = isinstance(parent, ast.keyword) and parent.arg == "dim"
     if option or isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and node in parent.args:
@@ -120,7 +135,7 @@ def axes(node: ast.AST, parent: ast.AST) -> Texts:
         yield repr(node.value.replace("-> query 1", "-> 1 key"))
 
 
-def twins(node: ast.AST, parent: ast.AST) -> Texts:
+def twins(node: ast.AST, parent: ast.AST) -> Iterator[str]:
     """max for min, sum for mean, any for all, …"""
     if isinstance(node, ast.Attribute | ast.Name | ast.Constant):
         before, dot, last = ast.unparse(node).rpartition(".")
@@ -129,7 +144,7 @@ def twins(node: ast.AST, parent: ast.AST) -> Texts:
                 yield before + dot + last.replace(word, twin.replace(word, "", 1).strip())
 
 
-def ends(node: ast.AST, parent: ast.AST) -> Texts:
+def ends(node: ast.AST, parent: ast.AST) -> Iterator[str]:
     """The first for the last; a loop without one of its turns, with its first alone, or backwards."""
     if isinstance(node, ast.Subscript) and (part := ast.unparse(node.slice)) in ENDS:
         yield f"({ast.unparse(node.value)})[{ENDS[part]}]"
@@ -137,35 +152,25 @@ def ends(node: ast.AST, parent: ast.AST) -> Texts:
         yield from (f"list({ast.unparse(node)})[{part}]" for part in (":-1", "1:", ":1", "::-1"))
 
 
-def constants(node: ast.AST, parent: ast.AST) -> Texts:
+def constants(node: ast.AST, parent: ast.AST) -> Iterator[str]:
     """A number one more, one less or twice as large; yes for no; a number for infinity."""
     if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float):
-        yield from [str(not node.value)] if isinstance(node.value, bool) else []
-        yield from [] if isinstance(node.value, bool) else map(repr, (node.value + 1, node.value - 1, 2 * node.value))
+        number = node.value
+        yield from map(repr, [not number] if isinstance(number, bool) else [number + 1, number - 1, 2 * number])
     if isinstance(node, ast.Call | ast.Attribute) and ast.unparse(node) in ("float('inf')", "math.inf"):
         yield from ("0.0", "10000.0")
 
 
-def naive(node: ast.AST, parent: ast.AST) -> Texts:
+def naive(node: ast.AST, parent: ast.AST) -> Iterator[str]:
     """Softmax without its maximum, sigmoid with an exp that overflows, ties of hardmax that are not shared."""
     if isinstance(node, ast.Call):
         yield from (text.format(*map(ast.unparse, node.args)) for text in NAIVE.get(ast.unparse(node.func), ()))
 
 
-def another(alike: dict[str, list[str]], node: ast.AST, parent: ast.AST) -> Texts:
+def another(alike: dict[str, list[str]], node: ast.AST, parent: ast.AST) -> Iterator[str]:
     """In one place another argument of the same type."""
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
         yield from alike.get(node.id, ())
-
-
-def _parts(*nodes: ast.AST) -> list[str]:
-    """Source of expressions and of the sign between them."""
-    left, sign, right = nodes
-    if isinstance(sign, ast.operator):
-        between = ast.unparse(ast.BinOp(ast.Name("a"), sign, ast.Name("b")))
-    else:
-        between = ast.unparse(ast.Compare(ast.Name("a"), [sign], [ast.Name("b")]))
-    return [ast.unparse(left), between[2:-2], ast.unparse(right)]
 
 
 PLACES = (compared, turned, dropped, transposed, axes, twins, ends, constants, naive)
@@ -209,9 +214,8 @@ def mutants(exercise: Exercise) -> Iterator[Wrong]:
 
 
 def _type(value: object) -> tuple | type:
-    if isinstance(value, Tensor):
-        return (value.ndim, value.dtype)
-    return float if isinstance(value, int) else type(value)
+    whole = float if isinstance(value, int) else type(value)
+    return (value.ndim, value.dtype) if isinstance(value, Tensor) else whole
 
 
 def _placed(tree: ast.Module, kinds: tuple[Callable, ...]) -> Iterator[tuple[str, str]]:

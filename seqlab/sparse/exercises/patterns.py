@@ -2,6 +2,7 @@
 
 import torch
 
+from seqlab import patterns
 from seqlab.course.check import Exercise, Mutant
 
 
@@ -112,6 +113,8 @@ def _reach_cases():
         (torch.stack([LINE, own, full]),),
         (torch.tensor([[1, 0, 0], [1, 1, 0], [0, 1, 1]]).bool()[None],),
         (SLOWEST[None],),
+        (torch.stack([SLOWEST, own]),),
+        (patterns.fixed(3).at(9).masks(),),
     ]
 
 

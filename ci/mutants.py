@@ -14,7 +14,8 @@ import re
 import sys
 import textwrap
 import tomllib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Container, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -71,8 +72,7 @@ class Wrong:
     kind: str
     edit: str
     source: str
-    accepted: bool = False
-    runs: bool = True
+    verdict: str = ""  # killed, equivalent (accepted, and listed as right), survived; crashes where it does not run
 
 
 # Changes in one place: what may stand instead of an expression, which is a part of `parent`.
@@ -201,7 +201,8 @@ def mutants(exercise: Exercise) -> Iterator[Wrong]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(exercise.reference)))
     function = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
     function.body = function.body[1:]  # the docstring
-    types = dict(zip(inspect.signature(exercise.reference).parameters, map(_type, exercise.cases()[0])))
+    kinds = [(type(value), getattr(value, "ndim", 0), getattr(value, "dtype", 0)) for value in exercise.cases()[0]]
+    types = dict(zip(inspect.signature(exercise.reference).parameters, kinds))
     alike = {name: [o for o in types if o != name and types[o] == types[name]] for name in types}
     before = ast.unparse(tree)
     seen = {before}
@@ -211,11 +212,6 @@ def mutants(exercise: Exercise) -> Iterator[Wrong]:
             yield Wrong(exercise.id, kind, _edit(before, source), source)
     for kind, text in wholes(exercise, alike):
         yield Wrong(exercise.id, kind, text, f"def {function.name}({', '.join(types)}):\n    return {text}")
-
-
-def _type(value: object) -> tuple | type:
-    whole = float if isinstance(value, int) else type(value)
-    return (value.ndim, value.dtype) if isinstance(value, Tensor) else whole
 
 
 def _placed(tree: ast.Module, kinds: tuple[Callable, ...]) -> Iterator[tuple[str, str]]:
@@ -239,55 +235,59 @@ def _edit(right: str, wrong: str) -> str:
     return " / ".join(f"{a} → {b}" for a, b in pairs)
 
 
-def judged(exercise: Exercise, wrong: Wrong, cases: list[tuple]) -> Wrong:
-    """The answer with its verdict."""
+def judged(exercise: Exercise, wrong: Wrong, cases: list[tuple], listed: Container) -> Wrong:
+    """The answer with its verdict; `listed` are the changes that make right answers."""
     reference = inspect.unwrap(exercise.reference)
     names = {**reference.__globals__, "right": reference, "smallest": copy.deepcopy(cases[0])}
     exec(wrong.source, names)
-    judgement = judge(replace(exercise, mutants=(), cases=lambda: cases), names[reference.__name__])
-    said = judgement.diagnosis
-    crashes = said is not None and said.violated == PROBLEMS["raised"] and said.arguments is cases[0]
-    return replace(wrong, accepted=judgement.right, runs=not crashes)
+    said = judge(replace(exercise, mutants=(), cases=lambda: cases), names[reference.__name__]).diagnosis
+    if said is None:
+        return replace(wrong, verdict="equivalent" if (wrong.id, wrong.edit) in listed else "survived")
+    crashes = said.violated == PROBLEMS["raised"] and said.arguments is cases[0]
+    return replace(wrong, verdict="crashes" if crashes else "killed")
 
 
-def survey(rooms: tuple[str, ...] = ()) -> list[Wrong]:
+def survey(*rooms: str) -> list[Wrong]:
     """Every wrong answer that runs, judged; of these rooms, or of all."""
-    asked = [e for e in exercises().values() if not rooms or e.id.partition(".")[0] in rooms]
+    asked = [e for e in exercises().values() if not rooms or _room(e) in rooms]
+    listed = equivalent()
     with mock.patch.object(sandbox, "SECONDS", SECONDS):
-        found = [judged(e, wrong, cases) for e in asked for cases in [list(e.cases())] for wrong in mutants(e)]
-    return [wrong for wrong in found if wrong.runs]
+        found = [judged(e, wrong, cases, listed) for e in asked for cases in [e.cases()] for wrong in mutants(e)]
+    return [wrong for wrong in found if wrong.verdict != "crashes"]
+
+
+def _room(named: Exercise | Wrong) -> str:
+    return named.id.partition(".")[0]
 
 
 def equivalent() -> dict[tuple[str, str], str]:
-    """{(id, edit): why}: survivors that are right answers."""
+    """{(id, edit): why}: changes that make right answers."""
     entries = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["equivalent"]
     return {(id, edit): entry["why"] for entry in entries for id, edit in entry["edits"]}
 
 
 def score(found: list[Wrong]) -> dict[str, dict[str, float]]:
-    """For each room and in all: wrong answers, killed, listed as equivalent, and the share killed of the others."""
-    listed, table = equivalent(), {}
-    for room in (*sorted({wrong.id.partition(".")[0] for wrong in found}), "all"):
-        mine = [wrong for wrong in found if room in ("all", wrong.id.partition(".")[0])]
-        killed = sum(not wrong.accepted for wrong in mine)
-        right = sum(wrong.accepted and (wrong.id, wrong.edit) in listed for wrong in mine)
-        counts = {"mutants": len(mine), "killed": killed, "equivalent": right}
-        table[room] = {**counts, "score": killed / max(1, len(mine) - right)}
+    """For each room and in all: how many have which verdict, and the share killed of those that are not equivalent."""
+    table = {}
+    for room in (*sorted(set(map(_room, found))), "all"):
+        verdicts = Counter(wrong.verdict for wrong in found if room in ("all", _room(wrong)))
+        table[room] = {"killed": 0, "survived": 0, "equivalent": 0, **verdicts}
+        table[room]["score"] = verdicts["killed"] / ((verdicts["killed"] + verdicts["survived"]) or 1)
     return table
 
 
 def report(found: list[Wrong]) -> None:
-    """Print what the gate accepts and nobody has called right, and the scores; keep both in the report."""
-    listed = equivalent()
-    accepted = [{**asdict(wrong), "why": listed.get((wrong.id, wrong.edit))} for wrong in found if wrong.accepted]
-    for wrong in accepted:
-        if wrong["why"] is None:
-            print("{id}  [{kind}]  {edit}".format(**wrong))
+    """Print what survived and the scores; keep both, and the equivalent ones, in the report."""
+    for wrong in found:
+        if wrong.verdict == "survived":
+            print(f"{wrong.id}  [{wrong.kind}]  {wrong.edit}")
     for room, row in score(found).items():
-        print("{:16} {mutants:5} mutants {killed:5} killed {equivalent:4} equivalent  {score:.1%}".format(room, **row))
-    kept = {"score": score(found), "accepted": accepted}
+        print(
+            "{:12} {killed:5} killed {survived:4} survived {equivalent:4} equivalent  {score:.1%}".format(room, **row)
+        )
+    kept = {"score": score(found), "accepted": [asdict(wrong) for wrong in found if wrong.verdict != "killed"]}
     write_text(Path("build/report/mutants.json"), json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
-    report(survey(tuple(sys.argv[1:])))
+    report(survey(*sys.argv[1:]))

@@ -28,8 +28,8 @@ def report():
 
 def test_the_gate_rejects_wrong_answers_made_by_machine(report):
     total = report["score"]["all"]
-    alive = "\n".join(f"{wrong['id']}: {wrong['edit']}" for wrong in report["accepted"] if not wrong["why"])
-    assert total["mutants"] >= 2000
+    alive = "\n".join(f"{w['id']}: {w['edit']}" for w in report["accepted"] if w["verdict"] == "survived")
+    assert total["killed"] >= 1900
     assert total["score"] >= RATCHET, f"accepted, and not listed in ci/equivalent.toml:\n{alive}"
     assert report["seconds"] < 60
 

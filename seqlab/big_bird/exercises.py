@@ -75,6 +75,7 @@ WINDOW = Exercise(
         (_blocks(4, 2, 1), 3),
         (_blocks(5, 2, 3), 5),
         (_blocks(2, 1, 2), 5),
+        (normal(4, 3, 2).double() / 3, 7),
     ],
     properties=(
         ("puts zeros where there is no neighbour", _no_wrap),
@@ -143,6 +144,8 @@ GLOBAL = Exercise(
         (torch.ones(5, 5).tril(1).triu(-1).bool(), [2]),
         (torch.ones(6, 6).tril(1).triu(-1).bool(), [0, -1]),
         (torch.ones(6, 6).tril(1).triu(-1).bool(), [0, 4, 5]),
+        (torch.ones(5, 5).tril().bool(), [-3]),
+        (torch.ones(4, 4).triu(1).bool(), []),
     ],
     properties=(
         ("lets global tokens see all", _rows),
@@ -179,11 +182,11 @@ GLOBAL = Exercise(
 )
 
 
-def _drawing(blocks, window, relays, count, rows=slice(None)):
+def _drawing(blocks, window, relays, count, rows=slice(None), size=1.0):
     place = torch.arange(blocks)
     taken = (place[:, None] - place).abs() <= window // 2
     taken[:, relays] = True
-    return normal(blocks, blocks)[rows], taken[rows], count
+    return size * normal(blocks, blocks)[rows], taken[rows], count
 
 
 def _distinct(result, ranks, taken, count):
@@ -215,6 +218,7 @@ RANDOM = Exercise(
         _drawing(8, 3, [0, 7], 2, rows=slice(1, 6)),
         _drawing(9, 1, [], 8),
         _drawing(7, 3, [0, 6], 0),
+        _drawing(8, 3, [2], 4, size=1e6),
     ],
     properties=(
         ("draws `count` different blocks", _distinct),

@@ -8,7 +8,7 @@ from seqlab.course.check import Exercise, Mutant
 
 def looped(x, block, loops):
     """x, then what one block makes of it again and again.
-    x: (token, dim), block: (token, dim) -> (token, dim) -> (loops + 1, token, dim)
+    x: (..., token, dim), block: a function of it, of the same shape -> (loops + 1, ..., token, dim)
 
     Entry 0 is x itself, entry t the stream after t applications of the same block.
     """
@@ -35,12 +35,12 @@ def add_one(x):
 
 def half_way(x):
     """Each token goes half the way to the mean of all; the means stay."""
-    return (x + x.mean(0, keepdim=True)) / 2
+    return (x + x.mean(-2, keepdim=True)) / 2
 
 
 def bend(x):
     """tanh of the token before, plus the entry's number: neither linear nor token-wise."""
-    return torch.tanh(x.roll(1, 0)) + torch.arange(x.shape[1])
+    return torch.tanh(x.roll(1, -2)) + torch.arange(x.shape[-1])
 
 
 def _begins_with_x(result, x, block, loops):
@@ -50,7 +50,7 @@ def _begins_with_x(result, x, block, loops):
 
 def _same_step(result, x, block, loops):
     for t in range(loops):
-        if not torch.allclose(result[t + 1], block(result[t]), atol=1e-5):
+        if not torch.allclose(result[t + 1], block(result[t]), atol=1e-5 * (1 + x.abs().max())):
             return f"state {t + 1} should be the block applied to state {t}, as every other."
 
 
@@ -64,6 +64,7 @@ BLOCK = Exercise(
         (torch.tensor([[0.0, 4.0], [2.0, 0.0]]), half_way, 3),
         (normal(3, 2), bend, 1),
         (normal(4, 3), bend, 5),
+        (1e4 * normal(2, 3, 4), half_way, 2),
     ],
     properties=(("begins with x", _begins_with_x), ("applies the same block to the last state", _same_step)),
     hints=(
@@ -127,6 +128,8 @@ MODULATED = Exercise(
         (torch.tensor([[3.0, 4.0], [0.0, 1.0]]), bend, torch.tensor([1.0, 0.5]), torch.tensor([0.0, 1.0]), 1e-6),
         (100 * normal(3, 4), bend, *normal(2, 4, seed=1), 1e-5),
         (1e-2 * normal(3, 5), bend, normal(5, seed=1), -torch.ones(5), 1e-3),
+        (1e-2 * normal(3, 5), bend, *normal(2, 5, seed=1), 1e-3),
+        (torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.0, -0.5]]), add_one, torch.ones(3), *normal(1, 3), 0.25),
     ],
     properties=(
         ("is the identity where the gates are 0", _gate_zero),
@@ -173,6 +176,16 @@ MODULATED = Exercise(
             {"gate *": "(1 + gate) *"},
             "is the identity where the gates are 0",
             "Only the scale has a 1 added. A gate of 0 is closed.",
+        ),
+        Mutant(
+            {" + eps)": ")"},
+            "adds the gated part of the scaled, normalized stream",
+            "eps is missing: a token of zeros is divided by 0, and a small one is not small any more.",
+        ),
+        Mutant(
+            {"torch.sqrt(x.square().mean(-1, keepdim=True) + eps)": "(x.square().mean(-1, keepdim=True).sqrt() + eps)"},
+            "adds the gated part of the scaled, normalized stream",
+            "eps stands outside of the root. It is added to the mean square, under it.",
         ),
     ),
 )

@@ -57,6 +57,10 @@ RELAY = Exercise(
         (16, [1, 4, 9], 0, 2, 8),
         (240, [32, 4, 9], 1, 2, 8),
         (3808, [32, 476, 8], 2, 2, 8),
+        (50, [9, 12, 20, 30], 1, 3, 7),
+        (5000, [4000, 3000, 10, 2000], 0, 3, 4),
+        (2047, [2040, 5, 2045], 2, 1, 10),
+        (20, [4, 100, 0], 0, 2, 3),
     ],
     properties=(
         ("lets token k read the relay", _scatters),
@@ -114,10 +118,22 @@ LOOKUP = Exercise(
     id="turing.lookup",
     title="The look-up score: the right cell first, then the latest visit.",
     reference=lookup_score,
-    cases=lambda: [
-        (cell, len(cells), double(*cells), double(*range(len(cells))))
-        for cell, *cells in ((1, 1, 1, 2), (3, 0, 1, 2, 3, 4), (1, 0, 1, 2, 1, 0, 1, 2, 3), (-2, 0, -1, -2, -2, -1, -3))
-    ],
+    cases=lambda: (
+        [
+            (cell, len(cells), double(*cells), double(*range(len(cells))))
+            for cell, *cells in (
+                (1, 1, 1, 2),
+                (3, 0, 1, 2, 3, 4),
+                (1, 0, 1, 2, 1, 0, 1, 2, 3),
+                (-2, 0, -1, -2, -2, -1, -3),
+            )
+        ]
+        + [
+            (4, 9, double(3, 4, 5, 4, 5), double(0, 2, 3, 6, 7)),
+            (3000, 5000, double(2999, 3000, 3001, 3000, 3001), double(1, 2000, 2001, 4000, 4001)),
+        ]
+    ),
+    tolerance=1e-12,
     properties=(("lets the last visit to the cell win", _last_visit_wins),),
     hints=(
         "The smallest absolute score wins. What must vanish where the cells are equal?",

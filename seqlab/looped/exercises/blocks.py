@@ -27,7 +27,9 @@ def max_loop(keys, acc, columns):
 def clock_memoriser(labels, k):
     """y_k by K - 1 loops, all the same but for η(t) = y_t - y_{t-1}: loop t adds η(t) · 1{k ≥ t}, made of two ReLUs.
 
-    labels: y_0, …, y_{K-1}, shape (K,)    k: whole numbers, shape (n,)    -> (n,)
+    labels: y_0, …, y_{K-1}, shape (K,)    k: shape (n,)    -> (n,)
+
+    Whole k is what counts: between two of them the ReLUs draw a straight line, and beyond the ends nothing moves.
     """
     y = labels[0].expand(len(k)).clone()
     for t in range(1, len(labels)):
@@ -62,7 +64,9 @@ QUANTISER = Exercise(
         (double(0.75), double(0), 0.25),
         (double(0.5, 0.1), double(2, 0), 0.5),
         (double(0.9, 0.3, 0.0, 0.25), double(0, 1, 0, 3), 0.25),
+        (double(3000.2, 0.1 - 1e-7, 0.1, 7), double(4000, 2, 1, 0), 0.1),
     ],
+    tolerance=1e-10,
     properties=(("takes δ off where x reaches it", _takes_off), ("counts the cells", _counts)),
     hints=(
         "Every loop is the same: it only asks whether a whole cell is still left in x.",
@@ -121,6 +125,7 @@ SEQUENCE_ID = Exercise(
         ([0, -1, 1], 2, 3),
         ([3, -1, -1, 0], 22, 5),
         ([-1, 0], 1, 2),
+        ([12, 4000, 7], 5000, 6000),
     ],
     properties=(("marks the key that was fetched, and no other", _marks), ("appends the key as a digit", _appends)),
     hints=(
@@ -154,15 +159,28 @@ SEQUENCE_ID = Exercise(
 
 
 def _starts(result, labels, k):
-    for got in result[k == 0]:
+    for got in result[k <= 0]:
         if abs(got - labels[0]) > 1e-9:
-            return f"k = 0 is reached before the first loop: y_0 = {labels[0]:g}, yours is {got:g}."
+            return f"k ≤ 0 is reached before the first loop: y_0 = {labels[0]:g}, yours is {got:g}."
 
 
 def _recalls(result, labels, k):
-    for index, got in zip(k.long(), result):
-        if abs(got - labels[index]) > 1e-9:
-            return f"k = {index}: the label is {labels[index]:.4g}, yours is {got:.4g}."
+    for at, got in zip(k.tolist(), result):
+        label = labels[min(max(int(at), 0), len(labels) - 1)]
+        if at == int(at) and abs(got - label) > 1e-9:
+            return f"k = {at:g}: the label is {label:.4g}, yours is {got:.4g}."
+
+
+def _straight(result, labels, k):
+    for at, got in zip(k.tolist(), result):
+        if 0 < at < len(labels) - 1 and at != int(at):
+            before, after = labels[int(at)], labels[int(at) + 1]
+            want = before + (at - int(at)) * (after - before)
+            if abs(got - want) > 1e-9:
+                return (
+                    f"between k = {int(at)} and {int(at) + 1} two ReLUs rise straight from {before:g} to {after:g}: "
+                    f"{want:g} at {at:g}, yours is {got:g}."
+                )
 
 
 CLOCK = Exercise(
@@ -174,8 +192,14 @@ CLOCK = Exercise(
         (double(0, 1, -1), double(0, 1, 2)),
         (double(2, 2, 5, 4), double(0, 1, 2, 3)),
         (normal(9).double(), double(8, 7, 6, 5, 4, 3, 2, 1, 0)),
+        (double(0.3, -1, 5000.7, 2), double(9, 3, -2, 2, 0, 1)),
+        (double(1, 5, 3), double(0.5, 1.25, 0, 2)),
     ],
-    properties=(("starts at the first label", _starts), ("recalls every label exactly", _recalls)),
+    properties=(
+        ("starts at the first label", _starts),
+        ("recalls every label exactly", _recalls),
+        ("is made of ReLUs, straight in between", _straight),
+    ),
     hints=(
         "Walk along the table. Loop t makes the step from y_{t-1} to y_t, but only for those who want to go that far.",
         "For whole numbers 1{k ≥ t} = ReLU(k - t + 1) - ReLU(k - t). The step of loop t is η(t) = y_t - y_{t-1}.",
@@ -207,6 +231,11 @@ CLOCK = Exercise(
             {"labels[0].expand": "(0 * labels[0]).expand"},
             "starts at the first label",
             "The walk starts at 0 instead of y_0.",
+        ),
+        Mutant(
+            {"(torch.relu(k - t + 1) - torch.relu(k - t))": "(k >= t)"},
+            "is made of ReLUs, straight in between",
+            "The labels are right, but a layer has no ≥ and no index: 1{k ≥ t} is a difference of two ReLUs.",
         ),
     ),
 )

@@ -21,6 +21,11 @@ def contextual_modulus(x, y, delta):
     return worst
 
 
+def _five():
+    """Sequences of three tokens, from the first at distance 1, 5, √2 and more: the norms disagree about who is near."""
+    return double([0, 0, 0], [0, 0.6, 0.8], [3, 0, 4], [1, 0, 1], [1, 0, 1.5])
+
+
 def _modulus_cases():
     grids = {n: torch.cartesian_prod(*2 * [torch.linspace(0, 1, n, dtype=torch.float64)]) for n in (2, 3, 4)}
     deaf, listens, both = lambda x: 3 * x, lambda x: x.flip(1) ** 2, lambda x: x * x.mean(1, keepdim=True)
@@ -28,6 +33,10 @@ def _modulus_cases():
     return [
         *((grids[n], function(grids[n]), delta) for n, function, delta in plan),
         (double([0, 0], [0, 0.6], [0.8, 0.6]), double([0, 0], [1, 9], [9, 2]), 0.9),
+        *(
+            (_five(), double([0, 7, 1], [2, 3, 1], [0, -4, 3], [0, 8, -9], [0.8, 9, -9]), delta)
+            for delta in (0.9, 1.1, 5.0)
+        ),
     ]
 
 
@@ -82,6 +91,16 @@ MODULI = Exercise(
             {"<= delta": "< delta"},
             "finds the largest change",
             "At most δ apart includes exactly δ: <= in place of <.",
+        ),
+        Mutant(
+            {"x[a] - x[b])": "x[a] - x[b], torch.inf)"},
+            "keeps the token itself fixed and the sequences close",
+            "This distance is the largest difference of a token. Euclid's is the root of the sum of squares.",
+        ),
+        Mutant(
+            {"x[a] - x[b])": "x[a] - x[b], 1)"},
+            "finds the largest change",
+            "This distance is the sum of the differences. Euclid's is the root of the sum of squares.",
         ),
     ),
 )

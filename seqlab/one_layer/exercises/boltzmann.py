@@ -58,7 +58,8 @@ BOLTZ = Exercise(
     id="one_layer.boltz",
     title="The Boltzmann operator: one number for a set.",
     reference=boltz,
-    cases=lambda: [*_numbers(), (double(800, 790, 795),)],
+    cases=lambda: [*_numbers(), (double(800, 790, 795),), (double(-800, -790, -795),), (double(1e4, -1e4, 1e4 - 1),)],
+    tolerance=1e-10,  # the numbers are float64, and float32 inside shows
     properties=(
         ("lies between max − log n and max", _between),
         ("is not the maximum itself", _below_the_maximum),
@@ -100,7 +101,7 @@ BOLTZ = Exercise(
 
 
 def _sums_to_one(result, a):
-    if abs(result.sum() - 1) > 1e-9:
+    if abs(result.sum() - 1) > 1e-6:
         return f"adding c to all numbers adds c to boltz, so the derivatives sum to 1; yours sum to {result.sum():.4g}."
 
 
@@ -117,7 +118,8 @@ GRADIENT = Exercise(
     id="one_layer.gradient",
     title="How boltz moves when one number does.",
     reference=boltz_gradient,
-    cases=_numbers,
+    cases=lambda: [*_numbers(), (double(800, 790, 795),), (double(-800, -790, -795, -790.5),)],
+    tolerance=1e-10,  # what differences of boltz cannot reach
     properties=(
         ("sums to one", _sums_to_one),
         ("is negative far below the maximum", _negative_far_below),
@@ -153,6 +155,15 @@ GRADIENT = Exercise(
             "sums to one",
             "The factor p_i is missing: a number without weight moves nothing.",
         ),
+        Mutant(
+            {
+                "torch.softmax(a, dim=-1) * (1 + a - boltz(a))": (
+                    "torch.stack([(boltz(a + e) - boltz(a - e)) / 2e-6 for e in 1e-6 * torch.eye(len(a)).double()])"
+                )
+            },
+            "equals the reference",
+            "These are differences of boltz over a small step, right to some ten digits. The formula is right to all.",
+        ),
     ),
 )
 
@@ -174,6 +185,11 @@ def _itself(result, first, second):
         return f"{first} and {second} are the same set; yours says that the first is larger."
 
 
+def _by_softmax(first, second):
+    first, second = (boltz(double(*numbers)).item() for numbers in (first, second))
+    return first > second
+
+
 ORDER = Exercise(
     id="one_layer.order",
     title="Which of two sets has the larger boltz?",
@@ -188,13 +204,17 @@ ORDER = Exercise(
         ((4, 2, 0), (4, 1, 3)),
         ((2, 1, 0), (0, 1, 2)),
         ((9, 5, 4, 0), (9, 5, 4, 2)),
+        ((9, 5, 0), (9, 4, 3)),
+        ((8, 5, 4, 3, 1), (8, 5, 4, 3, 2)),
+        ((0, 5000, 9000), (9000, 3000, 5000)),  # the difference is too small for any exp
+        ((-7000, -9000, -6000), (-6000, -8000, -7000)),
     ],
     properties=(
         ("lets the larger maximum win", _decided((0,), "at the maximum, where the larger one wins")),
         ("lets the larger second entry lose", _decided((1,), "at the second entry, where the larger one loses")),
         (
             "lets the larger of all further entries lose",
-            _decided((2, 3), "below the second entry, where the larger one loses too"),
+            _decided((2, 3, 4), "below the second entry, where the larger one loses too"),
         ),
         ("is False for equal sets", _itself),
     ),
@@ -228,6 +248,12 @@ ORDER = Exercise(
             {"return False": "return True"},
             "is False for equal sets",
             "Equal sets have equal boltz, so neither is larger.",
+        ),
+        Mutant(
+            _by_softmax,
+            "lets the larger of all further entries lose",
+            "boltz itself is compared. Far below the maximum its exponentials are 0, and different sets look alike. "
+            "Compare the levels, one place after the other.",
         ),
     ),
 )

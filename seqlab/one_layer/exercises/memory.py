@@ -60,8 +60,10 @@ PROJECTION = Exercise(
         (double([2, 1], [3, 0]), double([1, 0], [0, 1])),
         (double([1, 2], [3, 1], [1, 4]), double([1, 0], [0, 1], [0.6, 0.8])),
         (double([-1, 2], [1, 5], [4, 3]), double([1, 0], [0, 1], [0.6, 0.8])),
+        (double([3, 1], [-1, 4], [5, -2], [9, -4]), double([1, 0], [0, -1])),
         (normal(6, 3).double(), torch.nn.functional.normalize(normal(5, 3, seed=1).double(), dim=-1)),
     ],
+    tolerance=1e-10,
     properties=(
         (
             "is zero where a token lies at zero",
@@ -144,7 +146,10 @@ HEAD = Exercise(
         (double([1, 2], [3, 1]), double(0.6, 0.8), 0.0, 0.5),
         (double([1, 2], [3, -1], [-2, 2]), double(0.6, 0.8), 1.0, 0.5),
         (normal(5, 3).double(), double(0.48, 0.6, 0.64), 2.0, 0.1),
+        (double([1, 2], [3, -1], [-2, 2], [0, -5]), double(0.6, 0.8), 1e4, 0.5),
+        (double([20, 10], [14, 18], [15, 17]), double(0.6, 0.8), 1.0, 0.5),
     ],
+    tolerance=1e-10,
     properties=(
         ("moves tokens along v only", _along_v),
         ("moves them by an average of the v·x", _within),
@@ -187,6 +192,15 @@ HEAD = Exercise(
             "moves tokens along v only",
             "m is added to every coordinate. W_O writes along v: torch.outer(m, v).",
         ),
+        Mutant(
+            {
+                "torch.softmax(kappa * torch.outer(t, t), dim=-1)": (
+                    "(lambda e: e / e.sum(-1, keepdim=True))(torch.exp(kappa * torch.outer(t, t)))"
+                )
+            },
+            "is never NaN",
+            "exp overflows for large scores. torch.softmax subtracts the maximum of each row first.",
+        ),
     ),
 )
 
@@ -218,6 +232,7 @@ MEMORISER = Exercise(
         (double(1, 1.5, 4), double(1, 1.5, 4), double(1, 0, 1)),
         (double(-1, -0.75, 0, 3, 3.5), double(-1, -0.5, 3), double(2, 2, -1)),
         (double(0.1, 0.3, 0.2), double(0.1, 0.2, 0.3, 0.30001), double(0, 3, 1, 2)),
+        (double(1 + 1e-9, 1, 2, 0, 5000, -5000), double(1, 1 + 1e-9, 2), double(5, -7, 3)),
     ],
     properties=(
         ("gives every id its label", _known_ids),

@@ -11,8 +11,10 @@ from seqlab.sigmoid.regularity import Head, jacobian_norm
 
 
 def four_head_shift(ids, low, high):
-    """The sum of all ids above high, for each id with low < id < high; 0 elsewhere: by four heads of steps.
+    """The sum of all ids above high, for each id with low < id < high; 0 outside: by four heads of steps.
     ids: (token) -> (token)
+
+    On a threshold a step is ½: an id that is low or high gets half of the sum, and one that is high counts half in it.
 
     A head is (step of query · key) @ ids, where step(score) is 1, ½ or 0 by its sign. The query of a token is its id
     less a threshold, the key is its id less a threshold or 1. Add and subtract four such heads, half of each.
@@ -53,7 +55,7 @@ def jacobian_bound(x, w_q, w_k, w_v, bias):
 
 def _outside(result, ids, low, high):
     for value, got in zip(ids, result):
-        if not low < value < high and abs(got) > 1e-4:
+        if not low <= value <= high and abs(got) > 1e-4:
             where = "below" if value < low else "above"
             return (
                 f"id {value:g} is {where} the window ({low:g}, {high:g}), so it must not move; yours moves by {got:g}."
@@ -61,12 +63,22 @@ def _outside(result, ids, low, high):
 
 
 def _inside(result, ids, low, high):
-    want = ids[ids > high].sum()
+    want = ids[ids > high].sum() + ids[ids == high].sum() / 2
     for value, got in zip(ids, result):
         if low < value < high and abs(got - want) > 1e-4:
             return (
                 f"id {value:g} is in the window ({low:g}, {high:g}); the ids above it sum to {want:g}, "
                 f"yours gives {got:g}."
+            )
+
+
+def _halves(result, ids, low, high):
+    want = (ids[ids > high].sum() + ids[ids == high].sum() / 2) / 2
+    for value, got in zip(ids, result):
+        if value in (low, high) and abs(got - want) > 1e-4:
+            return (
+                f"id {value:g} lies on a threshold of the window ({low:g}, {high:g}), where a step is ½: "
+                f"it gets half of the sum, {want:g}; yours gives {got:g}."
             )
 
 
@@ -80,8 +92,15 @@ SHIFT = Exercise(
         (torch.tensor([2.0, 5.0]), 1.5, 2.5),
         (torch.tensor([3.0, 1.0, 6.0, 4.0]), 2.5, 3.5),
         (torch.tensor([7.0, 2.0, 5.0, 3.0, 9.0]), 2.5, 5.5),
+        (torch.tensor([2.0, 5.0]), 2.0, 3.0),
+        (torch.tensor([4.0, 2.0, 6.0]), 1.0, 4.0),
+        (torch.tensor([-1.0, 0.0, 1.0, 3000.0, 0.5]), 0.0, 1.0),
     ],
-    properties=(("leaves ids outside the window alone", _outside), ("adds the sum of what is above", _inside)),
+    properties=(
+        ("leaves ids outside the window alone", _outside),
+        ("adds the sum of what is above", _inside),
+        ("takes half a step on a threshold", _halves),
+    ),
     hints=(
         "A step of a product sees two signs at once: H(s t) = (1 + sgn s sgn t) / 2. "
         "You want 1{low < x_i < high} · 1{x_k > high}.",
@@ -117,6 +136,12 @@ SHIFT = Exercise(
             "adds the sum of what is above",
             "That is max - min, the shift of hardmax heads. A sum of steps cannot return a maximum.",
         ),
+        Mutant(
+            {"(past_low - past_high) / 2": "((ids > low) & (ids < high)) * ids[ids > high].sum()"},
+            "takes half a step on a threshold",
+            "That asks whether an id is in the window. A head cannot: it has a query, a key and one step of their "
+            "product. Four of them, added and subtracted, make the window.",
+        ),
     ),
 )
 
@@ -144,6 +169,7 @@ TILE = Exercise(
         (*torch.tensor([1.0, 0.0, 2.0, 1.0])[:, None, None], -1.0),
         (*normal(4, 2, 3), -math.log(2)),
         (*normal(4, 4, 2), -math.log(4)),
+        (*(100 * normal(2, 3, 2)), *normal(2, 3, 2, seed=1), 0.0),
     ],
     properties=(
         ("has autograd's dV", _like_autograd(2, "dV")),
@@ -182,6 +208,11 @@ TILE = Exercise(
             "has autograd's dV",
             "The weights are made again without their bias, so they are not those of the forward pass.",
         ),
+        Mutant(
+            {"torch.sigmoid(q @ k.T + bias)": "(lambda e: e / (1 + e))(torch.exp(q @ k.T + bias))"},
+            "is never NaN",
+            "exp overflows for large scores, and ∞/∞ is NaN. torch.sigmoid knows both ends.",
+        ),
     ),
 )
 
@@ -195,6 +226,7 @@ def _bound_cases():
         (torch.tensor([[0.0, 3.0]] * 14 + [[3.0, 0.0], [-3.0, 0.0]]), plane, -plane, plane, -math.log(16)),
         (normal(3, 2), *normal(3, 2, 2, seed=1), 0.0),
         (normal(6, 4), *normal(2, 3, 4, seed=1), normal(5, 4, seed=2), -math.log(6)),
+        (30 * normal(3, 2), *normal(3, 2, 2, seed=1), 1.0),
     ]
 
 

@@ -9,7 +9,7 @@ from seqlab.course.check import Exercise, Mutant
 
 
 def length_bias(trained, n):
-    """The bias for sequences of n tokens, so that rows of weights keep their sum.
+    """The bias b for sequences of n tokens that keeps n e^b, and with it about the sum of a row of weights.
     trained: (length, bias that was right there) -> number
 
     A row of n weights σ(score + b) sums to about n e^b times something that does not depend on n.
@@ -111,6 +111,7 @@ def _causal_cases():
         (torch.zeros(3, 3), torch.tensor([True, True, False])),
         (normal(4, 4), every),
         (2 * normal(5, 5), torch.tensor([False, True, True, False, True])),
+        (torch.tensor([[1e4, -1e4, 1e4], [3e4, 0.0, 3e4], [-1e4, 1e4, 2.0]]), torch.tensor([False, True, True])),
     ]
 
 
@@ -180,6 +181,17 @@ CAUSAL = Exercise(
             {"torch.sigmoid(scores - keys.log())": "torch.softmax(scores.masked_fill(~seen, -1e9), -1)"},
             "gives each row the bias of its own keys",
             "That is softmax. Each sigmoid weight depends on its own score alone.",
+        ),
+        Mutant(
+            {"torch.sigmoid(scores - keys.log())": "(lambda e: e / (1 + e))(torch.exp(scores - keys.log()))"},
+            "is never NaN",
+            "exp overflows for large scores, and ∞/∞ is NaN. torch.sigmoid knows both ends.",
+        ),
+        Mutant(
+            {"scores - keys.log()": "scores - keys.log() - 1e4 * ~seen", ".masked_fill(~seen, 0)": ""},
+            "hides the future and the padding",
+            "A large score can be larger than what is taken off to hide it. "
+            "Put the score at -∞ (masked_fill), or the weight at 0.",
         ),
     ),
 )

@@ -67,6 +67,7 @@ GRADIENT = Exercise(
         (torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0], [-1.0]]), torch.tensor([[3.0]])),
         (normal(2, 3), normal(3, 4, seed=1), normal(2, 4, seed=2)),
         (30 * normal(3, 3), *normal(2, 3, 2, seed=1)),
+        (torch.tensor([[1e4, -1e4, 0.5], [-90.0, 1.0, 90.0]]), normal(3, 2), normal(2, 2, seed=1)),
     ],
     properties=(
         ("has slope 1/4 at zero", _quarter),
@@ -105,6 +106,11 @@ GRADIENT = Exercise(
             "is the slope that a small step measures",
             "dP must keep one entry for each key; here it is summed over the row.",
         ),
+        Mutant(
+            {"torch.sigmoid(scores)": "(lambda e: e / (1 + e))(torch.exp(scores))"},
+            "is never NaN",
+            "exp overflows for large scores, and ∞/∞ is NaN. torch.sigmoid knows both ends.",
+        ),
     ),
 )
 
@@ -130,6 +136,17 @@ def _masked(q, k, v, rows, block, fill):
     return torch.softmax((q @ k.T).masked_fill(~seen, fill), -1) @ v
 
 
+def _masked_weights(q, k, v, rows, block):
+    """Dense attention whose hidden weights are set to 0, in rows without keys as well."""
+    return _masked(q, k, torch.eye(len(k)), rows, block, -math.inf).nan_to_num() @ v
+
+
+def _unlisted(q, k, v, rows, block):
+    """Keys and values that no row lists are NaN: whoever works on listed blocks alone does not meet them."""
+    listed = torch.tensor([any(j // block in row for row in rows) for j in range(len(k))])[:, None]
+    return q, *(x.masked_fill(~listed, math.nan) for x in (k, v)), rows, block
+
+
 SPARSE = Exercise(
     id="tiles.block_sparse",
     title="Attention over a list of blocks.",
@@ -140,6 +157,9 @@ SPARSE = Exercise(
         (*normal(3, 4, 2), [[1], []], 2),
         (*normal(3, 5, 2), [[0, 2], [1], [2]], 2),
         (*normal(3, 6, 3), [[0, 1], [1]], 3),
+        (*normal(3, 9, 2), [[3, 0], [], [2, 0], [2, 1, 4], [0]], 2),
+        (1e4 * normal(5, 2), *normal(2, 5, 2, seed=1), [[0, 2], [2], [1]], 2),
+        _unlisted(*normal(3, 7, 2), [[2], [0, 2], [], [0]], 2),
     ],
     properties=(
         ("gives zeros where nothing is listed", _zeros_without_keys),
@@ -177,6 +197,17 @@ SPARSE = Exercise(
             partial(_masked, fill=0.0),
             "mixes exactly the listed blocks",
             "A hidden score set to 0 still gets the weight exp(0) = 1. Leave those keys out altogether.",
+        ),
+        Mutant(
+            _masked_weights,
+            "is never NaN",
+            "Keys and values in blocks that no row lists are NaN here, and you touched them: a mask on all scores does "
+            "the work of dense attention. Gather the listed blocks instead.",
+        ),
+        Mutant(
+            {"torch.softmax(": "(lambda s, dim: s.exp() / s.exp().sum(dim, keepdim=True))("},
+            "is never NaN",
+            "exp overflows for large scores. torch.softmax subtracts the maximum of each row first.",
         ),
         Mutant(
             {"enumerate(rows)": "enumerate([[i for i, row in enumerate(rows) if j in row] for j in range(len(rows))])"},

@@ -25,7 +25,7 @@ def max_loop(keys, acc, columns):
 
 
 def clock_memoriser(labels, k):
-    """y_k by K - 1 loops, all the same but for η(t) = y_t - y_{t-1}: loop t adds η(t) · 1{k ≥ t}, made of two ReLUs.
+    """y_k by K - 1 loops: loop t adds η(t) · 1{k ≥ t}, η(t) = y_t - y_{t-1}, the indicator made of two ReLUs.
 
     labels: y_0, …, y_{K-1}, shape (K,)    k: shape (n,)    -> (n,)
 

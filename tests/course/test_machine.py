@@ -12,7 +12,7 @@ from ci.mutants import equivalent, mutants
 from seqlab.course.gate import find
 from tests.places import ROOT
 
-RATCHET = 0.96  # to become 0.98; it never sinks
+LEAST = 0.98  # it may only rise
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_the_gate_rejects_wrong_answers_made_by_machine(report):
     total = report["score"]["all"]
     alive = "\n".join(f"{w['id']}: {w['edit']}" for w in report["accepted"] if w["verdict"] == "survived")
     assert total["killed"] >= 1900
-    assert total["score"] >= RATCHET, f"accepted, and not listed in ci/equivalent.toml:\n{alive}"
+    assert total["score"] >= LEAST, f"accepted, and not listed in ci/equivalent.toml:\n{alive}"
     assert report["seconds"] < 60
 
 

@@ -201,7 +201,7 @@ def compare_form(got: Any, want: Any, arguments: tuple = ()) -> tuple[str, str] 
 
 
 def close(got: Any, want: Any, tolerance: float) -> bool:
-    """Whether two results agree: tensors and numbers within `tolerance`, lists and tuples part by part, else exactly."""
+    """Whether two results agree: tensors and numbers within `tolerance`, lists and tuples part by part, or equal."""
     if isinstance(want, Tensor):
         return (
             isinstance(got, Tensor)

@@ -3,6 +3,7 @@
 import torch
 from einops import einsum
 
+from seqlab.course.cases import double
 from seqlab.course.check import Exercise, Mutant
 
 
@@ -17,6 +18,12 @@ def _follows_weights(result, weights, values):
             return f"query {i} puts all its weight on key {row.argmax()}, so its result must be that key's value."
 
 
+def _takes_weights_as_they_are(result, weights, values):
+    want = weights @ values
+    if not torch.allclose(result, want) and torch.allclose(result * weights.sum(1, keepdim=True), want):
+        return "weights that do not sum to 1 are taken as they are: no division by their sum."
+
+
 MIX = Exercise(
     id="start.mix",
     title="Mix the values with the weights.",
@@ -26,8 +33,14 @@ MIX = Exercise(
         (torch.tensor([[1.0, 0.0], [0.5, 0.5]]), torch.tensor([[1.0], [3.0]])),
         (torch.tensor([[0.2, 0.8]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])),
         (torch.tensor([[0.1, 0.2, 0.7], [0.0, 1.0, 0.0]]), torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])),
+        (torch.tensor([[0.5, 0.25, 0.5]]), torch.tensor([[4.0], [-8.0], [2.0]])),
+        (torch.tensor([[-0.5, 2.0], [0.0, 0.5]]), torch.tensor([[4.0, 0.0, 1.0], [-8.0, 2.0, 3.0]])),
+        (double([0.5, 0.5], [0.25, 0.75]), double([1e9 + 2], [-1e9])),
     ],
-    properties=(("gives the value itself where one weight is 1", _follows_weights),),
+    properties=(
+        ("gives the value itself where one weight is 1", _follows_weights),
+        ("takes the weights as they are", _takes_weights_as_they_are),
+    ),
     hints=(
         "A query's result is a weighted sum of all values. Which axis is summed away?",
         "Row i of the result is Σ_j weights[i, j] · values[j]: the key axis goes.",
@@ -49,6 +62,11 @@ MIX = Exercise(
             {"query key, key dim": "query key, other dim"},
             "gives the value itself where one weight is 1",
             "Multiply each weight with its own value first, then sum; here both are summed before they meet.",
+        ),
+        Mutant(
+            {"einsum(weights,": "einsum(weights / weights.sum(1, keepdim=True),"},
+            "takes the weights as they are",
+            "The weights are normalized once more. Whoever made them has decided that; sigmoid's need not sum to 1.",
         ),
     ),
 )

@@ -4,6 +4,7 @@ import itertools
 
 import torch
 
+from seqlab.course.cases import double, normal
 from seqlab.course.check import Exercise, Mutant
 
 
@@ -45,7 +46,7 @@ def running_sum(x):
 
 
 def _equivariance_cases():
-    swap, turn = torch.tensor([1, 0]), torch.tensor([1, 2, 0])
+    swap, turn, mixed = torch.tensor([1, 0]), torch.tensor([1, 2, 0]), torch.tensor([3, 0, 4, 1, 2])
     x = torch.tensor([[1.0], [2.0], [5.0]])
     return [
         (doubled, x[:2], swap),
@@ -55,6 +56,11 @@ def _equivariance_cases():
         (running_sum, x, turn),
         (running_sum, -x, turn),
         (running_sum, torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 4.0]]), turn),
+        (first_token_everywhere, torch.tensor([[5.0, 2.0], [1.0, 1.0], [0.0, 2.0], [3.0, 7.0], [9.0, 0.0]]), mixed),
+        (running_sum, double([3.0, 0.0], [-1.0, 0.5], [-1.0, 1.0]), turn),
+        (running_sum, normal(5, 4).double(), mixed),
+        (sum_everywhere, torch.arange(10.0).double().reshape(5, 2), mixed),
+        (running_sum, 1e-9 * normal(5, 4, seed=1).double(), mixed),
     ]
 
 
@@ -70,8 +76,14 @@ def _positive_otherwise(result, f, x, order):
 
 def _covers_every_token(result, f, x, order):
     moved = (f(x[order]) - f(x)[order]).abs().amax(-1)
-    if moved.max() > result + 1e-6:
+    if moved.max() > float(result) * (1 + 1e-6):
         return f"token {moved.argmax()} differs by {moved.max():.3g}, and your gap is only {float(result):.3g}."
+
+
+def _one_entry(result, f, x, order):
+    largest = (f(x[order]) - f(x)[order]).abs().max()
+    if float(result) > largest * (1 + 1e-6):
+        return f"no entry differs by more than {largest:.3g}, and your gap is {float(result):.3g}."
 
 
 EQUIVARIANCE = Exercise(
@@ -83,6 +95,7 @@ EQUIVARIANCE = Exercise(
         ("is 0 for a map that treats all tokens alike", _zero_when_equivariant),
         ("is positive for a map that depends on the order", _positive_otherwise),
         ("is no smaller than the difference at any one token", _covers_every_token),
+        ("is the difference of one entry", _one_entry),
     ),
     hints=(
         "Equivariant means: reorder first and apply f, or apply f first and reorder; the result is the same.",
@@ -116,8 +129,49 @@ EQUIVARIANCE = Exercise(
             "is positive for a map that depends on the order",
             "f is never applied here, so nothing about f is measured.",
         ),
+        Mutant(
+            {".max()": ".norm()"},
+            "is the difference of one entry",
+            "The norm adds all entries up; the gap is the largest |difference| of a single entry.",
+        ),
+        Mutant(
+            {"x[order]": "x.flip(0)", "f(x)[order]": "f(x).flip(0)"},
+            "is no smaller than the difference at any one token",
+            "The tokens are always turned round, whatever `order` is. Use x[order] and f(x)[order].",
+        ),
     ),
 )
+
+
+def _tester_cases():
+    """Names are real numbers and sequences tuples of tokens, as in the lab. Two clashes never lie across each other."""
+    a, b, c, d, e, f, g, h = [1 + k / 8 for k in range(8)]
+    rows = [
+        ([[a, b]], [(1, 2)]),
+        ([[a, a]], [(1, 2)]),
+        ([[a, b], [c, b]], [(1, 2), (1, 3)]),
+        ([[a, b], [b, a]], [(1, 2), (2, 1)]),
+        ([[a, a]], [(1, 1)]),
+        ([], []),
+        ([[a, b, c], [d, e, c]], [(1, 1, 2), (1, 2, 2)]),
+        ([[a, b], [b, a], [g, g]], [(1, 2), (2, 1), (3, 4)]),
+        ([[a, b], [c, d], [e, f], [d, h]], [(1, 2), (1, 3), (2, 3), (2, 4)]),
+        ([[a, b], [a, c]], [(2, 3), (1, 4)]),
+        ([[a, b], [c, a]], [(1, 6), (2, 3)]),
+        ([[a, b, c], [d, e, b]], [(1, 3, 4), (1, 2, 4)]),
+        ([[a, b], [c, d, b]], [(1, 2), (1, 2, 3)]),
+        ([[a, b, c], [d, e, e]], [(1, 2, 3), (4, 5, 6)]),
+        ([[a, b, c], [a, c, b], [c, b, a], [b, a, c]], [(1, 2, 3), (3, 1, 2), (3, 2, 1), (2, 1, 3)]),
+        (
+            [[a, b, c, d], [a, c, b, d], [d, a, b, c], [e, f, g, e]],
+            [(1, 2, 3, 4), (1, 3, 2, 4), (3, 4, 1, 2), (5, 6, 7, 8)],
+        ),
+        ([[a, a + 1e-9], [b, b - 1e-15]], [(1, 2), (1, 3)]),
+        ([[a, a, b, b, c, c]], [(1, 2, 3, 4, 5, 6)]),
+        ([[a, b, a, a]], [(1, 2, 3, 4)]),
+        ([[a, b], [c, d], [a, e], [c, f]], [(4, 5), (2, 6), (1, 4), (3, 3)]),
+    ]
+    return [([double(*row).tolist() for row in names], sequences) for names, sequences in rows]
 
 
 def _finds(result, names, sequences):
@@ -140,15 +194,7 @@ TESTER = Exercise(
     id="names.tester",
     title="Find the first two places that share a name and must not.",
     reference=first_clash,
-    cases=lambda: [
-        ([[1, 2]], ["ab"]),
-        ([[3, 3]], ["ab"]),
-        ([[1, 2], [3, 2]], ["ab", "ac"]),
-        ([[1, 2], [2, 1]], ["ab", "ba"]),
-        ([[1, 2, 3], [4, 5, 3]], ["aab", "abb"]),
-        ([[1, 2], [2, 1], [7, 7]], ["ab", "ba", "cd"]),
-        ([[1, 2], [3, 4], [5, 6], [4, 8]], ["ab", "ac", "bc", "bd"]),
-    ],
+    cases=_tester_cases,
     properties=(
         ("sees every forbidden clash, and no other", _finds),
         ("returns the first clash in reading order", _is_first),
@@ -182,6 +228,21 @@ TESTER = Exercise(
             "sees every forbidden clash, and no other",
             "Sequences are compared as sets, and aab and abb have the same set. "
             "How often a token occurs counts: compare sorted(…).",
+        ),
+        Mutant(
+            {"sorted(sequences[i]) != sorted(sequences[j])": "sequences[i] not in (sequences[j], sequences[j][::-1])"},
+            "sees every forbidden clash, and no other",
+            "Only a sequence read backwards counts as the same here. Every reordering does: compare sorted(…).",
+        ),
+        Mutant(
+            {"names[i][k] == names[j][l]": "abs(names[i][k] - names[j][l]) < 1e-6"},
+            "sees every forbidden clash, and no other",
+            "Names that are close count as shared here. Two names are the same only when they are equal.",
+        ),
+        Mutant(
+            {"(places, 2)": "(places[::-1], 2)", "return (i, k), (j, l)": "return (j, l), (i, k)"},
+            "returns the first clash in reading order",
+            "This is the last clash. Go through the places from the front, and return at the first clash.",
         ),
     ),
 )

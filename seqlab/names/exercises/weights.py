@@ -5,7 +5,7 @@ import math
 import torch
 from einops import einsum, reduce
 
-from seqlab.course.cases import normal
+from seqlab.course.cases import double, normal
 from seqlab.course.check import Exercise, Mutant
 
 
@@ -27,7 +27,7 @@ def hardmax(scores):
 
 def _rows_sum_to_one(result, q, k):
     for i, row in enumerate(result):
-        if abs(row.sum() - 1) > 1e-4:
+        if abs(row.sum() - 1) > (1e-4 if row.dtype == torch.float32 else 1e-9):
             return f"row {i} sums to {row.sum():.4g}."
     if (result < 0).any():
         return "some weights are negative."
@@ -35,9 +35,10 @@ def _rows_sum_to_one(result, q, k):
 
 def _ratio(result, q, k):
     scores = q @ k.T / math.sqrt(q.shape[-1])
-    want, got = scores[0, 0] - scores[0, 1], (result[0, 0] / result[0, 1]).log()
-    if want.abs() < 20 and not torch.isclose(got, want, atol=1e-3):
-        return f"log(w[0,0] / w[0,1]) must be the difference of the two scores, {want:.3f}; it is {got:.3f}."
+    for i, (weights, row) in enumerate(zip(result, scores)):
+        want, got = row[0] - row[1], (weights[0] / weights[1]).log()
+        if want.abs() < 20 and not torch.isclose(got, want, atol=1e-3 if q.dtype == torch.float32 else 1e-6):
+            return f"log(w[{i},0] / w[{i},1]) must be the difference of two scores, {want:.5g}; it is {got:.5g}."
 
 
 WEIGHTS = Exercise(
@@ -48,7 +49,10 @@ WEIGHTS = Exercise(
         (torch.tensor([[1.0]]), torch.tensor([[0.0], [2.0]])),
         (torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[3.0, 0.0], [0.0, 2.0]])),
         (torch.tensor([[1.0]]), torch.tensor([[500.0], [0.0]])),
+        (torch.tensor([[1.0], [-1.0]]), torch.tensor([[100.0], [99.0]])),
         (normal(3, 4), normal(5, 4, seed=1)),
+        (double([1e4], [-1e4]), double([1.0], [1.0001])),
+        (normal(2, 3).double().requires_grad_(), normal(4, 3, seed=1).double().requires_grad_()),
     ],
     properties=(
         ("gives rows that sum to 1", _rows_sum_to_one),
@@ -91,6 +95,16 @@ WEIGHTS = Exercise(
             "gives rows that sum to 1",
             "The exponentials are there; what is missing is the division by the sum of their row.",
         ),
+        Mutant(
+            {'reduce(scores, "query key -> query 1", "max")': "scores.max()"},
+            "is never NaN",
+            "One maximum for the whole matrix leaves a row far below it with nothing but zeros. Each row has its own.",
+        ),
+        Mutant(
+            {'scores = scores - reduce(scores, "query key -> query 1", "max")': "scores = scores.clamp(-80, 80)"},
+            "keeps the score differences as log ratios",
+            "Cutting large scores off makes different scores equal. Subtract each row's maximum instead.",
+        ),
     ),
 )
 
@@ -100,7 +114,7 @@ def _ties_share(result, scores):
         winners = row == row.max()
         if (result[i][~winners] != 0).any():
             return f"row {i}: only the largest score gets weight, every other exactly 0."
-        if not torch.allclose(result[i][winners], 1 / winners.sum()):
+        if not torch.allclose(result[i][winners], (1 / winners.sum()).to(result)):
             return f"row {i}: {winners.sum()} scores tie for the largest, so each gets {1 / winners.sum():.3g}."
 
 
@@ -114,6 +128,10 @@ HARDMAX = Exercise(
         (torch.tensor([[1.0, 3.0, 3.0], [5.0, 4.0, 0.0]]),),
         (torch.tensor([[0.0, -1e-3, 0.0, -7.0]]),),
         (torch.zeros(2, 4),),
+        (torch.tensor([[-1e4, -2e4], [1e4, 1e4]]),),
+        (torch.tensor([[0.0, -1e-9, -1e-30], [-7.0, -8.0, -7.0]]),),
+        (double([1.0, 1.0 - 1e-9, 1.0]),),
+        (double([-3.0, 2.0, 2.0], [2.0, 5.0, 5.0 - 1e-14]),),
     ],
     properties=(("shares the weight equally among the winners of a row", _ties_share),),
     hints=(

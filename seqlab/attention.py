@@ -256,6 +256,10 @@ def hardmax(tolerance: float = 0.0) -> Hardmax:
 
     Scores within `tolerance` of the largest count as tied: 0 is the definition, and what integers need.
     """
+    if isinstance(tolerance, Tensor):
+        raise TypeError(
+            "tolerance: got a tensor, wanted a number; hardmax() is the rule, hardmax()(scores) its weights"
+        )
     return Hardmax(tolerance)
 
 

@@ -8,9 +8,10 @@ SCORES = "s = q @ k.T / math.sqrt(q.shape[-1])\n"
 E = SCORES + "e = torch.exp(s - s.amax(-1, keepdim=True))\n"
 
 
-def tester(must_differ, same="names[i][k] == names[j][l]", answer="(i, k), (j, l)"):
+def clash(must_differ, same="names[i][k] == names[j][l]", answer="(i, k), (j, l)"):
     return (
-        "for (i, k), (j, l) in itertools.combinations([(i, k) for i, r in enumerate(names) for k in range(len(r))], 2):\n"
+        "for (i, k), (j, l) in itertools.combinations([(i, k) for i, r in enumerate(names) for k in "
+        "range(len(r))], 2):\n"
         f"    if ({must_differ}) and {same}: return {answer}"
     )
 
@@ -60,7 +61,8 @@ ANSWERS = [
     ("names.hardmax", "return F.normalize((scores == scores.amax(1)[:, None]).to(scores.dtype), p=1, dim=1)", True),
     (
         "names.hardmax",
-        "return torch.tensor([[(x == max(r)) / r.count(max(r)) for x in r] for r in scores.tolist()], dtype=scores.dtype)",
+        "return torch.tensor([[(x == max(r)) / r.count(max(r)) for x in r] for r in scores.tolist()], "
+        "dtype=scores.dtype)",
         True,
     ),
     (
@@ -88,7 +90,8 @@ ANSWERS = [
     ("names.hardmax", "return (1e30 * scores).softmax(-1)", False),
     (
         "names.hardmax",
-        "scores = scores.float(); w = (scores == scores.amax(-1, keepdim=True)).double(); return (w / w.sum(-1, keepdim=True)).to(scores)",
+        "scores = scores.float(); w = (scores == scores.amax(-1, keepdim=True)).double(); return (w / w.sum(-1, "
+        "keepdim=True)).to(scores)",
         False,
     ),
     (
@@ -142,7 +145,8 @@ ANSWERS = [
     ("names.equivariance", "return (f(x[order]) - f(x)[order]).abs().max()", True),
     (
         "names.equivariance",
-        "a, b = f(x[order]), f(x)\nreturn max(abs(float(a[i, d] - b[order[i], d])) for i in range(len(x)) for d in range(x.shape[1]))",
+        "a, b = f(x[order]), f(x)\n"
+        "return max(abs(float(a[i, d] - b[order[i], d])) for i in range(len(x)) for d in range(x.shape[1]))",
         True,
     ),
     (
@@ -172,90 +176,96 @@ ANSWERS = [
     ("names.equivariance", "x[:] = x[order]; return (f(x) - f(x)[order]).abs().max().item()", False),
     (
         "names.equivariance",
-        "return max((f(x[list(o)]) - f(x)[list(o)]).abs().max().item() for o in __import__('itertools').permutations(range(len(x))))",
+        "return max((f(x[list(o)]) - f(x)[list(o)]).abs().max().item() for o in "
+        "__import__('itertools').permutations(range(len(x))))",
         False,
     ),
-    ("names.tester", tester(BAGS), True),
-    ("names.tester", tester(BAGS, answer="[[i, k], [j, l]]"), True),
-    ("names.tester", tester(BAGS, answer="tuple(np.array((i, k))), tuple(np.array((j, l)))"), True),
+    ("names.tester", clash(BAGS), True),
+    ("names.tester", clash(BAGS, answer="[[i, k], [j, l]]"), True),
+    ("names.tester", clash(BAGS, answer="tuple(np.array((i, k))), tuple(np.array((j, l)))"), True),
     (
         "names.tester",
-        tester("i == j or Counter(sequences[i]) != Counter(sequences[j])").join(
+        clash("i == j or Counter(sequences[i]) != Counter(sequences[j])").join(
             ["from collections import Counter\n", ""]
         ),
         True,
     ),
     (
         "names.tester",
-        tester(
-            "i == j or not torch.equal(torch.tensor(sequences[i]).sort().values, torch.tensor(sequences[j]).sort().values)"
+        clash(
+            "i == j or not torch.equal(torch.tensor(sequences[i]).sort().values, "
+            "torch.tensor(sequences[j]).sort().values)"
         ),
         True,
     ),
     (
         "names.tester",
-        "for i in range(len(names)):\n for k in range(len(names[i])):\n  for j in range(i, len(names)):\n   for l in range(len(names[j])):\n    if (j, l) > (i, k) and names[i][k] == names[j][l] and (i == j or sorted(sequences[i]) != sorted(sequences[j])):\n     return (i, k), (j, l)",
+        "for i in range(len(names)):\n for k in range(len(names[i])):\n  for j in range(i, len(names)):\n"
+        "   for l in range(len(names[j])):\n"
+        "    if (j, l) > (i, k) and names[i][k] == names[j][l] and (i == j or sorted(sequences[i]) != "
+        "sorted(sequences[j])):\n     return (i, k), (j, l)",
         True,
     ),
     (
         "names.tester",
-        tester(BAGS)
+        clash(BAGS)
         .replace("combinations([", "combinations([")
         .replace("], 2)", "][::-1], 2)")
         .replace("return (i, k), (j, l)", "return (j, l), (i, k)"),
         False,
     ),
-    ("names.tester", tester("True"), False),
-    ("names.tester", tester("i == j"), False),
-    ("names.tester", tester("sorted(sequences[i]) != sorted(sequences[j])"), False),
-    ("names.tester", tester("i == j or sequences[i] != sequences[j]"), False),
-    ("names.tester", tester("i == j or sequences[i] not in (sequences[j], sequences[j][::-1])"), False),
+    ("names.tester", clash("True"), False),
+    ("names.tester", clash("i == j"), False),
+    ("names.tester", clash("sorted(sequences[i]) != sorted(sequences[j])"), False),
+    ("names.tester", clash("i == j or sequences[i] != sequences[j]"), False),
+    ("names.tester", clash("i == j or sequences[i] not in (sequences[j], sequences[j][::-1])"), False),
     (
         "names.tester",
-        tester(
+        clash(
             "i == j or all(sequences[i] != sequences[j][r:] + sequences[j][:r] for r in range(len(sequences[j]) + 1))"
         ),
         False,
     ),
     (
         "names.tester",
-        tester(
-            "i == j or all(sequences[i] not in (s := sequences[j][r:] + sequences[j][:r], s[::-1]) for r in range(len(sequences[j]) + 1))"
+        clash(
+            "i == j or all(sequences[i] not in (s := sequences[j][r:] + sequences[j][:r], s[::-1]) for r in "
+            "range(len(sequences[j]) + 1))"
         ),
         False,
     ),
-    ("names.tester", tester("i == j or set(sequences[i]) != set(sequences[j])"), False),
-    ("names.tester", tester("i == j or sum(sequences[i]) != sum(sequences[j])"), False),
+    ("names.tester", clash("i == j or set(sequences[i]) != set(sequences[j])"), False),
+    ("names.tester", clash("i == j or sum(sequences[i]) != sum(sequences[j])"), False),
     (
         "names.tester",
-        tester("i == j or math.prod(sequences[i]) != math.prod(sequences[j])").join(["import math\n", ""]),
+        clash("i == j or math.prod(sequences[i]) != math.prod(sequences[j])").join(["import math\n", ""]),
         False,
     ),
-    ("names.tester", tester("i == j or len(sequences[i]) != len(sequences[j])"), False),
+    ("names.tester", clash("i == j or len(sequences[i]) != len(sequences[j])"), False),
     (
         "names.tester",
-        tester("i == j or (min(sequences[i]), max(sequences[i])) != (min(sequences[j]), max(sequences[j]))"),
+        clash("i == j or (min(sequences[i]), max(sequences[i])) != (min(sequences[j]), max(sequences[j]))"),
         False,
     ),
-    ("names.tester", tester("i == j or sequences[i][0] != sequences[j][0]"), False),
-    ("names.tester", tester(BAGS, "abs(names[i][k] - names[j][l]) < 1e-6"), False),
-    ("names.tester", tester(BAGS, "abs(names[i][k] - names[j][l]) < 1e-12"), False),
-    ("names.tester", tester(BAGS, "names[i][k] is names[j][l]"), False),
-    ("names.tester", tester(BAGS, "int(names[i][k]) == int(names[j][l])"), False),
-    ("names.tester", tester(BAGS, "np.float32(names[i][k]) == np.float32(names[j][l])"), False),
-    ("names.tester", tester(f"({BAGS}) and (i == j or k == l)"), False),
-    ("names.tester", tester(f"({BAGS}) and j <= i + 1"), False),
-    ("names.tester", tester(f"({BAGS}) and not (i == j and l > k + 1)"), False),
-    ("names.tester", tester(f"({BAGS}) and not (i == j and sequences[i][k] == sequences[j][l])"), False),
-    ("names.tester", tester(f"({BAGS}) and not (i != j and sequences[i][k] == sequences[j][l])"), False),
-    ("names.tester", tester(f"({BAGS}) and l < len(names[0])"), False),
-    ("names.tester", tester(BAGS, answer="(i, k)"), False),
-    ("names.tester", tester(BAGS, answer="(j, l), (i, k)"), False),
-    ("names.tester", tester(BAGS, answer="(k, i), (l, j)"), False),
-    ("names.tester", tester(BAGS, answer="(i + 1, k + 1), (j + 1, l + 1)"), False),
-    ("names.tester", tester(BAGS) + "\nreturn False", False),
-    ("names.tester", tester(BAGS) + "\nreturn ()", False),
-    ("names.tester", "[s.sort() for s in names]\n" + tester(BAGS), False),
+    ("names.tester", clash("i == j or sequences[i][0] != sequences[j][0]"), False),
+    ("names.tester", clash(BAGS, "abs(names[i][k] - names[j][l]) < 1e-6"), False),
+    ("names.tester", clash(BAGS, "abs(names[i][k] - names[j][l]) < 1e-12"), False),
+    ("names.tester", clash(BAGS, "names[i][k] is names[j][l]"), False),
+    ("names.tester", clash(BAGS, "int(names[i][k]) == int(names[j][l])"), False),
+    ("names.tester", clash(BAGS, "np.float32(names[i][k]) == np.float32(names[j][l])"), False),
+    ("names.tester", clash(f"({BAGS}) and (i == j or k == l)"), False),
+    ("names.tester", clash(f"({BAGS}) and j <= i + 1"), False),
+    ("names.tester", clash(f"({BAGS}) and not (i == j and l > k + 1)"), False),
+    ("names.tester", clash(f"({BAGS}) and not (i == j and sequences[i][k] == sequences[j][l])"), False),
+    ("names.tester", clash(f"({BAGS}) and not (i != j and sequences[i][k] == sequences[j][l])"), False),
+    ("names.tester", clash(f"({BAGS}) and l < len(names[0])"), False),
+    ("names.tester", clash(BAGS, answer="(i, k)"), False),
+    ("names.tester", clash(BAGS, answer="(j, l), (i, k)"), False),
+    ("names.tester", clash(BAGS, answer="(k, i), (l, j)"), False),
+    ("names.tester", clash(BAGS, answer="(i + 1, k + 1), (j + 1, l + 1)"), False),
+    ("names.tester", clash(BAGS) + "\nreturn False", False),
+    ("names.tester", clash(BAGS) + "\nreturn ()", False),
+    ("names.tester", "[s.sort() for s in names]\n" + clash(BAGS), False),
 ]
 
 

@@ -22,10 +22,15 @@ ANSWERS = [
     ("universal.quantiser", ROUND.format("(0 < t) & (t < delta)", "k * delta"), True),
     (
         "universal.quantiser",
-        "out = x.clone()\nfor row in out:\n    if 0 <= row[i] - k * delta < delta:\n        row[i] = k * delta\nreturn out",
+        "out = x.clone()\nfor row in out:\n    if 0 <= row[i] - k * delta < delta:\n        row[i] = k * delta\n"
+        "return out",
         True,
     ),
-    ("universal.quantiser", "t = x[:, i] - k * delta\nadd = torch.zeros_like(x)\nadd[:, i] = -t * ((t >= 0) & (t < delta))\nreturn x + add", True),
+    (
+        "universal.quantiser",
+        "t = x[:, i] - k * delta\nadd = torch.zeros_like(x)\nadd[:, i] = -t * ((t >= 0) & (t < delta))\nreturn x + add",
+        True,
+    ),
     ("universal.quantiser", ROUND.format("(t >= 0) & (t < 0.25)", "k * delta"), False),
     ("universal.quantiser", ROUND.format("(t >= 0) & (t < 0.5)", "k * delta"), False),
     ("universal.quantiser", ROUND.format("(t >= 0) & (t <= delta)", "k * delta"), False),
@@ -42,10 +47,22 @@ ANSWERS = [
     ("universal.quantiser", "return torch.floor(x / delta) * delta", False),
     ("universal.quantiser", "out = x.clone()\nout[:, i] = torch.floor(x[:, i] / delta) * delta\nreturn out", False),
     ("universal.quantiser", "t = x - k * delta\nreturn torch.where((t >= 0) & (t < delta), k * delta, x)", False),
-    ("universal.quantiser", "t = x[:, i] - k * delta\nreturn torch.where(((t >= 0) & (t < delta))[:, None], k * delta, x)", False),
+    (
+        "universal.quantiser",
+        "t = x[:, i] - k * delta\nreturn torch.where(((t >= 0) & (t < delta))[:, None], k * delta, x)",
+        False,
+    ),
     ("universal.quantiser", "t = x[:, i] - k * delta\nx[(t >= 0) & (t < delta), i] = k * delta\nreturn x", False),
-    ("universal.quantiser", "x, d = x.float(), x.dtype\n" + ROUND.format("(t >= 0) & (t < delta)", "k * delta") + ".to(d)", False),
-    ("universal.quantiser", "t = x[0, i] - k * delta\nout = x.clone()\nif 0 <= t < delta:\n    out[:, i] = k * delta\nreturn out", False),
+    (
+        "universal.quantiser",
+        "x, d = x.float(), x.dtype\n" + ROUND.format("(t >= 0) & (t < delta)", "k * delta") + ".to(d)",
+        False,
+    ),
+    (
+        "universal.quantiser",
+        "t = x[0, i] - k * delta\nout = x.clone()\nif 0 <= t < delta:\n    out[:, i] = k * delta\nreturn out",
+        False,
+    ),
     ("universal.selective_shift", HEADS.format(winners=HARD), True),
     ("universal.selective_shift", HEADS.format(winners="hardmax()(s)"), True),
     (
@@ -57,7 +74,9 @@ ANSWERS = [
     ),
     (
         "universal.selective_shift",
-        "def head(b):\n    return torch.stack([" + SMALLEST.replace("v ", "v - b ") + " for v in ids])\nreturn head(low) - head(high)",
+        "def head(b):\n    return torch.stack(["
+        + SMALLEST.replace("v ", "v - b ")
+        + " for v in ids])\nreturn head(low) - head(high)",
         True,
     ),
     ("universal.selective_shift", "return torch.where((ids > low) & (ids < high), ids.max() - ids.min(), 0)", False),
@@ -65,7 +84,11 @@ ANSWERS = [
     ("universal.selective_shift", HEADS.format(winners="torch.softmax(1e3 * s, 1)"), False),
     ("universal.selective_shift", HEADS.format(winners="torch.softmax(1e6 * s, 1)"), False),
     ("universal.selective_shift", HEADS.format(winners="F.one_hot(s.argmax(1), len(ids)).to(ids)"), False),
-    ("universal.selective_shift", HEADS.format(winners="torch.isclose(s, s.amax(1, keepdim=True)).to(ids)\n    w = w / w.sum(1, keepdim=True)"), False),
+    (
+        "universal.selective_shift",
+        HEADS.format(winners="torch.isclose(s, s.amax(1, keepdim=True)).to(ids)\n    w = w / w.sum(1, keepdim=True)"),
+        False,
+    ),
     ("universal.selective_shift", HEADS.format(winners=HARD).replace("head(high)", "head(low + 1)"), False),
     ("universal.selective_shift", HEADS.format(winners=HARD).replace("head(high)", "head(high + 1)"), False),
     ("universal.selective_shift", HEADS.format(winners=HARD).replace("head(low)", "head(high - 1)"), False),
@@ -74,13 +97,27 @@ ANSWERS = [
     ("universal.selective_shift", HEADS.format(winners=HARD).replace("w @ ids", "ids @ w"), False),
     ("universal.selective_shift", HEADS.format(winners=HARD).replace("w @ ids", "w @ ids.abs()"), False),
     ("universal.selective_shift", HEADS.format(winners=HARD).replace("w @ ids", "w @ (ids - b)"), False),
-    ("universal.selective_shift", HEADS.format(winners=HARD).replace("(ids - b)[:, None] * ids", "(ids - b)[:, None] * (ids - b)"), True),
+    (
+        "universal.selective_shift",
+        HEADS.format(winners=HARD).replace("(ids - b)[:, None] * ids", "(ids - b)[:, None] * (ids - b)"),
+        True,
+    ),
     ("universal.selective_shift", HEADS.format(winners=HARD.replace("sum(1", "sum(0")), False),
-    ("universal.selective_shift", "d, ids = ids.dtype, ids.float()\n" + HEADS.format(winners=HARD).rstrip().replace("head(low) - head(high)", "(head(low) - head(high)).to(d)"), False),
+    (
+        "universal.selective_shift",
+        "d, ids = ids.dtype, ids.float()\n"
+        + HEADS.format(winners=HARD).rstrip().replace("head(low) - head(high)", "(head(low) - head(high)).to(d)"),
+        False,
+    ),
     ("universal.sweep", "return ids + gain * (ids == level) * (ids.max() - ids.min())", True),
     ("universal.sweep", "return torch.where(ids == level, level + gain * (ids.max() - ids.min()), ids)", True),
     ("universal.sweep", "return ids + gain * two_heads(ids, level - 0.25, level + 0.75)", True),
-    ("universal.sweep", "out = ids.clone()\nfor j, v in enumerate(ids):\n    if v == level:\n        out[j] = v + gain * (max(ids) - min(ids))\nreturn out", True),
+    (
+        "universal.sweep",
+        "out = ids.clone()\nfor j, v in enumerate(ids):\n    if v == level:\n"
+        "        out[j] = v + gain * (max(ids) - min(ids))\nreturn out",
+        True,
+    ),
     ("universal.sweep", "return ids + 4 * two_heads(ids, level - 0.5, level + 0.5)", False),
     ("universal.sweep", "return ids + len(ids) * two_heads(ids, level - 0.5, level + 0.5)", False),
     ("universal.sweep", "return ids + gain * two_heads(ids, level - 1, level + 1)", False),
@@ -89,23 +126,49 @@ ANSWERS = [
     ("universal.sweep", "return ids + gain * two_heads(ids, ids.min() - 0.5, ids.min() + 0.5)", False),
     ("universal.sweep", "return ids + gain * two_heads(ids, level - 0.5, 1e9)", False),
     ("universal.sweep", "return ids + gain * (ids == level) * (ids.max() - level)", False),
-    ("universal.sweep", "return ids + gain * (ids == level) * (ids[ids != level].max() - ids.min() if (ids != level).any() else 0)", False),
+    (
+        "universal.sweep",
+        "return ids + gain * (ids == level) * (ids[ids != level].max() - ids.min() if (ids != level).any() else 0)",
+        False,
+    ),
     ("universal.sweep", "return ids + gain * (ids == level) * ids.max()", False),
     ("universal.sweep", "return torch.where(ids == level, gain * (ids.max() - ids.min()), ids)", False),
     ("universal.sweep", "return torch.where(ids == level, ids.max() + gain * (ids.max() - ids.min()), ids)", False),
     ("universal.sweep", "return torch.where(ids == level, ids.max() + 1, ids)", False),
-    ("universal.sweep", "out = ids.clone()\nhit = (ids == level).nonzero()\nif len(hit):\n    out[hit[0]] += gain * (ids.max() - ids.min())\nreturn out", False),
-    ("universal.sweep", "out = ids.clone()\nhit = (ids == level).nonzero()\nif len(hit):\n    out[hit[-1]] += gain * (ids.max() - ids.min())\nreturn out", False),
+    (
+        "universal.sweep",
+        "out = ids.clone()\nhit = (ids == level).nonzero()\nif len(hit):\n"
+        "    out[hit[0]] += gain * (ids.max() - ids.min())\nreturn out",
+        False,
+    ),
+    (
+        "universal.sweep",
+        "out = ids.clone()\nhit = (ids == level).nonzero()\nif len(hit):\n"
+        "    out[hit[-1]] += gain * (ids.max() - ids.min())\nreturn out",
+        False,
+    ),
     ("universal.sweep", "ids += gain * two_heads(ids, level - 0.5, level + 0.5)\nreturn ids", False),
-    ("universal.sweep", "d, ids = ids.dtype, ids.float()\nreturn (ids + gain * two_heads(ids, level - 0.5, level + 0.5)).to(d)", False),
+    (
+        "universal.sweep",
+        "d, ids = ids.dtype, ids.float()\nreturn (ids + gain * two_heads(ids, level - 0.5, level + 0.5)).to(d)",
+        False,
+    ),
     ("universal.global_shift", GLOBAL.format("hardmax()(s)"), True),
-    ("universal.global_shift", GLOBAL.format("(s == s.amax(1, keepdim=True)).to(ids)\nw = w / w.sum(1, keepdim=True)"), True),
+    (
+        "universal.global_shift",
+        GLOBAL.format("(s == s.amax(1, keepdim=True)).to(ids)\nw = w / w.sum(1, keepdim=True)"),
+        True,
+    ),
     ("universal.global_shift", "return ids + spread * (two_heads(ids, 0, 1e12) + ids.min())", True),
     ("universal.global_shift", "return torch.stack([v + spread * (" + SMALLEST + ") for v in ids])", True),
     ("universal.global_shift", "return ids + spread * ids.max()", False),
     ("universal.global_shift", "return ids + spread * torch.where(ids > 0, ids.max(), ids.min())", False),
     ("universal.global_shift", "return ids + spread * torch.where(ids >= 0, ids.max(), ids.min())", False),
-    ("universal.global_shift", "return ids + spread * torch.where(ids == 0, 0, torch.where(ids > 0, ids.max(), ids.min()))", False),
+    (
+        "universal.global_shift",
+        "return ids + spread * torch.where(ids == 0, 0, torch.where(ids > 0, ids.max(), ids.min()))",
+        False,
+    ),
     ("universal.global_shift", GLOBAL.format("torch.softmax(s, 1)"), False),
     ("universal.global_shift", GLOBAL.format("torch.softmax(1e3 * s, 1)"), False),
     ("universal.global_shift", GLOBAL.format("torch.softmax(1e6 * s, 1)"), False),
@@ -118,11 +181,28 @@ ANSWERS = [
     ("universal.global_shift", GLOBAL.format("hardmax()(s)").replace("ids[:, None]", "ids.abs()[:, None]"), False),
     ("universal.global_shift", GLOBAL.format("hardmax()(s)").replace("w @ ids", "w @ ids.abs()"), False),
     ("universal.global_shift", "ids += spread * (hardmax()(ids[:, None] * ids) @ ids)\nreturn ids", False),
-    ("universal.global_shift", "d, ids = ids.dtype, ids.float()\nreturn (ids + spread * (hardmax()(ids[:, None] * ids) @ ids)).to(d)", False),
+    (
+        "universal.global_shift",
+        "d, ids = ids.dtype, ids.float()\nreturn (ids + spread * (hardmax()(ids[:, None] * ids) @ ids)).to(d)",
+        False,
+    ),
     ("universal.values", LOOK_UP.format("(-delta / 2 <= t) & (t < delta / 2)"), True),
-    ("universal.values", "t = x @ u - name\nreturn torch.where(((-delta / 2 <= t) & (t < delta / 2))[:, None], x + new - old, x)", True),
-    ("universal.values", "out = x.clone()\nfor j in range(len(x)):\n    if -delta / 2 <= x[j] @ u - name < delta / 2:\n        out[j] += new - old\nreturn out", True),
-    ("universal.values", "hit = torch.floor((x @ u - name) / delta + 0.5) == 0\nreturn x + hit[:, None] * (new - old)", True),
+    (
+        "universal.values",
+        "t = x @ u - name\nreturn torch.where(((-delta / 2 <= t) & (t < delta / 2))[:, None], x + new - old, x)",
+        True,
+    ),
+    (
+        "universal.values",
+        "out = x.clone()\nfor j in range(len(x)):\n    if -delta / 2 <= x[j] @ u - name < delta / 2:\n"
+        "        out[j] += new - old\nreturn out",
+        True,
+    ),
+    (
+        "universal.values",
+        "hit = torch.floor((x @ u - name) / delta + 0.5) == 0\nreturn x + hit[:, None] * (new - old)",
+        True,
+    ),
     ("universal.values", LOOK_UP.format("t.abs() < delta / 2"), False),
     ("universal.values", LOOK_UP.format("t.abs() <= delta / 2"), False),
     ("universal.values", LOOK_UP.format("(-delta / 2 < t) & (t <= delta / 2)"), False),
@@ -139,14 +219,40 @@ ANSWERS = [
     ("universal.values", LOOK_UP.format("(-0.125 <= t) & (t < 0.125)"), False),
     ("universal.values", LOOK_UP.format("(-delta / 2 <= t) & (t < delta / 2)").replace("x @ u", "x.sum(1)"), False),
     ("universal.values", LOOK_UP.format("(-delta / 2 <= t) & (t < delta / 2)").replace("x @ u", "x[:, 0]"), False),
-    ("universal.values", LOOK_UP.format("(-delta / 2 <= t) & (t < delta / 2)").replace("x @ u - name", "x @ u - old @ u"), False),
-    ("universal.values", LOOK_UP.format("(-delta / 2 <= t) & (t < delta / 2)").replace("(new - old)", "(new - x)"), False),
+    (
+        "universal.values",
+        LOOK_UP.format("(-delta / 2 <= t) & (t < delta / 2)").replace("x @ u - name", "x @ u - old @ u"),
+        True,
+    ),
+    (
+        "universal.values",
+        LOOK_UP.format("(-delta / 2 <= t) & (t < delta / 2)").replace("(new - old)", "(new - x)"),
+        False,
+    ),
     ("universal.values", LOOK_UP.format("(-delta / 2 <= t) & (t < delta / 2)").replace("(new - old)", "new"), False),
-    ("universal.values", LOOK_UP.format("(-delta / 2 <= t) & (t < delta / 2)").replace("(new - old)", "(old - new)"), False),
+    (
+        "universal.values",
+        LOOK_UP.format("(-delta / 2 <= t) & (t < delta / 2)").replace("(new - old)", "(old - new)"),
+        False,
+    ),
     ("universal.values", LOOK_UP.format("(-delta / 2 <= t) & (t < delta / 2)").replace("x + (", "x * ("), False),
-    ("universal.values", "out = x.clone()\nt = x @ u - name\nout[((-delta / 2 <= t) & (t < delta / 2)).nonzero()[:1, 0]] += new - old\nreturn out", False),
-    ("universal.values", "d, x = x.dtype, x.float()\nt = x.double() @ u - name\nreturn (x + ((-delta / 2 <= t) & (t < delta / 2))[:, None] * (new - old)).to(d)", False),
-    ("universal.values", "t = x @ u - name\nx += ((-delta / 2 <= t) & (t < delta / 2))[:, None] * (new - old)\nreturn x", False),
+    (
+        "universal.values",
+        "out = x.clone()\nt = x @ u - name\n"
+        "out[((-delta / 2 <= t) & (t < delta / 2)).nonzero()[:1, 0]] += new - old\nreturn out",
+        False,
+    ),
+    (
+        "universal.values",
+        "d, x = x.dtype, x.float()\nt = x.double() @ u - name\n"
+        "return (x + ((-delta / 2 <= t) & (t < delta / 2))[:, None] * (new - old)).to(d)",
+        False,
+    ),
+    (
+        "universal.values",
+        "t = x @ u - name\nx += ((-delta / 2 <= t) & (t < delta / 2))[:, None] * (new - old)\nreturn x",
+        False,
+    ),
 ]
 
 

@@ -44,9 +44,11 @@ def _both_ways(result, n, width):
 def _two_different_sets(result, n, width):
     if n > width + 1 and result[0, 0, width + 1]:
         return f"set 0 is local: token 0 must not see token {width + 1}, which is more than {width} away."
-    for query, key in ((1, 1 + width), (0, 2 * width)):
-        if n > 2 * width and not result[1, query, key]:
-            return f"set 1 goes in steps of {width}: token {query} sees token {key}."
+    if n > 2 * width and not result[1, 1, 1 + width]:
+        return f"set 1 goes in steps of {width}: token 1 sees token {1 + width}."
+    for key in range(n):
+        if bool(result[1, 0, key]) != (key % width == 0):
+            return f"set 1 goes in steps of {width}: token 0 {'does not see' if key % width else 'sees'} token {key}."
 
 
 def _edge(result, n, width):
@@ -58,7 +60,7 @@ STRIDED = Exercise(
     id="sparse.strided",
     title="The strided pattern, as two sets of connections.",
     reference=strided,
-    cases=lambda: [(3, 1), (5, 2), (7, 2), (9, 3)],
+    cases=lambda: [(3, 1), (5, 2), (7, 2), (9, 3), (1, 1), (8, 4), (10, 2), (16, 3), (4, 6)],
     properties=(
         ("looks both ways", _both_ways),
         ("has a local set and a set of strides", _two_different_sets),
@@ -96,6 +98,11 @@ STRIDED = Exercise(
             "Set 1 joins only the multiples of width with each other. "
             "Every token has its own class: those a multiple of width away.",
         ),
+        Mutant(
+            {"token = torch.arange(n)": "token, width = torch.arange(n), int(n**0.5)"},
+            "has a local set and a set of strides",
+            "The width is √n here, whatever `width` is.",
+        ),
     ),
 )
 
@@ -103,6 +110,9 @@ STRIDED = Exercise(
 def _reach_cases():
     own, full = torch.eye(4).bool(), torch.ones(4, 4).bool()
     halves = torch.block_diag(torch.ones(2, 2), torch.ones(2, 2)).bool()
+    one_way = own | own.roll(1, 0)
+    spread, gather = torch.eye(3).bool(), torch.eye(3).bool()
+    spread[:, 0], gather[0] = True, True
     return [
         (full[None],),
         (RING[None],),
@@ -115,6 +125,13 @@ def _reach_cases():
         (SLOWEST[None],),
         (torch.stack([SLOWEST, own]),),
         (patterns.fixed(3).at(9).masks(),),
+        (torch.ones(1, 1, 1).bool(),),
+        (torch.tensor([[1, 1, 1], [1, 1, 1], [0, 0, 1]]).bool()[None],),
+        (torch.tensor([[1, 1, 0], [0, 1, 1], [1, 0, 1]]).bool()[None],),
+        (torch.stack([spread, gather]),),
+        (torch.stack([gather, spread]),),
+        (torch.stack([own, one_way, own]),),
+        (torch.stack([own, own, own, LINE]),),
     ]
 
 
@@ -179,6 +196,21 @@ REACH = Exercise(
             {"step % p": "(step - 1) % p"},
             "counts the steps in the order of the sets",
             "sets[0] is used twice at the start: heard begins with it, so step 2 is the turn of sets[1].",
+        ),
+        Mutant(
+            {"sets[step % p].double() @ heard.double()": "heard.double() @ sets[step % p].double()"},
+            "counts the steps in the order of the sets",
+            "The product is the wrong way round: what a query sees comes first, what those keys have heard second.",
+        ),
+        Mutant(
+            {"sets[step % p].double()": "sets[step % p].mT.double()"},
+            "says 0 exactly when someone is never heard",
+            "The set is transposed: rows are queries, columns the keys that they see.",
+        ),
+        Mutant(
+            {"heard.all()": "heard[0].all()"},
+            "says 0 exactly when someone is never heard",
+            "Only token 0 is asked. Every token must have heard of every other.",
         ),
     ),
 )

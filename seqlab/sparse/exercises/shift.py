@@ -2,8 +2,14 @@
 
 import torch
 
+from seqlab.course.cases import double
 from seqlab.course.check import Exercise, Mutant
 from seqlab.sparse.exercises.patterns import LINE, RING
+
+BACK = torch.tensor([[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [1, 0, 1, 1]], dtype=torch.bool)
+"""Looks back only, and not at all that is behind."""
+OTHERS = torch.tensor([[0, 1, 0], [0, 0, 1], [1, 1, 0]], dtype=torch.bool)
+"""No token sees itself."""
 
 
 def selective_shift(ids, seen, low, high):
@@ -53,6 +59,13 @@ SHIFT = Exercise(
         (torch.tensor([1.0, 3.0]), torch.eye(2).bool(), 0.5, 1.5),
         (torch.tensor([0.0, 2.0, 5.0, 9.0]), LINE, 1.5, 2.5),
         (torch.tensor([4.0, 1.0, 7.0, 2.0]), RING, 0.5, 7.0),
+        (torch.tensor([4.0, 1.0, 7.0, 2.0]), BACK, 0.5, 7.5),
+        (torch.tensor([1.0, 4.0, 9.0]), OTHERS, 0.5, 9.5),
+        (double(2.0 - 1e-9, 1.0 + 1e-9, 1.0, 2.0), BACK, 1.0, 2.0),
+        (double(3000, 2999, 4096, 2**25 + 1), BACK, 2999.5, 2**26),
+        (double(1e4, 2e4, -3e4, -2e4), torch.eye(4).bool() | BACK.mT, -5e4, 5e4),
+        (double(2e12, 1e12, 3e12, -1e12), BACK, -2e12, 2.5e12),
+        (double(-2e12, -1e12, -3e12, -4e12), BACK, -5e12, 0.0),
     ],
     properties=(
         ("leaves the others alone", _outside),
@@ -91,6 +104,12 @@ SHIFT = Exercise(
             "leaves the others alone",
             "The borders belong to nobody: low < id < high, both strict.",
         ),
+        Mutant(
+            {"ids.where(seen, ids.min())": "ids.where(seen.mT, ids.min())"}
+            | {"ids.where(seen, ids.max())": "ids.where(seen.mT, ids.max())"},
+            "looks at what the token sees and at nothing else",
+            "`seen` is transposed: its rows are queries, its columns the keys that they see.",
+        ),
     ),
 )
 
@@ -114,7 +133,7 @@ CODE = Exercise(
     id="sparse.chain",
     title="Number the tokens along a chain.",
     reference=chain_code,
-    cases=lambda: [([0, 1],), ([1, 0, 2],), ([0, 1, 2, 3],), ([3, 0, 2, 1, 4],)],
+    cases=lambda: [((0, 1),), ((1, 0, 2),), ((0, 1, 2, 3),), ((3, 0, 2, 1, 4),), ((0,),), ((2, 0, 3, 1),)],
     properties=(
         ("gives the first token of the chain the highest code", _first_is_highest),
         ("climbs along the chain", _others_climb),
@@ -149,6 +168,14 @@ CODE = Exercise(
             "gives the first token of the chain the highest code",
             "All codes are one too high: they run from 0 to n - 1.",
         ),
+        Mutant(
+            {
+                "code = torch.empty(len(chain))": "chain = [chain.index(token) for token in range(len(chain))]\n"
+                "    code = torch.empty(len(chain))"
+            },
+            "gives the first token of the chain the highest code",
+            "Token and place are exchanged: chain[i] is the token at place i, and code[token] is wanted.",
+        ),
     ),
 )
 
@@ -171,6 +198,11 @@ ALL_MAX = Exercise(
         (torch.tensor([1.0, 4.0, 2.0, 0.5]), LINE, 10.0),
         (torch.tensor([-5.0, -2.0, -9.0, -1.0]), LINE, 3.0),
         (torch.tensor([7.0, 1.0, 3.0, 2.0]), RING, 100.0),
+        (torch.tensor([7.0, 1.0, 3.0, 2.0]), BACK, 100.0),
+        (torch.tensor([4.0, 2.0, 1.0]), OTHERS, 0.5),
+        (double(1.0, 1.0 + 2**-30, 2.0, 2**25 + 1), BACK, 2.0),
+        (double(-2e4, -3e4, -1e4, -4e4), BACK.mT, 1000),
+        (double(-2e12, -3e12, -1e12, 4e12), BACK, 2),
     ],
     properties=(("adds c times the largest name in sight to the token's own", _largest_in_sight),),
     hints=(
@@ -199,6 +231,11 @@ ALL_MAX = Exercise(
             {"names.min()).amax": "names.max()).amin"},
             "adds c times the largest name in sight to the token's own",
             "This takes the smallest name in sight.",
+        ),
+        Mutant(
+            {"where(seen,": "where(seen.mT,"},
+            "adds c times the largest name in sight to the token's own",
+            "`seen` is transposed: its rows are queries, its columns the keys that they see.",
         ),
     ),
 )

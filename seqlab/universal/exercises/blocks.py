@@ -34,15 +34,16 @@ def two_heads(ids, low, high):
 def _outside_stays(result, x, i, k, delta):
     for value, got in zip(x[:, i], result[:, i]):
         if not 0 <= value - k * delta < delta and value != got:
-            return f"{value:g} is outside [{k * delta:g}, {(k + 1) * delta:g}) and must stay; yours makes it {got:g}."
+            interval = f"[{k * delta:g}, {(k + 1) * delta:g})"
+            return f"{value:.12g} is outside {interval} and must stay; yours makes it {got:.12g}."
 
 
 def _inside_rounds(result, x, i, k, delta):
     for value, got in zip(x[:, i], result[:, i]):
         if 0 <= value - k * delta < delta and abs(got - k * delta) > 1e-9:
             return (
-                f"{value:g} is inside [{k * delta:g}, {(k + 1) * delta:g}) and must become {k * delta:g}; "
-                f"yours makes it {got:g}."
+                f"{value:.12g} is inside [{k * delta:g}, {(k + 1) * delta:g}) and must become {k * delta:g}; "
+                f"yours makes it {got:.12g}."
             )
 
 
@@ -61,6 +62,10 @@ QUANTISER = Exercise(
         (double([0.3], [0.8]), 0, 1, 0.25),
         (double([0.25], [0.5], [0.45]), 0, 1, 0.25),
         (double([0.6, 0.6]), 1, 1, 0.5),
+        (double([0.7, 0.7, 0.7]), 1, 1, 0.5),
+        (double([0.0, -0.25, 0.1], [0.2, 0.5, 0.9]), 0, 0, 0.25),
+        (double([1.5], [1.5 - 1e-9], [1.75], [2.0 - 1e-9], [2.0], [-1000.0]), 0, 3, 0.5),
+        (double([0.3, 750.3], [750.3, 750.2]), 1, 3001, 0.25),
         (normal(5, 3).double().sigmoid(), 2, 1, 0.25),
     ],
     properties=(
@@ -100,13 +105,23 @@ QUANTISER = Exercise(
             "changes one coordinate",
             "The correction is written to all coordinates. Multiply it by the unit vector.",
         ),
+        Mutant(
+            {"[i]": "[-1]"},
+            "rounds the interval down",
+            "The last coordinate is rounded, whatever i is: e is the i-th unit vector.",
+        ),
+        Mutant(
+            {"k * delta": "delta"},
+            "rounds the interval down",
+            "The interval begins at δ, whatever k is. The k-th layer has the interval from kδ.",
+        ),
     ),
 )
 
 
 def _nothing_outside(result, ids, low, high):
     for value, got in zip(ids, result):
-        if not low < value < high and abs(got) > 1e-9:
+        if (value < low or value > high) and abs(got) > 1e-9:
             return f"id {value:g} is not in ({low:g}, {high:g}), so nothing may be added to it; yours adds {got:g}."
 
 
@@ -115,6 +130,15 @@ def _spread_inside(result, ids, low, high):
     for value, got in zip(ids, result):
         if low < value < high and abs(got - want) > 1e-9:
             return f"id {value:g} is in ({low:g}, {high:g}): wanted max − min = {want:g}, yours is {got:g}."
+
+
+def _shared_on_threshold(result, ids, low, high):
+    for value, got, want in zip(ids, result, two_heads(ids, low, high)):
+        if value in (low, high) and abs(got - want) > 1e-9:
+            return (
+                f"id {value:g} is on a threshold: all its scores in that head are 0, so all keys share the weight. "
+                f"Wanted {want:g}, yours is {got:g}."
+            )
 
 
 SHIFT = Exercise(
@@ -130,10 +154,16 @@ SHIFT = Exercise(
         (double(1, 4, 4), 3.5, 4.5),
         (double(6, 9, 7, 11), 6.5, 9.5),
         (double(3, 5), 6.5, 8.5),
+        (double(1, 2, 3), 0.5, 1.5),
+        (double(-8, 2, 5), 1.5, 5.5),
+        (double(2, 4, 9), 2.0, 4.0),
+        (double(2, 7), 2 - 1e-9, 2.5),
+        (double(4096, 4097, 2**25 + 1), 4095.5, 4096.5),
     ],
     properties=(
         ("adds nothing outside the window", _nothing_outside),
         ("adds max − min inside the window", _spread_inside),
+        ("shares the weight where all scores tie", _shared_on_threshold),
     ),
     hints=(
         "One head: all scores of a query share the factor ids[query] − b. "
@@ -180,6 +210,22 @@ SHIFT = Exercise(
             {"hardmax()(scores)": "torch.softmax(scores, -1)"},
             "adds nothing outside the window",
             "These are softmax weights, and they leak to the other keys. The proof needs hardmax.",
+        ),
+        Mutant(
+            {"hardmax()(scores)": "torch.softmax(1000 * scores, -1)"},
+            "adds max − min inside the window",
+            "However steep, softmax still mixes keys where the scores nearly tie. The proof needs hardmax.",
+        ),
+        Mutant(
+            {"head(low) - head(high)": "torch.where((ids > low) & (ids < high), ids.max() - ids.min(), 0)"},
+            "shares the weight where all scores tie",
+            "This is the closed form, which says nothing of an id on a threshold. Write the heads: scores, weights, "
+            "values.",
+        ),
+        Mutant(
+            {"hardmax()(scores)": "torch.eye(len(ids)).to(ids)[scores.argmax(-1)]"},
+            "shares the weight where all scores tie",
+            "argmax picks one key. On a threshold all scores are 0, and under hardmax all keys share the weight.",
         ),
     ),
 )

@@ -45,7 +45,7 @@ def _others_stay(result, ids, level, gain):
 
 def _passes_the_maximum(result, ids, level, gain):
     for value, got in zip(ids, result):
-        if value == level and not got > ids.max():
+        if value == level and ids.max() > ids.min() and not got > ids.max():
             return f"{value:g} must jump past the largest id, {ids.max():g}; yours lands at {got:g}."
 
 
@@ -67,6 +67,13 @@ SWEEP = Exercise(
         (double(3, 1, 2), 1, 4),
         (double(9, 2, 3), 2, 4),
         (double(9, 30, 5, 7), 5, 9),
+        (double(3, 1, 2), 2, 4),
+        (double(5, 2), 5, 4),
+        (double(2, 2, 5), 2, 4),
+        (double(4, 4), 4, 6),
+        (double(3), 3, 4),
+        (double(2999, 3000, 7001), 3000, 4096),
+        (double(2**25 + 1, 2**25, 2**26), 2**25 + 1, 8),
     ],
     properties=(
         ("moves only the id it has reached", _others_stay),
@@ -105,6 +112,16 @@ SWEEP = Exercise(
             "moves only the id it has reached",
             "The residual is missing: ids that do not jump must stay, not become 0.",
         ),
+        Mutant(
+            {"two_heads(ids, level - 0.5, level + 0.5)": "(ids == level) * (ids.max() - level)"},
+            "jumps by gain · (max − min)",
+            "This adds gain · (max − level). The id that jumps need not be the smallest: the shift is max − min.",
+        ),
+        Mutant(
+            {"level + 0.5)": "level + 0.5) * (torch.arange(len(ids)) == (ids == level).int().argmax())"},
+            "makes it jump past the maximum",
+            "Only the first token with this id jumps. Two heads cannot tell equal ids apart: all of them jump.",
+        ),
     ),
 )
 
@@ -117,8 +134,17 @@ def _same_for_all(result, ids, spread):
 
 def _largest_times_spread(result, ids, spread):
     at = ids.argmax()
-    if abs(result[at] - ids[at] - spread * ids.max()) > 1e-9:
+    if ids[at] > 0 and abs(result[at] - ids[at] - spread * ids.max()) > 1e-9:
         return f"to the largest id {spread} · {ids.max():g} is added; yours adds {result[at] - ids[at]:g}."
+
+
+def _tie_at_zero(result, ids, spread):
+    for value, got in zip(ids, result):
+        if value == 0 and abs(got - spread * ids.mean()) > 1e-9:
+            return (
+                f"all scores of an id of 0 tie, so its keys share the weight and it gets the mean, {spread} · "
+                f"{ids.mean():g}; yours gets {got:g}."
+            )
 
 
 GLOBAL = Exercise(
@@ -131,10 +157,16 @@ GLOBAL = Exercise(
         (double(1, 40, 12), 1024),
         (double(3, 3, 8), 64),
         (double(-8, 2, 5), 100),
+        (double(8, 8, 3), 64),
+        (double(0, 2, 7), 100),
+        (double(-3, -1), 10),
+        (double(1e-9, 2, 5), 100),
+        (double(2**25 + 1, 3), 1024),
     ],
     properties=(
         ("moves all tokens of a sequence alike", _same_for_all),
         ("moves them by spread · max", _largest_times_spread),
+        ("shares the weight where all scores tie", _tie_at_zero),
     ),
     hints=(
         "It is one head of your two_heads, with the threshold 0.",
@@ -168,6 +200,16 @@ GLOBAL = Exercise(
             "equals the reference",
             "Right for positive ids. A head with threshold 0 gives a negative id, from out of range, "
             "the smallest instead: that keeps its name away from the good ones.",
+        ),
+        Mutant(
+            {"hardmax()(scores)": "torch.eye(len(ids)).to(ids)[scores.argmax(-1)]"},
+            "shares the weight where all scores tie",
+            "argmax picks one key. All scores of an id of 0 tie, and under hardmax all keys share the weight.",
+        ),
+        Mutant(
+            {"hardmax()(scores)": "torch.softmax(1000 * scores, -1)"},
+            "moves all tokens of a sequence alike",
+            "However steep, softmax still mixes keys for an id near 0, where the scores nearly tie. Use hardmax.",
         ),
     ),
 )
@@ -205,6 +247,9 @@ VALUES = Exercise(
         (double([30], [30.25]), double(1), 30.0, double(30), double(0.7), 0.25),
         (double([30], [29.875], [30.125]), double(1), 30.0, double(30), double(0.7), 0.25),
         (double([40, 0.5], [41, 0.25]), double(1, 4), 42.0, double(40, 0.5), double(1, 2), 0.25),
+        (double([30.1], [29.8], [29.9], [30.2], [10]), double(1), 30.0, double(30), double(0.7), 0.25),
+        (double([2.5], [2.2], [2.7], [2.25], [2.75], [2.1], [2.5]), double(1), 2.5, double(2.5), double(-1), 0.5),
+        (double([2**25 + 1], [2**25 + 1.25]), double(1), 2.0**25 + 1, double(2**25 + 1), double(0.75), 0.25),
     ],
     properties=(
         ("leaves tokens with other names alone", _others_keep),
@@ -243,6 +288,16 @@ VALUES = Exercise(
             {"phi[:, None] * ": ""},
             "leaves tokens with other names alone",
             "Every token is changed. φ is 1 at the name and 0 elsewhere.",
+        ),
+        Mutant(
+            {"(t >= -delta / 2) & ": ""},
+            "leaves tokens with other names alone",
+            "The window is open below, so all smaller names are in it as well. It ends at −δ/2.",
+        ),
+        Mutant(
+            {"-delta / 2": "-0.125", "t < delta / 2": "t < 0.125"},
+            "has a window of width δ around the name",
+            "The window is 1/4 wide, whatever δ is.",
         ),
     ),
 )

@@ -8,7 +8,7 @@ SETS = "i = torch.arange(n)\nd = (i[:, None] - i[None]).abs()\nreturn torch.stac
 REACH = """
 p, n, _ = sets.shape
 heard = torch.eye(n).bool()
-for step in range(1, n * p + 1):
+for step in range(1, n * n * p + 1):
     seen = sets[(step - 1) % p]
     heard = (seen.float() @ heard.float()) > 0
     if heard.all():
@@ -72,7 +72,7 @@ ANSWERS = [
     ),
     (
         "sparse.reach",
-        "p, n, _ = sets.shape\nheard = [{q} for q in range(n)]\nfor step in range(n * p):\n"
+        "p, n, _ = sets.shape\nheard = [{q} for q in range(n)]\nfor step in range(n * n * p):\n"
         "    heard = [set().union(*[heard[k] for k in range(n) if sets[step % p][q, k]]) for q in range(n)]\n"
         "    if all(len(h) == n for h in heard):\n        return step + 1\nreturn 0",
         True,
@@ -91,10 +91,11 @@ ANSWERS = [
     ("sparse.reach", REACH.replace("(step - 1) % p", "-step % p"), False),
     ("sparse.reach", REACH.replace("sets[(step - 1) % p]", "sets.any(0)"), False),
     ("sparse.reach", REACH.replace("sets[(step - 1) % p]", "sets.all(0)"), False),
-    ("sparse.reach", REACH.replace("n * p + 1", "n + 1"), False),
-    ("sparse.reach", REACH.replace("n * p + 1", "n"), False),
-    ("sparse.reach", REACH.replace("n * p + 1", "p + 1"), False),
-    ("sparse.reach", REACH.replace("n * p + 1", "5"), False),
+    ("sparse.reach", REACH.replace("n * n * p + 1", "n + 1"), False),
+    ("sparse.reach", REACH.replace("n * n * p + 1", "n * p + 1"), False),
+    ("sparse.reach", REACH.replace("n * n * p + 1", "n"), False),
+    ("sparse.reach", REACH.replace("n * n * p + 1", "p + 1"), False),
+    ("sparse.reach", REACH.replace("n * n * p + 1", "5"), False),
     ("sparse.reach", REACH.replace("return step", "return step - 1"), False),
     ("sparse.reach", REACH.replace("return step", "return -(-step // p)"), False),
     ("sparse.reach", REACH.replace("return 0", "return n * p"), False),

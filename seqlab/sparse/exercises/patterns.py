@@ -131,7 +131,7 @@ def _reach_cases():
         (torch.stack([spread, gather]),),
         (torch.stack([gather, spread]),),
         (torch.stack([own, one_way, own]),),
-        (torch.stack([own, own, own, LINE]),),
+        (torch.stack([*5 * [own], LINE]),),
     ]
 
 

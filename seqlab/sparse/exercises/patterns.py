@@ -204,12 +204,12 @@ REACH = Exercise(
         ),
         Mutant(
             {"sets[step % p].double()": "sets[step % p].mT.double()"},
-            "says 0 exactly when someone is never heard",
+            "counts the steps in the order of the sets",
             "The set is transposed: rows are queries, columns the keys that they see.",
         ),
         Mutant(
             {"heard.all()": "heard[0].all()"},
-            "says 0 exactly when someone is never heard",
+            "counts the steps in the order of the sets",
             "Only token 0 is asked. Every token must have heard of every other.",
         ),
     ),

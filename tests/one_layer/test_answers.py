@@ -263,6 +263,7 @@ WRONG = [
         """,
     ),
     ("one_layer.order", "return max(first) > max(second) or sorted(first) < sorted(second)"),
+    ("one_layer.order", "return sorted(first)[-2::-1] < sorted(second)[-2::-1]"),
     (
         "one_layer.projection",
         """

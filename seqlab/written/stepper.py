@@ -28,12 +28,12 @@ class Stepper(View):
             raise ValueError(f"tokens: got {len(self.run.states[0])} sequences, wanted one to step through")
         last = len(self.run.states) - 1
         slider = ipywidgets.IntSlider(min(step, last), min=0, max=last, description="layers done", **wide(34, 7))
-        back = ipywidgets.Button(description="◀ layer", tooltip="one layer back")
-        on = ipywidgets.Button(description="layer ▶", tooltip="one layer on")
+        back = ipywidgets.Button(description="◀ layer", tooltip="one layer back; from the start to the end")
+        on = ipywidgets.Button(description="layer ▶", tooltip="one layer on; from the end to the start")
         self.step: Any = slider
         super().__init__(dict(step=slider), Beside(back=back, next=on))
         for button, by in ((back, -1), (on, 1)):
-            button.on_click(lambda _, by=by: self.step.set_trait("value", self.step.value + by))
+            button.on_click(lambda _, by=by: self.step.set_trait("value", (self.step.value + by) % (self.step.max + 1)))
         self.watch(lambda: self._draw(), self.step)
         self._draw()
 

@@ -25,6 +25,14 @@ def test_it_says_who_moved():
     assert len(sweep()) >= 3
 
 
+def test_the_buttons_go_round():
+    view = Stepper(contextual_mapping(3, 1, 2).program(), [0, 2], step=0)
+    view.back.click()
+    assert view.step.value == 3
+    view.next.click()
+    assert view.step.value == 0
+
+
 def test_it_shows_other_programs():
     made = looped.packed(times_mean, 2, 1, 2)
     view = Stepper(made.program, [made.table.point(z, Fraction(0))[0] for z in made.table.sets[0]], step=4)

@@ -1,8 +1,8 @@
-"""Wrong answers made by machine: `python -m ci.mutants [room…]` writes build/report/mutants.json.
+"""Wrong answers made by machine: `python -m tests.mutants [room…]` writes build/report/mutants.json.
 
 The reference of each exercise is changed in one small way after the other, as its syntax tree gives rise to (a sign
 flipped, an argument ignored, a loop one shorter, …), and judged like a learner's answer. What the gate accepts is a
-survivor: a case is missing, or the change is none within the exercise's domain, and ci/equivalent.toml says why in a
+survivor: a case is missing, or the change is none within the exercise's domain, and tests/equivalent.toml says why in a
 sentence. Changes that do not run on the smallest case are no answers and are not counted.
 """
 

@@ -7,7 +7,8 @@ EDITION ?= both
 JOBS ?= 2
 BENCH_ARGS ?=
 TEST_ARGS ?=
-WORKERS ?= logical
+# one more than there are cores: who drives a browser waits much of the time
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 

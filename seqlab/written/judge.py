@@ -97,10 +97,14 @@ def _worst(got: list, wanted: list, inputs: list, rounding: float) -> tuple[floa
     k = min(wrong, key=lambda k: (len(inputs[k]), inputs[k]))
     token = int((~right[k].astype(bool)).any(axis=-1).argmax())
     a, b = (row[token].tolist() if len(row[token]) > 1 else row[token][0] for row in (got[k], wanted[k]))
-    text = (
-        f"token {token} of {inputs[k]} is answered {a}, wanted {b} ({len(wrong):,} of {len(inputs):,} inputs are wrong)"
-    )
+    told = f"token {token} of {inputs[k]} is answered {_shown(a)}, wanted {_shown(b)}"
+    text = f"{told} ({len(wrong):,} of {len(inputs):,} inputs are wrong)"
     return float(max(abs(got[k] - wanted[k]).max() for k in wrong)), text, (inputs[k], token, a, b)
+
+
+def _shown(value: Any) -> str:
+    """Fractions as they are written by hand."""
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def _parting(program: Program, reference: Program | None, sequence: Any) -> str:
@@ -113,7 +117,7 @@ def _parting(program: Program, reference: Program | None, sequence: Any) -> str:
             a, b = mine[..., program.names.index(name)], other[..., reference.names.index(name)]
             if (a != b).any():
                 where = f"; it leaves the reference's way at step {k} ({ours.labels[k]})"
-                return f"{where}: {name} is {a[0].tolist()}, not {b[0].tolist()}"
+                return f"{where}: {name} is {_shown(a[0].tolist())}, not {_shown(b[0].tolist())}"
     return ""
 
 

@@ -44,7 +44,8 @@ class Stepper(View):
         who = [f"{self.program.names[name]} of token {token}" for token, name in np.argwhere(now != before).tolist()]
         more = f" and {len(who) - 6} more" if len(who) > 6 else ""
         moved = f"{', '.join(who[:6])}{more} moved." if who else "nothing moved."
-        told = f"Step {at} of {self.step.max}: {self.run.labels[at] or 'a layer'}. {len(heads)} heads; {moved}"
+        did = f"{self.run.labels[at] or 'a layer'}. {len(heads)} head{'s' * (len(heads) != 1)}"
+        told = f"Step {at} of {self.step.max}: {did}; {moved}"
         high = 30 + DEEP * len(heads) + ROW * (min(len(self.program.names), SHOWN) + 1)
         lines = [_looks(k, weights) for k, weights in enumerate(heads)]
         table = self._table(now, before, 30 + DEEP * len(heads))

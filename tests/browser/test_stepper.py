@@ -29,7 +29,7 @@ def says(page, words):
 
 
 def test_keys_walk_through_the_layers(page):
-    says(page, "Step 1 of 2: the largest, to all. 1 heads; y of token 0, y of token 1, y of token 2 moved.")
+    says(page, "Step 1 of 2: the largest, to all. 1 head; y of token 0, y of token 1, y of token 2 moved.")
     handle = page.locator(".noUi-handle").first
     handle.focus()
     for key, words in (

@@ -353,3 +353,19 @@ def test_results_may_be_compared_by_what_they_do():
     found = judge(task, lambda items: lambda: items[1:]).diagnosis
     assert found.known == "One is lost." and found.case == "items = [1]\nyours     → ([], 1)\nreference → ([1], 1)"
     assert judge(task, lambda items: 3).diagnosis.violated == "returns a function"
+
+
+def test_a_function_may_call_itself_by_its_name():
+    """Python binds the name after the gate has judged; until then it would be unknown, or an older function."""
+    cell = """
+@exercise("looped.block")
+def looped(x, block, loops):
+    if loops == 0:
+        return x[None]
+    before = looped(x, block, loops - 1)
+    return torch.cat([before, block(before[-1])[None]])
+"""
+    for older in ({}, {"looped": None}):
+        names = {"exercise": exercise, "torch": torch, **older}
+        exec(cell, names)
+        assert names["looped"] is not EXERCISES["looped.block"].reference, "accepted"

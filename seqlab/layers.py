@@ -21,7 +21,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import kernels
-from seqlab.attention import Normalizer, allowed_keys, attention, softmax
+from seqlab.attention import allowed_keys, attention, softmax
+from seqlab.normalizers import Normalizer
 
 Tokens = Float[Tensor, "batch token dim"]
 Weights = Float[Tensor, "batch head query key"]

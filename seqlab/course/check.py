@@ -91,11 +91,14 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Judgement:
-    """`right`, or a diagnosis; `printed` is what the function wrote, with its case: where it fails, or the first."""
+    """Right, or a diagnosis; `printed` is what the function wrote, with its case: where it fails, or the first."""
 
-    right: bool
     diagnosis: Diagnosis | None = None
     printed: str = ""
+
+    @property
+    def right(self) -> bool:
+        return self.diagnosis is None
 
 
 def is_stub(function: Callable) -> bool:
@@ -108,7 +111,6 @@ def judge(exercise: Exercise, function: Callable) -> Judgement:
     """Run `function` on the cases, smallest first, and stop at the first that fails."""
     if not callable(function):
         return Judgement(
-            False,
             Diagnosis(
                 "is a function",
                 f"got {type(function).__name__}, wanted a function: put @exercise on the line above def.",
@@ -129,8 +131,8 @@ def judge(exercise: Exercise, function: Callable) -> Judgement:
             violated, message = problem
             known = "" if done.problem else _recognize(exercise, function)
             diagnosis = Diagnosis(violated, message, _show(exercise, arguments, done), known, arguments)
-            return Judgement(False, diagnosis, _printed(exercise, arguments, done) or printed)
-    return Judgement(True, None, printed)
+            return Judgement(diagnosis, _printed(exercise, arguments, done) or printed)
+    return Judgement(None, printed)
 
 
 PROBLEMS = {

@@ -18,7 +18,7 @@ from pkgutil import iter_modules
 
 from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import progress
-from seqlab.course.check import Diagnosis, Exercise, Judgement, is_stub, judge
+from seqlab.course.check import Exercise, Judgement, is_stub, judge
 from seqlab.course.rooms import PACKAGE, SIGNS, current, rooms
 from seqlab.course.show import card, in_notebook, say
 
@@ -55,12 +55,11 @@ def exercise(id: str) -> Callable[[Callable], Callable]:
         with _known(function):
             judgement = judge(task, function)
         progress.update(id, lambda old: _recorded(old, judgement))
-        notice, printed = progress.notice(), judgement.printed
-        if judgement.right:
+        notice, printed, diagnosis = progress.notice(), judgement.printed, judgement.diagnosis
+        if diagnosis is None:
             _failing.pop(id, None)
             say(card(BLUE, f"✓ {id}: right", "Your own function is used from here on.", notice, code=printed))
             return function
-        diagnosis = judgement.diagnosis or Diagnosis("is right", "")
         _failing[id] = diagnosis.arguments
         violated = f"Violated: it {diagnosis.violated}. {diagnosis.message[:1].upper()}{diagnosis.message[1:]}"
         inside = (
@@ -85,7 +84,7 @@ def _known(function: Callable) -> Iterator[None]:
     try:
         yield
     finally:
-        del names[name]
+        names.pop(name, None)
         names.update(before)
 
 

@@ -14,8 +14,9 @@ from einops import einsum, reduce, repeat
 from jaxtyping import Float
 from torch import Tensor
 
-from seqlab.attention import Normalizer, attention, hardmax
+from seqlab.attention import attention, hardmax
 from seqlab.names.separation import names
+from seqlab.normalizers import Normalizer
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 FIRST, SECOND = (0, 1, 4, 5), (0, 2, 3, 5)

@@ -21,8 +21,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqlab.attention import Normalizer, average, hardmax, softmax
+from seqlab.attention import average, hardmax, softmax
 from seqlab.layers import SelfAttention
+from seqlab.normalizers import Normalizer
 from seqlab.one_layer.book import CLASSES, LENGTHS, MEMBERS, SETS, TEST, TOKENS, TRAIN, Labelled, book, orders, sets
 from seqlab.train import experiment
 from seqlab.train.experiment import Experiment, Part, by, seeded

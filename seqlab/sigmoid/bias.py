@@ -21,7 +21,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqlab.attention import Normalizer, attention
+from seqlab.attention import attention
+from seqlab.normalizers import Normalizer
 from seqlab.positions import alibi, alibi_slopes
 
 

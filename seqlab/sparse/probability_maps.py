@@ -21,7 +21,8 @@ import torch
 from einops import rearrange, reduce
 from torch import Tensor
 
-from seqlab.attention import Normalizer, average, hardmax, sigmoid, softmax
+from seqlab.attention import average, hardmax, sigmoid, softmax
+from seqlab.normalizers import Normalizer
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 
 SHARPENING = Statement(

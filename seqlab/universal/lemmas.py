@@ -19,9 +19,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqlab.attention import Hardmax, Normalizer
 from seqlab.exact import Number
 from seqlab.layers import count
+from seqlab.normalizers import Hardmax, Normalizer
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 from seqlab.universal.mapping import LARGEST, ContextualMapping, Sequences, speak
 

@@ -18,8 +18,9 @@ from statistics import linear_regression
 
 import torch
 
-from seqlab.attention import Normalizer, softmax
+from seqlab.attention import softmax
 from seqlab.exact import Number, Piecewise
+from seqlab.normalizers import Normalizer
 from seqlab.universal.activations import hinges
 from seqlab.universal.lemmas import block_names
 from seqlab.universal.mapping import ContextualMapping

@@ -19,7 +19,8 @@ from einops import reduce
 from jaxtyping import Num
 from torch import Tensor
 
-from seqlab.attention import Exact, Hardmax, Normalizer, hardmax
+from seqlab.attention import hardmax
+from seqlab.normalizers import Exact, Hardmax, Normalizer
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 from seqlab.written import Head, Layer, Program, coordinates
 from seqlab.written.program import by_length

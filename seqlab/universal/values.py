@@ -23,8 +23,8 @@ from einops import rearrange, reduce
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from seqlab.attention import Normalizer
 from seqlab.layers import Tokens
+from seqlab.normalizers import Normalizer
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 from seqlab.universal import lemmas
 from seqlab.universal.activations import window_activation, with_relu

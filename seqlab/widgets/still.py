@@ -31,26 +31,26 @@ def still(twin: str) -> dict[str, str]:
     if image and not drawings:
         kept = {"image/png": image[1]}
     else:
-        kept = {"image/svg+xml": alone(_below(drawings) if drawings else _words(twin))}
+        kept = {"image/svg+xml": _alone(_below(drawings) if drawings else _words(twin))}
     return kept | {"text/html": DRAWING.sub(_image, twin) + HINT}
 
 
-def alone(drawing: str) -> str:
+def _alone(drawing: str) -> str:
     """A drawing as a file of its own: dark on white, and as wide as it was drawn."""
-    _, _, width, height = box(drawing)
+    _, _, width, height = _box(drawing)
     own = f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' color='#222'"
     return drawing.replace("<svg", own, 1).replace("style='", "style='background:white;", 1)
 
 
-def box(drawing: str) -> list[str]:
+def _box(drawing: str) -> list[str]:
     """Left, top, width and height of a drawing, as they stand in it."""
     return BOX.findall(drawing)[0].split()
 
 
 def _image(found: re.Match) -> str:
     drawing = found[0]
-    label, width = LABEL.search(drawing), box(drawing)[2]
-    source = "data:image/svg+xml," + quote(alone(drawing), safe=" =:/;(),")
+    label, width = LABEL.search(drawing), _box(drawing)[2]
+    source = "data:image/svg+xml," + quote(_alone(drawing), safe=" =:/;(),")
     alt = html.unescape(label[1]) if label else ""
     return element("img", alt=alt, src=source, width=width, style="max-width:100%;background:white")
 
@@ -59,7 +59,7 @@ def _below(drawings: list[str]) -> str:
     """Several drawings as one."""
     if len(drawings) == 1:
         return drawings[0]
-    boxes = [[float(x) for x in box(drawing)] for drawing in drawings]
+    boxes = [[float(x) for x in _box(drawing)] for drawing in drawings]
     placed, y = [], 0.0
     for drawing, (_, _, width, height) in zip(drawings, boxes):
         placed.append(Markup(drawing.replace("<svg", f"<svg y='{short(y)}' width='{width:g}' height='{height:g}'", 1)))

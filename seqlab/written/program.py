@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqlab.attention import Exact, Normalizer, hardmax
+from seqlab.attention import hardmax
 from seqlab.exact import Number, exact
+from seqlab.normalizers import Exact, Normalizer
 from seqlab.written.forms import LEVEL, ZERO, Form, OneHot, by_name, flat, form, forms
 from seqlab.written.listing import Size, listing, matrices, size
 from seqlab.written.parts import Layer, Sweep

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seqlab.attention import NORMALIZERS, Normalizer
 from seqlab.exact import Piecewise, relu
 from seqlab.layers import FeedForward, ResidualBlock, SelfAttention, UnitWise, bare
+from seqlab.normalizers import NORMALIZERS, Normalizer
 from seqlab.patterns.seen import Seen, heads, of_table
 from seqlab.written.forms import Form
 from seqlab.written.listing import labelled, matrices

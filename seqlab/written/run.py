@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqlab.attention import Hardmax
 from seqlab.exact import Matrix, Number, kind, largest, numbers, whole
+from seqlab.normalizers import Hardmax
 from seqlab.written.forms import LEVEL, Form
 from seqlab.written.parts import Head, Layer, Sweep
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqlab.attention import Normalizer
+from seqlab.normalizers import Normalizer
 from seqlab.train.fit import History, descend, epochs, fresh
 from seqlab.written.program import Program
 from seqlab.written.real import Transformer

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from seqlab.attention import Normalizer, attention
+from seqlab.attention import attention
+from seqlab.normalizers import Normalizer
 from seqlab.positions import rotary
 from seqlab.sigmoid import Batch, Config, alibi_bias, make
 from seqlab.sigmoid.telemetry import MEASURES, listening, measure, of_weights

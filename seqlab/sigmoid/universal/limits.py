@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from seqlab.attention import Sigmoid, sigmoid
+from seqlab.attention import sigmoid
+from seqlab.normalizers import Sigmoid
 from seqlab.sigmoid.universal.mapping import SigmoidMapping, contextual_mapping
 from seqlab.theorem import Hypothesis, Statement, Verdict
 from seqlab.universal.lemmas import blocks

@@ -23,8 +23,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from seqlab import contextual
-from seqlab.attention import Exact, Step, step
+from seqlab.attention import step
 from seqlab.exact import Number
+from seqlab.normalizers import Exact, Step
 from seqlab.sigmoid.universal.shift import four_heads
 from seqlab.theorem import Hypothesis, Statement, Verdict
 from seqlab.universal import mapping as hardmax_mapping

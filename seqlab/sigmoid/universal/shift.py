@@ -23,7 +23,8 @@ from einops import reduce
 from jaxtyping import Num
 from torch import Tensor
 
-from seqlab.attention import Exact, Hardmax, Normalizer, Softmax, step
+from seqlab.attention import step
+from seqlab.normalizers import Exact, Hardmax, Normalizer, Softmax
 from seqlab.theorem import Hypothesis, Statement, Verdict, judge
 from seqlab.universal.shift import furthest, random_windows
 from seqlab.written import Form, Head, Layer, Program, coordinates

@@ -7,6 +7,10 @@ EDITION ?= both
 JOBS ?= 2
 BENCH_ARGS ?=
 TEST_ARGS ?=
+SUBMISSIONS ?= submissions
+OUT ?= build/grades
+GRADE_ARGS ?=
+LAB ?= 00
 # one more than there are cores: who drives a browser waits much of the time
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
 PY := .venv/bin/python
@@ -17,7 +21,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONUSERBASE PIP_T
 export PIP_USER := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-all types labs bench bench-gpu doctor lint clean
+.PHONY: help setup lab test test-all types labs book grade slides bench bench-gpu doctor lint clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -27,7 +31,7 @@ setup:  ## create .venv from requirements.lock (a second run takes no time)
 	@$(PYTHON) ci/bootstrap.py
 
 lab: setup  ## JupyterLab on the labs            (PORT=8889, LAB_ARGS="--no-browser")
-	@$(PY) -m ci.serve --port "$(PORT)" -- $(LAB_ARGS)
+	@$(PY) -m seqlab lab labs --port "$(PORT)" --jupyter="$(LAB_ARGS)"
 
 test: setup  ## what every push must pass, on all cores  (TEST_ARGS="tests/labs", WORKERS=2)
 	@$(PYTEST) $(TEST_ARGS)
@@ -37,6 +41,15 @@ test-all: setup  ## that, and what takes long: lab mode in the browser, latencie
 
 labs: setup  ## execute all notebooks; report in build/report  (MODE=smoke|lab|full, EDITION=open|solved|both, JOBS=2)
 	@$(PY) -m ci.run_labs --mode $(MODE) --edition $(EDITION) --jobs $(JOBS)
+
+book: setup  ## all labs as pages in which the widgets move, in build/book/html  (MODE=smoke|lab|full)
+	@$(PY) -m ci.book --mode $(if $(filter command line,$(origin MODE)),$(MODE),smoke) --jobs $(JOBS)
+
+grade: setup  ## judge what a class handed in  (SUBMISSIONS=folder, OUT=build/grades, JOBS=2, GRADE_ARGS="--resume")
+	@$(PY) -m seqlab grade "$(SUBMISSIONS)" --out "$(OUT)" --jobs $(JOBS) $(GRADE_ARGS)
+
+slides: setup  ## a lab to project, one HTML file, no network  (LAB=05, MODE=lab)
+	@$(PY) -m ci.slides $(LAB) --mode $(MODE)
 
 bench: setup  ## measure against peers in the same run
 	@$(PY) -m ci.bench

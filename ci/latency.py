@@ -109,6 +109,7 @@ def measure() -> Iterator[dict]:
                 page.wait_for_timeout(1000)
                 times = sample(notebook, pressed, watched, n)
                 notebook.close()
+                page.close()
                 median, late = (round(float(np.percentile(times, q)), 1) for q in (50, 95))
                 yield {"name": name, "size": size, "median_ms": median, "p95_ms": late, "n": n, "peer": peer}
 

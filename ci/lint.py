@@ -18,6 +18,8 @@ from bs4 import BeautifulSoup
 from IPython.core.inputtransformer2 import TransformerManager
 from nbconvert.filters import markdown2html
 
+from ci.teaching import owed
+
 ROOT = Path(__file__).parents[1]
 MAX_LINES = 40
 _MAGICS = TransformerManager()
@@ -164,7 +166,7 @@ def main() -> int:
     scripts = Path(sys.executable).parent
     tools = [] if chosen else [subprocess.run([scripts / tool, *words], cwd=ROOT).returncode for tool, *words in TOOLS]
     paths = chosen or sorted((ROOT / "labs").glob("*.ipynb"))
-    complaints = [complaint for path in paths for complaint in lint(path)] + stale()
+    complaints = [complaint for path in paths for complaint in lint(path) or owed(path)] + stale()
     print("\n".join(complaints) or f"{len(paths)} notebooks are clean")
     return int(bool(complaints) or any(tools))
 

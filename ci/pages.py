@@ -18,6 +18,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 _MATH = re.compile(
     r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<inline>[^$\n]+?)\$(?!\w)", re.S
 )
+_SPAN = re.compile(r'<(span|div) class="math">(?:\\\(|\$\$)\s*(.+?)\s*(?:\\\)|\$\$)</\1>', re.S)  # by mistune
 _ALIGNED = re.compile(r"(?<=\{)aligned(?=\})")  # the converter knows the starred form only
 
 
@@ -46,10 +47,17 @@ def _plain(cell: nbformat.NotebookNode) -> int:
             data["text/markdown"] = data.pop("text/latex")
         if "text/markdown" in data:
             data["text/markdown"] = _MATH.sub(_mathml, data["text/markdown"])
+        if "text/html" in data:
+            data["text/html"] = with_mathml(data["text/html"])
         if PLOTLY in data:
             figures += 1
             data["text/html"] = _drawn(data.pop(PLOTLY), f"figure-{cell.id}-{figures}")
     return figures
+
+
+def with_mathml(page: str) -> str:
+    """A widget's HTML with its formulas as MathML."""
+    return _SPAN.sub(lambda found: formula(html.unescape(found[2]), block=found[1] == "div") or found[0], page)
 
 
 def _drawn(figure: dict, id: str) -> str:
@@ -63,11 +71,14 @@ def _drawn(figure: dict, id: str) -> str:
 
 
 def _mathml(match: re.Match) -> str:
-    if match["code"]:
-        return match[0]
-    block = match["block"]
+    made = None if match["code"] else formula(match["block"] or match["inline"], block=bool(match["block"]))
+    return made or match[0]
+
+
+def formula(tex: str, block: bool = False) -> str | None:
+    """A formula as MathML; None where the converter cannot read it, so that it stays as it was written."""
     try:
-        made = convert(_ALIGNED.sub("align*", block or match["inline"]).strip(), display="block" if block else "inline")
-    except Exception:  # a formula that the converter cannot read stays as it was written
-        return match[0]
+        made = convert(_ALIGNED.sub("align*", tex).strip(), display="block" if block else "inline")
+    except Exception:
+        return None
     return made.replace("\n", "")

@@ -41,6 +41,7 @@ class Result:
     claims: list[dict] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)  # claim id -> where the paper says it
     failures: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what happened on the way and is no failure
 
     @property
     def name(self) -> str:
@@ -66,8 +67,35 @@ class Result:
 
     @classmethod
     def read(cls, path: Path) -> Result:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        return cls.of(json.loads(path.read_text(encoding="utf-8")))
+
+    @classmethod
+    def of(cls, stored: dict) -> Result:
+        """From what `asdict` made of one."""
         return cls(**{**stored, "failures": [Failure(**failure) for failure in stored["failures"]]})
+
+
+@dataclass
+class Run:
+    """One call of the runner. Exit status, table, page, JUnit and JSON all read their verdict off it.
+
+    problems: what is wrong beside the notebooks: one that never ran, a stale output in git, a page that is not written.
+    """
+
+    results: list[Result] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems and all(result.ok for result in self.results)
+
+    def write(self, path: Path) -> None:
+        write_text(path, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Run:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return cls([Result.of(result) for result in stored["results"]], stored["problems"])
 
 
 def claims_hash(results: list[Result], edition: str, mode: str) -> str:
@@ -77,11 +105,14 @@ def claims_hash(results: list[Result], edition: str, mode: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `path` in one step: the old content or the new, never half of it."""
+    """Write `path` in one step: the old content or the new, never half of it. Lone surrogates become their escapes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(path.name + ".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
+    try:
+        fresh.write_text(text, encoding="utf-8", errors="backslashreplace")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def first_line(cell: nbformat.NotebookNode) -> str:

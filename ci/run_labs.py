@@ -2,8 +2,8 @@
 
 LAB is a slug, a number or a path; none means all. Each notebook runs in a kernel of its own, with a limit per cell and
 one for the whole notebook. Executed notebooks and results go to build/, the report to build/report/. Interrupting loses
-nothing that had finished, and --resume skips what is done and unchanged. Exit code: 0 all well, 1 something failed,
-2 wrong usage, 130 interrupted.
+nothing that had finished, and --resume skips what is done and unchanged. --dask ADDRESS runs them on a Dask cluster.
+Exit code: 0 all well, 1 something failed, 2 wrong usage or another run on the same build folder, 130 interrupted.
 """
 
 import argparse
@@ -13,17 +13,21 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+from filelock import FileLock, Timeout
+
 from ci import lint, report
-from ci.execute import Execution, Job, end, environment
-from ci.result import Result, claims_hash
+from ci.execute import Execution, Job, environment
+from ci.result import Failure, Result, Run, claims_hash
+from ci.watch import end, watched_room
 from seqlab.course.claims import MODES, load_expectations
 from seqlab.course.rooms import lab_files
 
@@ -39,8 +43,12 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--edition", choices=("open", "solved", "both"), default="both")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument(
+        "--dask", metavar="ADDRESS", help="of a Dask scheduler; its workers do the work (ci/cluster.py)"
+    )
+    parser.add_argument(
         "--resume", action="store_true", help="skip notebooks whose last result is good and whose inputs are unchanged"
     )
+    parser.add_argument("--films", action="store_true", help="record what the widgets show, for the book")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--claims", type=Path, help="a claims file instead of those of the rooms")
     parser.add_argument("--build", type=Path, default=ROOT / "build")
@@ -51,10 +59,17 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     slow = chosen.mode == "full"
     chosen.cell_timeout = chosen.cell_timeout or (3600 if slow else 300)
     chosen.total_timeout = chosen.total_timeout or (10800 if slow else 900)
+    if chosen.dask and chosen.films:
+        parser.error("--films: not with --dask, whose workers bring notebooks back and nothing else")
+    if chosen.dask and find_spec("distributed") is None:
+        parser.error("--dask: the package distributed is missing here: pip install 'seqlab[dask]'")
     if chosen.jobs < 1:
         parser.error(f"--jobs: got {chosen.jobs}, wanted at least 1")
     try:
-        chosen.paths = [find(name) for name in chosen.labs] or lab_files(ROOT / "labs")
+        chosen.paths = list(dict.fromkeys(find(name) for name in chosen.labs)) or lab_files(ROOT / "labs")
+        stems = [path.stem for path in chosen.paths]
+        if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
+            raise ValueError(f"two notebooks are called {twice}.ipynb, and results go by the name: run them one by one")
     except ValueError as error:
         parser.error(str(error))
     try:
@@ -92,18 +107,22 @@ def digest(path: Path, edition: str, chosen: argparse.Namespace) -> str:
 
 
 class Runner:
-    """Runs jobs, `jobs` at a time; their kernels do the work."""
+    """Runs jobs, `jobs` at a time; their kernels do the work, here or on the workers of a cluster."""
 
     def __init__(self, chosen: argparse.Namespace):
-        self.chosen, self.results, self.lock = chosen, [], threading.Lock()
-        self.stopping = threading.Event()
+        self.chosen, self.made, self.lock = chosen, Run(), threading.Lock()
+        self.stopping, self.cluster = threading.Event(), None
 
     def run(self, todo: list[tuple[Path, str]]) -> None:
         """Each path in its edition; raises KeyboardInterrupt after cleaning up."""
         with ExitStack() as stack:
-            room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seqlab-")))
+            room = stack.enter_context(watched_room())
             stack.enter_context(mock.patch.dict(os.environ, environment(room)))
-            pool = stack.enter_context(ThreadPoolExecutor(self.chosen.jobs))
+            if self.chosen.dask:
+                from ci.cluster import Cluster
+
+                self.cluster = stack.enter_context(closing(Cluster(self.chosen.dask)))
+            pool = stack.enter_context(ThreadPoolExecutor(len(todo) if self.chosen.dask else self.chosen.jobs))
             waiting = [
                 pool.submit(
                     self._one, Job(path, edition, self.chosen, digest(path, edition, self.chosen), room / str(at))
@@ -113,16 +132,20 @@ class Runner:
             try:
                 wait(waiting)
             except KeyboardInterrupt:
+                listen(signal.SIG_IGN)  # whoever is impatient would stop the cleaning
                 self.stopping.set()
                 pool.shutdown(wait=False, cancel_futures=True)
+                if self.cluster:
+                    self.cluster.close()  # its workers end what nobody waits for
                 end(room)
                 raise
-        for fault in filter(None, [job.exception() for job in waiting]):
-            print(f"runner: {fault!r}")  # its notebook has no result, which is no success
+        for (path, edition), job in zip(todo, waiting, strict=True):
+            if fault := job.exception():
+                self.made.problems.append(f"{path.stem} ({edition}) has no result: {fault!r}")
 
     def _one(self, job: Job) -> None:
         if self.chosen.resume and (old := unchanged(job)):
-            self.results.append(old)
+            self.made.results.append(old)
             return self._tell(job, f"unchanged, {len(old.claims)} claims")
         job.result.unlink(missing_ok=True)
         shutil.rmtree(job.folder, ignore_errors=True)
@@ -130,12 +153,16 @@ class Runner:
             folder.mkdir(parents=True)
         started = time.monotonic()
         passing = lambda place: self._tell(job, f"{place}  {time.monotonic() - started:.0f} s", passing=True)
-        result = Execution(job, passing).run()
+        result = self.cluster.execute(job, passing) if self.cluster else Execution(job, passing).run()
         end(job.scratch)  # what a notebook has left running
         if self.stopping.is_set():
             return
-        result.write(job.result)
-        self.results.append(result)
+        try:
+            result.write(job.result)
+        except OSError as error:  # a full disk, say; the other notebooks still get their turn
+            result.failures.append(Failure("runner", f"the result cannot be kept: {error}"))
+            result.ok = False
+        self.made.results.append(result)
         verdict = "ok" if result.ok else "FAILED" if result.cells else "FAILED, not run"
         self._tell(job, f"{verdict}, {result.good}/{result.tested} claims, {result.seconds:.1f} s")
 
@@ -156,41 +183,74 @@ def unchanged(job: Job) -> Result | None:
         old = Result.read(job.result)
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return old if old.ok and old.digest == job.digest and job.notebook.exists() else None
+    needed = [job.notebook, *([job.films] if job.chosen.films else [])]
+    return old if old.ok and old.digest == job.digest and all(path.exists() for path in needed) else None
 
 
-def summary(results: list[Result]) -> str:
+def summary(run: Run) -> str:
     """The closing table, the hash of the claims, and every failure in full."""
+    results = sorted(run.results, key=lambda r: (r.lab, r.edition))
     lines = ["", f"{'lab':28} {'edition':8} {'mode':6} {'seconds':>8} {'claims':>8}  verdict"]
-    for r in sorted(results, key=lambda r: (r.lab, r.edition)):
+    for r in results:
         claims, verdict = f"{r.good:>4}/{r.tested:<3}", "ok" if r.ok else "FAILED"
         lines.append(f"{r.lab:28} {r.edition:8} {r.mode:6} {r.seconds:8.1f} {claims}  {verdict}")
     for edition, mode in sorted({(r.edition, r.mode) for r in results}):
         lines.append(f"claims hash ({edition}, {mode}): {claims_hash(results, edition, mode)}")
     for r in results:
-        lines += [f"\n{r.lab} ({r.edition}, {r.mode}): {failure}" for failure in r.failures]
-    return "\n".join(lines)
+        lines += [f"\n{r.lab} ({r.edition}, {r.mode}): {said}" for said in (*r.notes, *r.failures)]
+    return "\n".join([*lines, *(f"\nthe run: {problem}" for problem in run.problems)])
+
+
+def listen(handler: Any) -> None:
+    """What Ctrl-C, an end from outside and a closed terminal do."""
+    for sign in (
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+    ):  # a background shell starts its children with SIGINT ignored
+        signal.signal(sign, handler)
 
 
 def main(argv: list[str] | None = None) -> int:
     chosen = arguments(argv)
-    for sign in (signal.SIGINT, signal.SIGTERM):  # a background shell starts its children with SIGINT ignored
-        signal.signal(sign, signal.default_int_handler)
+    listen(signal.default_int_handler)
+    with suppress(AttributeError):  # a text that no terminal can show must not hide what went wrong
+        sys.stdout.reconfigure(errors="backslashreplace")
     jobs = list(itertools.product(chosen.paths, ("open", "solved") if chosen.edition == "both" else (chosen.edition,)))
+    try:
+        chosen.build.mkdir(parents=True, exist_ok=True)
+        with FileLock(chosen.build / ".lock", timeout=0):
+            return execute(chosen, jobs)
+    except Timeout:
+        print(f"Another run writes to {chosen.build}: wait for it, or give this one a folder of its own with --build.")
+        return 2
+    except ConnectionError as error:  # of the cluster
+        print(error)
+        return 2
+    except OSError as error:
+        print(f"{chosen.build} cannot be written ({error}): free some space, or choose another folder with --build.")
+        return 1
+
+
+def execute(chosen: argparse.Namespace, jobs: list[tuple[Path, str]]) -> int:
+    """Run the jobs and report; the exit code."""
     runner, code = Runner(chosen), 0
+    run = runner.made
     try:
         runner.run(jobs)
     except KeyboardInterrupt:
         code = 130
-        finished = f"{len(runner.results)} of {len(jobs)} had finished and are kept"
-        print(f"\nInterrupted: {finished}; --resume continues from there.")
-    stale = lint.stale()
-    page = report.build(chosen.build)
-    print(summary(runner.results))
-    print("".join(f"\nlint: {complaint}" for complaint in stale))
-    print(f"report: {page}")
-    good = not stale and len(runner.results) == len(jobs) and all(r.ok for r in runner.results)
-    return code or (0 if good else 1)
+        finished = f"{len(run.results)} of {len(jobs)} had finished and are kept"
+        run.problems.append(f"Interrupted: {finished}; --resume continues from there.")
+    run.problems += [f"lint: {complaint}" for complaint in lint.stale()]
+    print(summary(run), flush=True)
+    told = len(run.problems)
+    try:
+        print(f"report: {report.build(chosen.build, run)}")
+    except OSError as error:
+        run.problems.append(f"the report cannot be written: {error}")
+    print("".join(f"\nthe run: {problem}" for problem in run.problems[told:]))
+    return code or (0 if run.ok else 1)
 
 
 if __name__ == "__main__":

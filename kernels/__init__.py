@@ -36,7 +36,7 @@ if "TRITON_INTERPRET" not in os.environ and "triton" not in sys.modules:
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'kernels' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    return globals().setdefault(name, getattr(import_module(_HOME[name]), name))
 
 
 def __dir__() -> list[str]:

@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from kernels import operator, reference
+from kernels import operator, reference, short
 from kernels.layout import BlockLayout
-from kernels.spec import NORMALIZERS, Spec
+from kernels.spec import NORMALIZERS, Spec, plain
 
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 IMPLS = ("auto", "reference", "tiled", "triton", "interpret")
 
 
@@ -46,15 +47,18 @@ def attention(
     Heads of q may be a multiple of those of k and v (grouped queries). A row that sees no key gives zeros.
     Raises ValueError or TypeError that names the argument, RuntimeError when `impl` cannot run here.
     """
-    if (
-        isinstance(q, Tensor) and q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type)
-    ):  # as PyTorch's own attention does
-        dtype = torch.get_autocast_dtype(q.device.type)
-        q, k, v = (x.to(dtype) if isinstance(x, Tensor) and x.dtype.is_floating_point else x for x in (q, k, v))
+    simple = layout is bias is key_padding is alibi is scale is None and (causal is False or causal is True)
+    if simple and impl in ("auto", "tiled"):
+        out = short.attention(q, k, v, normalizer, causal)
+        if out is not None:
+            return out
+    if isinstance(q, Tensor) and q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
+        dtype, narrow = torch.get_autocast_dtype(q.device.type), (torch.float16, torch.bfloat16, torch.float32)
+        q, k, v = (x.to(dtype) if isinstance(x, Tensor) and x.dtype in narrow else x for x in (q, k, v))  # as PyTorch
     spec = read(q, k, v, normalizer, layout, causal, bias, key_padding, alibi, scale)
     if impl not in IMPLS:
         raise ValueError(f"impl: got {impl!r}, wanted one of {', '.join(IMPLS)}")
-    if impl == "reference":
+    if impl == "reference" or q.shape[0] == 0:  # of an empty batch nothing is computed
         return reference.attention(q, k, v, spec)
     return operator.attention(q, k, v, spec, impl)
 
@@ -63,10 +67,13 @@ def read(
     q, k, v, normalizer="softmax", layout=None, causal=False, bias=None, key_padding=None, alibi=None, scale=None
 ) -> Spec:
     """Check every argument of `attention` and bring it into the form of `Spec`."""
-    _check_tensors(q, k, v)
+    if not _regular(q, k, v):
+        _check_tensors(q, k, v)
     (batch, heads, n_query, dim), n_key = q.shape, k.shape[2]
     if normalizer not in NORMALIZERS:
         raise ValueError(f"normalizer: got {normalizer!r}, wanted one of {', '.join(NORMALIZERS)}")
+    if (causal is False or causal is True) and layout is bias is key_padding is alibi is scale is None:
+        return plain(normalizer, dim, n_key, causal)
     _check_types(layout, causal, bias, key_padding, alibi, scale)
     for name, x in (("bias", bias), ("key_padding", key_padding), ("alibi", alibi)):
         if isinstance(x, Tensor):
@@ -90,6 +97,17 @@ def read(
         layout = layout.to(q.device)
     scale = 1 / math.sqrt(dim) if scale is None else float(scale)
     return Spec(normalizer, scale, shift, bool(causal), bias, key_padding, alibi, layout)
+
+
+def _regular(q: Tensor, k: Tensor, v: Tensor) -> bool:
+    """Whether `_check_tensors` has nothing to say, in a microsecond: short sequences take few."""
+    if not (type(q) is type(k) is type(v) is Tensor and q.dtype is k.dtype is v.dtype and q.dtype in FLOATS):
+        return False
+    if any(x.is_nested or x.layout is not torch.strided for x in (q, k, v)):
+        return False
+    (*of_q, n_query, dim), of_k, (*of_v, value) = q.shape, k.shape, v.shape
+    same = len(of_q) == 2 and of_k == (*of_v, dim) and of_q[0] == of_k[0] and q.device == k.device == v.device
+    return same and n_query * dim * value * of_q[1] * of_k[1] * of_k[2] > 0 and of_q[1] % of_k[1] == 0
 
 
 def _check_types(layout, causal, bias, key_padding, alibi, scale) -> None:
@@ -128,12 +146,17 @@ def _check_tensors(q: Tensor, k: Tensor, v: Tensor) -> None:
     for name, x in (("q", q), ("k", k), ("v", v)):
         if not isinstance(x, Tensor):
             raise TypeError(f"{name}: got {type(x).__name__}, wanted a torch tensor (batch, head, token, dim)")
+        if x.is_nested or x.layout is not torch.strided:
+            kind = "nested" if x.is_nested else str(x.layout).removeprefix("torch.").strip("_")
+            raise TypeError(f"{name}: got a {kind} tensor, wanted a dense one: pad it, or call .to_dense()")
         if x.ndim != 4:
             raise ValueError(f"{name}: got shape {tuple(x.shape)}, wanted four axes (batch, head, token, dim)")
-        if x.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        if x.dtype not in FLOATS:
             raise TypeError(f"{name}: got {x.dtype}, wanted float16, bfloat16, float32 or float64")
-        if 0 in x.shape:
-            raise ValueError(f"{name}: got shape {tuple(x.shape)}, wanted at least one of everything")
+        if 0 in x.shape[1:]:
+            raise ValueError(
+                f"{name}: got shape {tuple(x.shape)}, wanted at least one head, token and dim (a batch may be empty)"
+            )
         if x.dtype != q.dtype:
             raise TypeError(f"{name}: got {x.dtype}, q is {q.dtype}; cast them to one")
         _same_device(name, x, q)

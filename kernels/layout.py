@@ -12,12 +12,16 @@ from __future__ import annotations
 import numbers
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
+
+from kernels.plain import is_plain
+
+TABLES = ("offsets", "indices", "offsets_t", "indices_t")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,7 @@ class BlockLayout:
     indices: Int[Tensor, "listed"]
     offsets_t: Int[Tensor, "heads columns+1"]
     indices_t: Int[Tensor, "listed"]
+    _copies: dict = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name, length in (("offsets", self.n_query), ("offsets_t", self.n_key)):
@@ -48,8 +53,26 @@ class BlockLayout:
                 f"indices: got shape {tuple(self.indices.shape)}, and {tuple(self.indices_t.shape)} for the transpose;"
                 " wanted two equal lists"
             )
-        for name in ("offsets", "indices", "offsets_t", "indices_t"):  # what the kernels read
+        for name in TABLES:  # what the kernels read
             object.__setattr__(self, name, getattr(self, name).to(torch.int32).contiguous())
+        if self.indices.device.type == "cpu" and is_plain(self.indices):
+            self._refuse_lists_that_point_outside()
+
+    def _refuse_lists_that_point_outside(self) -> None:
+        for ends, name, blocks in (("offsets", "indices", self.n_key), ("offsets_t", "indices_t", self.n_query)):
+            places, listed = getattr(self, ends).flatten(), getattr(self, name)
+            if places[0] != 0 or places[-1] != listed.numel() or (places.diff() < 0).any():
+                raise ValueError(
+                    f"{ends}: got {_few(places)}, wanted numbers that grow from 0 to {listed.numel()}, the length of"
+                    f" {name}"
+                )
+            count = -(-blocks // self.block)
+            outside = (listed < 0) | (listed >= count)
+            if outside.any():
+                raise ValueError(
+                    f"{name}: got a list that points outside, at block {int(listed[outside][0])}; wanted 0 to"
+                    f" {count - 1}"
+                )
 
     @classmethod
     def from_mask(
@@ -188,8 +211,14 @@ class BlockLayout:
         return grid[:, : self.n_query, : self.n_key]
 
     def to(self, device: torch.device | str) -> BlockLayout:
-        names = ("offsets", "indices", "offsets_t", "indices_t")
-        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+        """The same lists elsewhere, copied once as long as nobody changes them."""
+        lists = {name: getattr(self, name) for name in TABLES}
+        if torch.device(device) == self.indices.device:
+            return replace(self, **lists)  # looked at again: they may have been changed
+        key = (str(device), *(0 if x.is_inference() else x._version for x in lists.values()))
+        if key not in self._copies:
+            self._copies[key] = replace(self, **{name: x.to(device) for name, x in lists.items()})
+        return self._copies[key]
 
     def __repr__(self) -> str:
         of = self.heads * self.n_rows * self.n_columns
@@ -197,6 +226,10 @@ class BlockLayout:
             f"BlockLayout({self.n_query} × {self.n_key} tokens in blocks of {self.block}, "
             f"{self.listed} of {of} blocks listed, {'one pattern' if self.heads == 1 else f'{self.heads} heads'})"
         )
+
+
+def _few(x: Tensor) -> str:
+    return f"[{', '.join(map(str, x[:8].tolist()))}{', …' if len(x) > 8 else ''}]"
 
 
 def tables(heads: Sequence[Sequence[Iterable[int]]], columns: int) -> tuple[list, list, list, list]:

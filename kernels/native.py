@@ -11,54 +11,33 @@ import os
 import platform
 import shlex
 import shutil
+import struct
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from einops import rearrange, reduce
 from torch import Tensor
 
 from kernels import cache
 from kernels.spec import Spec
 
 SOURCE = Path(__file__).with_name("tiled.cpp")
-HIDDEN = -1e30  # tiled.cpp's score of a key that is not to be seen
-QUERIES = 256  # of a tile, when no layout says otherwise
-SMALL = 2**22  # multiplications that are not worth a second thread
+SMALL = 2**20  # multiplications that are not worth a second thread
+ADDRESSES, NUMBERS = struct.Struct("17P"), struct.Struct("35q 2d")  # tiled.cpp's Problem
+FLAGS = "-std=c++17 -O3 -ffp-contract=fast -fPIC -shared -pthread".split()
+KINDS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
+NONE = (0, 0, 0, 0)
 _off: list[bool] = []
 
-POINTERS: list[str] = [
-    *"q keys values hide slopes full offsets indices offsets_t indices_t out lse rows grad delta dq dk dv".split()
-]
-NUMBERS = (
-    "batch heads kv_heads n_query n_key dim value q_block q_blocks q_room q_rows k_block k_blocks panels width "
-    "layout_heads listed batched_keys batched_slopes causal softmax half parts threads"
-)
 
-
-class Problem(ctypes.Structure):
-    """The struct of the same name in tiled.cpp."""
-
-    _fields_ = [
-        *((name, ctypes.c_void_p) for name in POINTERS),
-        ("bytes", ctypes.c_int64 * len(POINTERS)),
-        ("wanted", ctypes.c_int64),
-        *((name, ctypes.c_int64) for name in NUMBERS.split()),
-        ("scale", ctypes.c_float),
-        ("shift", ctypes.c_float),
-    ]
-
-
-def takes(q: Tensor, spec: Spec) -> bool:
-    """Whether the C++ kernel computes this call: any `spec` without a bias tensor, on the CPU, up to 32 bits."""
-    fits = q.device.type == "cpu" and spec.bias is None and q.dtype in (torch.float32, torch.float16, torch.bfloat16)
-    return fits and not _off and _library()[0] is not None
+def takes(q: Tensor) -> bool:
+    """Whether the C++ kernel computes this call: any on the CPU."""
+    return q.device.type == "cpu" and not _off and _library()[0] is not None
 
 
 def status() -> str:
@@ -77,194 +56,147 @@ def disabled():
 
 
 def forward(q: Tensor, k: Tensor, v: Tensor, spec: Spec) -> tuple[Tensor, Tensor | None]:
-    library, _ = _library()
-    call = _Call(q, k, v, spec, half=q.dtype == torch.bfloat16 and bool(library.has_half()))
-    call.pack(keys=call.panels(k), values=call.values(v))
-    out = call.put(out=call.zeros(q.shape[1], call.query_rows, v.shape[3]))
-    lse = call.put(lse=out.new_empty(out.shape[:3])) if spec.normalizer == "softmax" else None
-    call.run(library.attention_forward)
-    lse = None if lse is None else call.query_tokens(lse[..., None], lse[..., None]).squeeze(-1)
-    return call.query_tokens(out, q, v.shape[3]), lse
+    if q.dtype == torch.float16:
+        out, lse = forward(q.float(), k.float(), v.float(), spec)
+        return out.half(), lse
+    out = torch.empty((*q.shape[:3], v.shape[3]), dtype=q.dtype, device="cpu")
+    lse = None
+    if spec.normalizer == "softmax" and spec.kept:
+        lse = torch.empty(q.shape[:3], dtype=wide(q), device="cpu")
+    _call("attention_forward", q, k, v, spec, out=out, new_lse=lse)
+    return out, lse
 
 
 def backward(
-    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor | None, lse: Tensor | None, spec: Spec
-) -> tuple[Tensor, Tensor, Tensor]:
-    library, _ = _library()
-    call = _Call(q, k, v, spec)
-    call.pack(keys=call.panels(k), values=call.panels(v), rows=call.keys(k), grad=call.queries(grad))
-    if out is not None and lse is not None:
-        delta = reduce(grad.float() * out, "batch head query value -> batch head query 1", "sum")
-        norm = lse.masked_fill(lse == -torch.inf, -HIDDEN)[..., None]
-        call.pack(lse=call.rows(norm), delta=call.rows(delta))
-    problem, (heads, dim), (kv_heads, value) = call.problem, q.shape[1::2], v.shape[1::2]
-    problem.parts = min(-(-2 * problem.threads // (problem.batch * kv_heads)), problem.k_blocks)
-    dq = call.put(dq=torch.stack([call.zeros(heads, call.query_rows, dim) for _ in range(problem.parts)]))
-    dk = call.put(dk=call.zeros(kv_heads, call.key_rows, dim))
-    dv = call.put(dv=call.zeros(kv_heads, call.key_rows, value))
-    call.run(library.attention_backward)
-    dq = (dq[0] if problem.parts == 1 else dq.sum(0)).mul_(spec.scale)
-    return call.query_tokens(dq, q, dim), call.key_tokens(dk.mul_(spec.scale), k), call.key_tokens(dv, v)
+    grad: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    out: Tensor | None,
+    lse: Tensor | None,
+    spec: Spec,
+    wanted: Sequence[bool],
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    if q.dtype == torch.float16:
+        kept = None if out is None else out.float()
+        dq, dk, dv, dbias = backward(grad.float(), q.float(), k.float(), v.float(), kept, lse, spec, wanted)
+        return dq.half(), dk.half(), dv.half(), dbias
+    dq, dk, dv = (torch.empty(x.shape, dtype=x.dtype, device="cpu") for x in (q, k, v))
+    dbias = None
+    if wanted[3] and spec.bias is not None:
+        shared = spec.bias.numel() < q.shape[0] * q.shape[1] * q.shape[2] * k.shape[2]  # then it is summed in double
+        dbias = torch.zeros(spec.bias.shape, dtype=torch.float64 if shared else wide(q), device="cpu")
+    _call("attention_backward", q, k, v, spec, grad=grad, result=out, lse=lse, gradients=(dq, dk, dv, dbias))
+    return dq, dk, dv, None if dbias is None or spec.bias is None else dbias.to(spec.bias.dtype)
 
 
-class _Call:
-    """One call's `Problem`, and its tensors as tiled.cpp reads them: tokens in padded blocks, rows in whole vectors.
-
-    half: bfloat16 in pairs, seen as int32; otherwise float32.
-    """
-
-    def __init__(self, q: Tensor, k: Tensor, v: Tensor, spec: Spec, half: bool = False) -> None:
-        layout, (batch, heads, n_query, dim), n_key = spec.layout, q.shape, k.shape[2]
-        self.half, self.kept, self.lanes = half, [], _library()[0].lanes()
-        most = _library()[0].widest() * self.lanes
-        self.q_block, k_block = (min(QUERIES, n_query), min(most, n_key)) if layout is None else (layout.block,) * 2
-        panels = -(-k_block // most)
-        self.panel = self.lanes * _power(-(-k_block // (panels * self.lanes)))
-        self.k_block = self.panel if layout is None else k_block
-        self.q_room, self.k_room = _up(self.q_block, 4), panels * self.panel
-        q_blocks, k_blocks = -(-n_query // self.q_block), -(-n_key // self.k_block)
-        self.query_rows, self.key_rows = q_blocks * self.q_room, k_blocks * self.k_room
-        work = batch * heads * n_query * n_key * (dim + v.shape[3]) * (1 if layout is None else layout.density)
-        self.problem = Problem(
-            batch=batch,
-            heads=heads,
-            kv_heads=k.shape[1],
-            n_query=n_query,
-            n_key=n_key,
-            dim=_up(dim, self.lanes) // (2 if half else 1),
-            value=_up(v.shape[3], self.lanes),
-            q_block=self.q_block,
-            q_blocks=q_blocks,
-            q_room=self.q_room,
-            q_rows=self.query_rows,
-            k_block=self.k_block,
-            k_blocks=k_blocks,
-            panels=panels,
-            width=self.panel // self.lanes,
-            causal=spec.causal,
-            softmax=spec.normalizer == "softmax",
-            half=half,
-            layout_heads=layout.heads if layout else 1,
-            listed=layout.listed if layout else 0,
-            threads=1 if work < SMALL else torch.get_num_threads(),
-            scale=spec.scale,
-            shift=spec.shift,
-        )
-        self.pack(q=self.queries(q))
-        every = torch.ones(1, n_key, dtype=torch.float32, device=q.device)
-        self._put_visible(every if spec.key_padding is None else spec.key_padding.float())
-        if spec.alibi is not None:
-            self.pack(slopes=spec.alibi.float())
-            self.problem.batched_slopes = len(spec.alibi) > 1
-        if layout is not None:
-            names = ("offsets", "indices", "offsets_t", "indices_t")
-            self.pack(**{name: getattr(layout, name) for name in names})
-
-    def _put_visible(self, real: Tensor) -> None:
-        real = _blocks(real[:, None, :, None], self.k_block, self.k_room)[:, 0, :, 0]
-        counts = reduce(real, "batch (panel key) -> batch panel", "sum", key=self.panel)
-        self.pack(full=(counts > 0).byte() + (counts == self.panel).byte(), hide=(1 - real) * HIDDEN)
-        self.problem.batched_keys = len(real) > 1
-
-    def put(self, **tensors: Tensor) -> Tensor:
-        """Point fields of the problem at tensors, and keep these alive. Returns the last one."""
-        for name, x in tensors.items():
-            ints = name.startswith(("offsets", "indices")) or (self.half and name in ("q", "keys", "values"))
-            wanted = torch.uint8 if name == "full" else torch.int32 if ints else torch.float32
-            if x.dtype != wanted or x.device.type != "cpu" or not x.is_contiguous():
-                came = f"{x.dtype} on {x.device}, shape {tuple(x.shape)}, strides {x.stride()}"
-                raise TypeError(f"{name}: got {came}; tiled.cpp wanted contiguous {wanted} on the CPU")
-            self.kept.append(x)
-            setattr(self.problem, name, x.data_ptr())
-            self.problem.bytes[POINTERS.index(name)] = x.nbytes
-        return x
-
-    def pack(self, **tensors: Tensor) -> None:
-        """`put` what is only read: a contiguous copy serves as well."""
-        self.put(**{name: x.contiguous() for name, x in tensors.items()})
-
-    def run(self, function: Callable[..., int]) -> None:
-        """Call tiled.cpp, which checks every length before it reads or writes."""
-        place = function(ctypes.byref(self.problem))
-        if place < 0:
-            raise ValueError("layout: got a list that points outside of its blocks, wanted blocks that exist")
-        if place:
-            came, wanted = self.problem.bytes[place - 1], self.problem.wanted
-            raise ValueError(f"{POINTERS[place - 1]}: got {came} bytes, tiled.cpp wanted {wanted}")
-
-    def zeros(self, heads: int, rows: int, dim: int) -> Tensor:
-        shape = (self.problem.batch, heads, rows, _up(dim, self.lanes))
-        return torch.zeros(shape, dtype=torch.float32, device="cpu")
-
-    def rows(self, x: Tensor) -> Tensor:
-        return _blocks(x, self.q_block, self.q_room)
-
-    def queries(self, x: Tensor) -> Tensor:
-        return self._vectors(self.rows(x))
-
-    def keys(self, x: Tensor) -> Tensor:
-        return self._vectors(_blocks(x, self.k_block, self.k_room))
-
-    def panels(self, x: Tensor) -> Tensor:
-        return rearrange(self.keys(x), "batch head (panel key) dim -> batch head panel dim key", key=self.panel)
-
-    def values(self, x: Tensor) -> Tensor:
-        if not self.half:
-            return self.keys(x)
-        x = _pad(_blocks(x, self.k_block, self.k_room), 0, -x.shape[3] % self.lanes)
-        return _pairs(rearrange(x, "batch head (key two) value -> batch head key (value two)", two=2))
-
-    def _vectors(self, x: Tensor) -> Tensor:
-        x = _pad(x, 0, -x.shape[3] % self.lanes)
-        return _pairs(x) if self.half else x.float()
-
-    def query_tokens(self, x: Tensor, like: Tensor, dim: int = 1) -> Tensor:
-        return _own(_tokens(x, self.q_block, self.q_room, self.problem.n_query, dim).to(like.dtype))
-
-    def key_tokens(self, x: Tensor, like: Tensor) -> Tensor:
-        return _own(_tokens(x, self.k_block, self.k_room, like.shape[2], like.shape[3]).to(like.dtype))
+def _call(
+    step: str,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    spec: Spec,
+    *,
+    grad: Tensor | None = None,
+    result: Tensor | None = None,
+    lse: Tensor | None = None,
+    out: Tensor | None = None,
+    new_lse: Tensor | None = None,
+    gradients: Sequence[Tensor | None] = (None,) * 4,
+) -> None:
+    """Fill tiled.cpp's Problem and solve it. An address crosses over when its tensor has been checked."""
+    (batch, heads, n_query, dim), (_, kv_heads, n_key, value), like, broad = q.shape, v.shape, q.dtype, wide(q)
+    of_q, of_k, of_v = (batch, heads, n_query, dim), (batch, kv_heads, n_key, dim), (batch, kv_heads, n_key, value)
+    of_row, of_out, (dq, dk, dv, dbias) = (batch, heads, n_query), (batch, heads, n_query, value), gradients
+    q, k, v, grad = rows(q), rows(k), rows(v), None if grad is None else rows(grad)
+    bias, slopes, padding, layout = spec.bias, spec.alibi, spec.key_padding, spec.layout
+    block = listed = offsets = indices = 0
+    patterns, density, slopes_stride = 1, 1.0, 0
+    if bias is not None:
+        bias = bias.to(broad)
+    if slopes is not None:
+        slopes = slopes.to(broad).contiguous()
+        slopes_stride = heads if len(slopes) > 1 else 0
+    if padding is not None:
+        padding = padding.contiguous()
+    if layout is not None:
+        block, listed, patterns, density = layout.block, layout.listed, layout.heads, layout.density
+        offsets = _address("offsets", layout.offsets, torch.int32, (patterns, -(-n_query // block) + 1))
+        indices = _address("indices", layout.indices, torch.int32, (listed,))
+    addresses = ADDRESSES.pack(
+        _address("q", q, like, of_q, True),
+        _address("k", k, like, of_k, True),
+        _address("v", v, like, of_v, True),
+        bias is not None and _address("bias", bias, broad, bias.shape, True),
+        slopes is not None and _address("slopes", slopes, broad, (len(slopes), heads)),
+        lse is not None and _address("lse", lse, broad, of_row),
+        grad is not None and _address("grad", grad, like, of_out, True),
+        result is not None and _address("result", result, like, of_out),
+        padding is not None and _address("padding", padding, torch.bool, (batch, n_key)),
+        offsets,
+        indices,
+        out is not None and _address("out", out, like, of_out),
+        new_lse is not None and _address("new_lse", new_lse, broad, of_row),
+        dq is not None and _address("dq", dq, like, of_q),
+        dk is not None and _address("dk", dk, like, of_k),
+        dv is not None and _address("dv", dv, like, of_v),
+        dbias is not None and bias is not None and _address("dbias", dbias, dbias.dtype, bias.shape),
+    )
+    strides = *q.stride()[:3], *k.stride()[:3], *v.stride()[:3], *(NONE if grad is None else grad.stride())[:3]
+    biases = *(NONE if bias is None else _broadcast(bias)), *(NONE if dbias is None else _broadcast(dbias))
+    blocks = block, listed, patterns
+    told = numbers(of_q, of_v, like, strides, spec, torch.get_num_threads(), biases, slopes_stride, blocks, density)
+    solve(step, addresses + told)
 
 
-def _pairs(x: Tensor) -> Tensor:
-    """Two bfloat16 in the place of one int32."""
-    x = x.contiguous()
-    return (x.clone() if x.storage_offset() % 2 else x).view(torch.int32)  # pairs start at even places
+def solve(step: str, problem: bytes) -> None:
+    """The function of tiled.cpp named `step`, on one Problem."""
+    if getattr(_library()[0], step)(problem):
+        raise ValueError("layout: got a list that points outside of its blocks, wanted blocks that exist")
 
 
-def _own(x: Tensor) -> Tensor:
-    """x in memory of its own, never a view of the padded room."""
-    x = x.contiguous()
-    return x if x._base is None else x.clone()
+def numbers(
+    of_q: Sequence[int],
+    of_v: Sequence[int],
+    like: torch.dtype,
+    strides: Sequence[int],
+    spec: Spec,
+    threads: int,
+    biases: Sequence[int] = NONE + NONE,
+    slopes: int = 0,
+    blocks: Sequence[int] = (0, 0, 1),
+    density: float = 1.0,
+) -> bytes:
+    """The second part of a Problem. strides: of q, k, v and the gradient, three each."""
+    (batch, heads, n_query, dim), (_, kv_heads, n_key, value) = of_q, of_v
+    work = batch * heads * n_query * n_key * (dim + value) * density
+    return NUMBERS.pack(
+        *(batch, heads, kv_heads, n_query, n_key, dim, value, *strides, *biases, slopes, *blocks),
+        *(spec.causal, spec.normalizer == "softmax", KINDS[like], 1 if work < SMALL else threads),
+        *(spec.scale, spec.shift),
+    )
 
 
-def _power(n: int) -> int:
-    """The power of two that n fits in."""
-    return 1 << (n - 1).bit_length()
+def _address(name: str, x: Tensor, dtype: torch.dtype, shape: tuple[int, ...], gaps: bool = False) -> int:
+    """Where tiled.cpp finds the numbers of x: without gaps, or with gaps between rows alone (a bias: anywhere)."""
+    if x.dtype is dtype and x.is_cpu and x.shape == shape and (gaps or x.is_contiguous()):
+        return x.data_ptr()
+    came = f"{x.dtype} on {x.device}, shape {tuple(x.shape)}, strides {x.stride()}"
+    raise TypeError(f"{name}: got {came}; tiled.cpp wanted contiguous {dtype} on the CPU, shape {tuple(shape)}")
 
 
-def _up(n: int, unit: int) -> int:
-    return -(-n // unit) * unit
+def rows(x: Tensor) -> Tensor:
+    """x, or a copy where the numbers of a row do not lie side by side."""
+    return x if x.stride(3) == 1 or x.shape[3] == 1 else x.contiguous()
 
 
-def _pad(x: Tensor, rows: int, columns: int) -> Tensor:
-    return F.pad(x, (0, columns, 0, rows)) if rows or columns else x
+def _broadcast(x: Tensor) -> tuple[int, ...]:
+    """Strides, 0 along axes of length 1."""
+    return tuple(stride if size > 1 else 0 for size, stride in zip(x.shape, x.stride()))
 
 
-def _blocks(x: Tensor, block: int, room: int) -> Tensor:
-    """Tokens in whole blocks, each padded with zeros to `room`."""
-    x = _pad(x, -x.shape[2] % block, 0)
-    if block == room:
-        return x
-    x = rearrange(x, "batch head (block token) dim -> batch head block token dim", token=block)
-    return rearrange(_pad(x, room - block, 0), "batch head block token dim -> batch head (block token) dim")
-
-
-def _tokens(x: Tensor, block: int, room: int, n: int, dim: int) -> Tensor:
-    """The reverse of `_blocks`: `n` tokens, `dim` numbers of each."""
-    if block != room:
-        x = rearrange(x, "batch head (block token) dim -> batch head block token dim", token=room)[:, :, :, :block]
-        x = rearrange(x, "batch head block token dim -> batch head (block token) dim")
-    return x[:, :, :n, :dim]
+def wide(x: Tensor) -> torch.dtype:
+    return torch.float64 if x.dtype is torch.float64 else torch.float32
 
 
 @lru_cache
@@ -276,22 +208,20 @@ def _library() -> tuple[Any, str]:
     if compiler is None:
         return None, "C++: no compiler found ($CXX, g++, clang++, c++); PyTorch runs, several times slower"
     try:
-        path = _build(compiler)
-        try:
-            library = ctypes.CDLL(str(path))
-        except OSError:  # a damaged file in the cache
-            path.unlink(missing_ok=True)
-            library = ctypes.CDLL(str(_build(compiler)))
+        library, place = _load(compiler)
     except (OSError, subprocess.SubprocessError) as error:
         output = (getattr(error, "stderr", None) or str(error)).strip()
         lines = [line for line in output.splitlines() if "error" in line] or output.splitlines() or ["no message"]
         words = f"C++: the build with {compiler[0]} failed; PyTorch runs, several times slower ({lines[0][:200]})"
         logging.getLogger("seqlab.kernels").warning(words)
         return None, words
+    assert library.size_of_problem() == ADDRESSES.size + NUMBERS.size
     for name in ("attention_forward", "attention_backward"):
-        getattr(library, name).argtypes, getattr(library, name).restype = [ctypes.POINTER(Problem)], ctypes.c_int64
+        getattr(library, name).argtypes, getattr(library, name).restype = [ctypes.c_char_p], ctypes.c_int64
+    with suppress(AttributeError):  # of PyTorch's OpenMP, whose threads are awake
+        library.use_team(ctypes.cast(ctypes.CDLL(None).GOMP_parallel, ctypes.c_void_p))
     half = "bfloat16 products" if library.has_half() else "bfloat16 computed as float32"
-    return library, f"C++: in use, vectors of {library.lanes()} floats, {half} ({path})"
+    return library, f"C++: in use, vectors of {library.lanes()} floats, {half} ({place})"
 
 
 def _compiler() -> list[str] | None:
@@ -305,26 +235,37 @@ def _compiler() -> list[str] | None:
     return None
 
 
-def _build(compiler: list[str]) -> Path:
-    """The library for this source, compiler and CPU, from the cache or built now and moved into place in one step."""
+def _load(compiler: list[str]) -> tuple[Any, str]:
+    """The library for this source, compiler and CPU, and where it came from: the cache, where its name ends in the
+    checksum of what it holds, or built now.
+    """
     version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
     key = hashlib.sha256(
-        "\0".join([SOURCE.read_text(encoding="utf-8"), *compiler, version, _cpu()]).encode()
+        "\0".join([SOURCE.read_text(encoding="utf-8"), *compiler, *FLAGS, version, _cpu()]).encode()
     ).hexdigest()
     home = cache.folder()
-    with suppress(OSError):
-        home.mkdir(parents=True, exist_ok=True)
-    if not os.access(home, os.W_OK):  # built again by each process
-        home = Path(tempfile.mkdtemp())
-    path, fresh = home / f"tiled-{key[:16]}.so", home / f".tiled-{os.getpid()}.so"
-    if not path.exists():
-        logging.getLogger("seqlab.kernels").info("building the CPU kernel once, about ten seconds")
-        tune = "-mcpu=native" if platform.machine() in ("aarch64", "arm64") else "-march=native"
-        flags = ["-std=c++17", "-O2", tune, "-fPIC", "-shared", "-pthread"]
-        command = [*compiler, *flags, str(SOURCE), "-o", str(fresh)]
-        subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-        fresh.replace(path)
-    return path
+    for path in home.glob(f"tiled-{key[:16]}-*.so") if cache.private(home) else ():
+        with suppress(OSError):  # part of a library can be loaded, and kills the process later
+            if cache.own(path) and path.stem.endswith(_checksum(path.read_bytes())):
+                return ctypes.CDLL(str(path)), str(path)
+            path.unlink()
+    logging.getLogger("seqlab.kernels").info("building the CPU kernel once, half a minute")
+    tune = "-mcpu=native" if platform.machine() in ("aarch64", "arm64") else "-march=native"
+    with tempfile.TemporaryDirectory(prefix="seqlab-", ignore_cleanup_errors=True) as folder:
+        built = Path(folder) / "tiled.so"
+        command = [*compiler, *FLAGS, tune, str(SOURCE), "-o", str(built)]
+        subprocess.run(command, capture_output=True, text=True, check=True, timeout=900)
+        content = built.read_bytes()
+        path = home / f"tiled-{key[:16]}-{_checksum(content)}.so"
+        try:
+            cache.write(path, content)
+        except OSError:
+            return ctypes.CDLL(str(built)), f"built anew by each process: {home} is not to be used"
+    return ctypes.CDLL(str(path)), str(path)
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _cpu() -> str:

@@ -1,6 +1,8 @@
 """What one call of attention computes, checked and in the one form that every implementation reads."""
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from torch import Tensor
 
@@ -19,6 +21,7 @@ class Spec:
     alibi:        slopes "batch|1 head", float32, or None
     causal:       query i sees keys j ≤ i + n_key − n_query
     layout:       listed blocks, or None for all
+    kept:         whether a backward may follow; where none does, the forward may leave out what only that reads
     """
 
     normalizer: str
@@ -29,3 +32,10 @@ class Spec:
     key_padding: Tensor | None = None
     alibi: Tensor | None = None
     layout: BlockLayout | None = None
+    kept: bool = True
+
+
+@lru_cache(1024)
+def plain(normalizer: str, dim: int, n_key: int, causal: bool) -> Spec:
+    """Of a call without options."""
+    return Spec(normalizer, dim**-0.5, -math.log(n_key) if normalizer == "sigmoid" else 0.0, causal)

@@ -11,7 +11,7 @@ A tile is a range of queries against a range of keys. Its scores are made, norma
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -26,7 +26,7 @@ NUMBERS = 2**23  # in one tile, all batches and heads together
 
 
 def forward(q: Tensor, k: Tensor, v: Tensor, spec: Spec) -> tuple[Tensor, Tensor | None]:
-    if native.takes(q, spec):
+    if native.takes(q):
         return native.forward(q, k, v, spec)
     wide = torch.promote_types(q.dtype, torch.float32)
     out = q.new_empty(*q.shape[:3], v.shape[3])
@@ -53,14 +53,21 @@ def forward(q: Tensor, k: Tensor, v: Tensor, spec: Spec) -> tuple[Tensor, Tensor
 
 
 def backward(
-    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor | None, lse: Tensor | None, spec: Spec, want_bias: bool
+    grad: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    out: Tensor | None,
+    lse: Tensor | None,
+    spec: Spec,
+    wanted: Sequence[bool],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    if native.takes(q, spec):
-        return *native.backward(grad, q, k, v, out, lse, spec), None
+    if native.takes(q):
+        return native.backward(grad, q, k, v, out, lse, spec, wanted)
     wide = torch.promote_types(q.dtype, torch.float32)
     dq, dk, dv = (torch.zeros(x.shape, dtype=wide, device=x.device) for x in (q, k, v))
     dbias = None
-    if want_bias and spec.bias is not None:
+    if wanted[3] and spec.bias is not None:
         dbias = torch.zeros(spec.bias.shape, dtype=wide, device=q.device)
     for heads, rows, spans in _rows(q, k, spec):
         do = grad[:, heads, rows].to(wide)

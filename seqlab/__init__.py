@@ -36,3 +36,12 @@ if problem := in_the_way(Path.cwd()):
     raise ImportError(problem)
 
 import kernels  # noqa: E402, F401  (before PyTorch loads Triton: where no GPU is, its kernels are to be interpreted)
+
+
+def __getattr__(name: str) -> object:
+    """`seqlab.inspect` comes when it is asked for."""
+    if name != "inspect":
+        raise AttributeError(f"module 'seqlab' has no attribute {name!r}")
+    from seqlab.microscope.inspect import inspect
+
+    return inspect

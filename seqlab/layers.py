@@ -60,10 +60,10 @@ class SelfAttention(nn.Module):
         self.query, self.key, self.value = (linear(dim, heads * head_dim, bias) for _ in range(3))
         self.out = linear(heads * head_dim, dim, bias)
 
-    def forward(self, x: Tokens, **more: Tensor | None) -> Tokens:
+    def forward(self, x: Tokens, *, values: Tokens | None = None, key_padding: Tensor | None = None) -> Tokens:
         if self.impl is None:
-            return self.with_weights(x, **more)[0]
-        q, k, v = self._heads(x)
+            return self.with_weights(x, values=values, key_padding=key_padding)[0]
+        q, k, v = self._heads(x, values)
         name, gain, shift = self.normalizer.kernel(q.shape[-2])
         bias = torch.tensor(shift, dtype=q.dtype, device=q.device)
         if self.pattern is not None:
@@ -71,7 +71,7 @@ class SelfAttention(nn.Module):
             bias = bias.masked_fill(~allowed.to(q.device), -torch.inf)
         scale = gain * (self.head_dim**-0.5 if self.scale is None else self.scale)
         options: Any = dict(normalizer=name, bias=bias, causal=self.causal, scale=scale, impl=self.impl)
-        mixed = cast(Any, kernels.attention)(q, k, v, **options)
+        mixed = cast(Any, kernels.attention)(q, k, v, key_padding=key_padding, **options)
         return self.out(rearrange(mixed, "batch head token dim -> batch token (head dim)"))
 
     def _heads(self, x: Tokens, values: Tokens | None = None) -> list[Tensor]:

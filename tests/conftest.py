@@ -6,6 +6,7 @@
 import os
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -31,17 +32,20 @@ _seconds: Counter[str] = Counter()
 _started = time.perf_counter()
 
 
-def is_exact(module: str) -> bool:
-    """Whether a module counts in fractions and knows no shapes: checks of its small functions would outlast a test."""
+def is_unchecked(module: str) -> bool:
+    """Whether a module counts in fractions and knows no shapes: checks of its small functions would outlast a test.
+    Or holds Triton kernels, which are read and not called.
+    """
     place = ROOT.joinpath(*module.split("."))
     sources = [file.read_text() for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()]
     imported = {name for source in sources for name in re.findall(r"^(?:from|import) (\w+)", source, re.M)}
-    return "fractions" in imported and "jaxtyping" not in imported
+    kernels = any(re.search(r"^@triton\.jit", source, re.M) for source in sources)
+    return kernels or ("fractions" in imported and "jaxtyping" not in imported)
 
 
 hook = install_import_hook("seqlab", "tests.typecheck.checked").hook
 of_seqlab = hook.should_instrument
-hook.should_instrument = lambda module: of_seqlab(module) and not is_exact(module)
+hook.should_instrument = lambda module: of_seqlab(module) and not is_unchecked(module)
 
 import torch  # noqa: E402
 
@@ -59,6 +63,14 @@ def seeded():
 def own_progress(tmp_path, monkeypatch):
     """No test touches a learner's progress."""
     monkeypatch.setenv("SEQLAB_PROGRESS", str(tmp_path / "progress.json"))
+
+
+@pytest.fixture(autouse=True)
+def alone():
+    """A sweep moves every widget of the process: no test leaves one behind for the next."""
+    yield
+    if "ipywidgets" in sys.modules:
+        sys.modules["ipywidgets"].Widget.close_all()
 
 
 def pytest_configure(config):

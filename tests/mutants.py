@@ -25,8 +25,9 @@ import torch
 from torch import Tensor
 
 from ci.result import write_text
+from kernels.instruments.source import plain
 from seqlab.course import sandbox
-from seqlab.course.check import PROBLEMS, Exercise, judge
+from seqlab.course.check import PROBLEMS, Exercise, judge, written
 from seqlab.course.gate import exercises
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
@@ -198,11 +199,12 @@ def wholes(exercise: Exercise, alike: dict[str, list[str]]) -> Iterator[tuple[st
 
 def mutants(exercise: Exercise) -> Iterator[Wrong]:
     """All wrong answers to an exercise, none twice."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(exercise.reference)))
+    tree = ast.parse(textwrap.dedent(inspect.getsource(plain(exercise.reference))))
     function = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
     function.body = function.body[1:]  # the docstring
     kinds = [(type(value), getattr(value, "ndim", 0), getattr(value, "dtype", 0)) for value in exercise.cases()[0]]
-    types = dict(zip(inspect.signature(exercise.reference).parameters, kinds))
+    called = exercise.run is Exercise.run  # a kernel's own arguments are its launcher's
+    types = dict(zip(inspect.signature(exercise.reference).parameters, kinds)) if called else {}
     alike = {name: [o for o in types if o != name and types[o] == types[name]] for name in types}
     before = ast.unparse(tree)
     seen = {before}
@@ -210,7 +212,7 @@ def mutants(exercise: Exercise) -> Iterator[Wrong]:
         if source not in seen:
             seen.add(source)
             yield Wrong(exercise.id, kind, _edit(before, source), source)
-    for kind, text in wholes(exercise, alike):
+    for kind, text in wholes(exercise, alike) if called else ():
         yield Wrong(exercise.id, kind, text, f"def {function.name}({', '.join(types)}):\n    return {text}")
 
 
@@ -237,10 +239,10 @@ def _edit(right: str, wrong: str) -> str:
 
 def judged(exercise: Exercise, wrong: Wrong, cases: list[tuple], listed: Container) -> Wrong:
     """The answer with its verdict; `listed` are the changes that make right answers."""
-    reference = inspect.unwrap(exercise.reference)
+    reference = inspect.unwrap(plain(exercise.reference))
     names = {**reference.__globals__, "right": reference, "smallest": copy.deepcopy(cases[0])}
-    exec(wrong.source, names)
-    said = judge(replace(exercise, mutants=(), cases=lambda: cases), names[reference.__name__]).diagnosis
+    answer = written(wrong.source, names, reference.__name__)
+    said = judge(replace(exercise, cases=lambda: cases), answer, explain=False).diagnosis
     if said is None:
         return replace(wrong, verdict="equivalent" if (wrong.id, wrong.edit) in listed else "survived")
     crashes = said.violated == PROBLEMS["raised"] and said.arguments is cases[0]
@@ -248,8 +250,8 @@ def judged(exercise: Exercise, wrong: Wrong, cases: list[tuple], listed: Contain
 
 
 def survey(*rooms: str) -> list[Wrong]:
-    """Every wrong answer that runs, judged; of these rooms, or of all."""
-    asked = [e for e in exercises().values() if not rooms or _room(e) in rooms]
+    """Every wrong answer that runs, judged; of these rooms, or of all but for kernels, which are interpreted."""
+    asked = [e for e in exercises().values() if (_room(e) in rooms if rooms else e.run is Exercise.run)]
     listed = equivalent()
     with mock.patch.object(sandbox, "SECONDS", SECONDS):
         found = [judged(e, wrong, cases, listed) for e in asked for cases in [e.cases()] for wrong in mutants(e)]

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ci.bench import gpu as bench_gpu
+from ci.bench import gpu_cases
 from kernels.flash import versions
 
 
@@ -14,7 +15,14 @@ from kernels.flash import versions
 )
 def test_dry_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    done = []
+    monkeypatch.setattr(bench_gpu, "verify", lambda case, *rest: done.append(case.key) or gpu_cases.verify(case, *rest))
     assert bench_gpu.main(["--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "before the first result" in said and "rows are kept" in said
+    wanted = [case.key for case in gpu_cases.cases(tiny=True)]
+    at = len(wanted) // 3
+    assert done == wanted[: at + 1] + wanted[at:]  # the one that was lost is computed again, no other
     result = json.loads((tmp_path / "build/report/gpu-dry-run.json").read_text())
     assert {row["who"] for row in result["rows"]} == {"seqlab softmax", "seqlab sigmoid", "SDPA"}
     assert all(
@@ -25,22 +33,27 @@ def test_dry_run(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "ci").exists()
 
 
+def test_results_of_other_kernels_do_not_count(tmp_path):
+    rows = bench_gpu.Rows(tmp_path / "rows.jsonl", "one")
+    rows.add("a", wrong=None)
+    assert bench_gpu.Rows(rows.path, "one").kept.keys() == {"a"} and not bench_gpu.Rows(rows.path, "two").kept
+
+
 def test_nothing_is_timed_when_a_check_fails(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench_gpu, "verify", lambda *a, **k: ["softmax, dq: wrong"])
+    monkeypatch.setattr(bench_gpu, "verify", lambda *a: "softmax, dq: wrong")
     monkeypatch.setattr(bench_gpu, "measure", lambda *a: pytest.fail("timed"))
-    assert bench_gpu.main(["--dry-run"]) == 1
-    assert "nothing is timed" in capsys.readouterr().out and list(tmp_path.iterdir()) == []
+    rows = bench_gpu.Rows(tmp_path / "rows.jsonl", "one")
+    assert bench_gpu.run(rows, "cpu", "interpret", True, False) == 1
+    assert "nothing is timed" in capsys.readouterr().out
 
 
-def test_a_wrong_kernel_is_found(monkeypatch):
-    monkeypatch.setattr(bench_gpu, "cases", lambda tiny: [("tiny", {"n_query": 5, "n_key": 7, "dim": 16}, {})])
-    right = bench_gpu.kernels.attention
-    monkeypatch.setattr(
-        "kernels.api.attention", lambda *a, impl, **o: right(*a, impl=impl, **o) * (1.2 if impl == "tiled" else 1)
-    )
-    failures = bench_gpu.verify("cpu", "tiled", True)
-    assert len(failures) == 6 and "out: error" in failures[0]
+def test_a_contestant_that_cannot_says_why(monkeypatch):
+    def cannot() -> None:
+        raise RuntimeError("not on this device")
+
+    monkeypatch.setattr(bench_gpu, "contestants", lambda *a: {"nobody": cannot})
+    (row,) = bench_gpu.timed(next(bench_gpu.problems(True, True)), "cpu", "interpret", True, 0.01)
+    assert row["left_out"] == "RuntimeError: not on this device" and "left out" in bench_gpu._line(row)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")

@@ -13,7 +13,7 @@ import torch
 
 import kernels
 from ci import latency
-from ci.bench import big_bird, core, cpu
+from ci.bench import big_bird, core, cpu, shapes
 from ci.bench.rows import told
 from ci.jupyter_browser import INSTALL, chromium
 from ci.result import write_text
@@ -30,7 +30,7 @@ def main() -> None:
     kernels.attention(*cpu.inputs(64))  # built here, not in the middle of a measurement
     print(native.status())
     rows = []
-    for part in (core, cpu, big_bird):
+    for part in (core, shapes, cpu, big_bird):
         torch.set_num_threads(1)
         torch.manual_seed(0)
         rows += told(part.measure(arguments.quick))

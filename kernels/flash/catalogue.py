@@ -3,7 +3,7 @@
 Neither PyTorch nor Triton is imported until a kernel's arguments are asked for.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import product
 from typing import Any
@@ -11,11 +11,8 @@ from typing import Any
 ARCHS = ("sm_80", "sm_90", "sm_100", "gfx942")
 DTYPES = {"fp16": 2, "bf16": 2, "fp32": 4}
 WIDEST = 256  # head dim
+TANH_KEYS = 1024  # more keys have weights too small for the tanh instruction, whose error is up to 2⁻¹²
 FUNCTIONS = {"forward": "forward", "dq": "backward_query", "dkdv": "backward_key", "delta": "delta"}
-
-_TENSORS = ("q", "k", "v", "out", "grad", "dq", "dk", "dv")
-_FLOATS = ("lse", "delta", "dscores", "slopes")
-_LAYOUT = ("offsets", "edges", "tails", "indices", "order")
 
 
 @dataclass(frozen=True)
@@ -32,10 +29,11 @@ class Tiles:
 class Specialisation:
     """One variant of a kernel as Triton's launcher would compile it.
 
-    signature: type of each argument that stays a variable; constants: the others; divisible: multiples of 16.
+    signature: type of each argument that stays a variable, or of its parts, where a number is a constant;
+    constants: the other arguments; divisible: multiples of 16.
     """
 
-    signature: dict[str, str]
+    signature: dict[str, Any]
     constants: dict[str, Any]
     divisible: tuple[str, ...]
     num_warps: int
@@ -50,7 +48,7 @@ class Kernel:
     @property
     def function(self) -> Any:
         """The @triton.jit function."""
-        return getattr(import_module(f"kernels.flash.{self.normalizer}"), FUNCTIONS[self.step])
+        return getattr(import_module("kernels.flash.attention"), FUNCTIONS[self.step])
 
     def specialise(
         self,
@@ -73,42 +71,45 @@ class Kernel:
         block_k: int | None = None,
         num_warps: int | None = None,
         num_stages: int | None = None,
+        block: int = 64,
     ) -> Specialisation:
         """The variant for contiguous rows of `dim` numbers whose strides and lengths are multiples of 16.
 
-        Raises ValueError for a dtype, form or size that the kernels do not have.
+        block: of a layout, `sparse`. Raises ValueError for a dtype, form or size that the kernels do not have.
         """
         if dtype not in DTYPES:
             raise ValueError(f"dtype: got {dtype!r}, wanted one of {', '.join(DTYPES)}")
-        if form not in (None, "tanh", "exp2"):
-            raise ValueError(f"form: got {form!r}, wanted 'tanh' or 'exp2'")
+        if form not in (None, "tanh", "exp2", "rcp"):
+            raise ValueError(f"form: got {form!r}, wanted 'tanh', 'exp2' or 'rcp'")
         value = dim if value is None else value
         sizes = {"dim": dim, "value": value, "group": group, "block_q": block_q, "block_k": block_k}
-        sizes |= {"num_warps": num_warps, "num_stages": num_stages}
+        sizes |= {"num_warps": num_warps, "num_stages": num_stages, "block": block}
         for name, size in sizes.items():
             if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
                 raise ValueError(f"{name}: got {size!r}, wanted a whole number, at least 1")
         if max(dim, value) > WIDEST:
             raise ValueError(f"dim: got {max(dim, value)}, the kernels reach {WIDEST}")
-        if sparse and None not in (block_q, block_k) and block_q != block_k:
-            raise ValueError(f"block_q, block_k: got {block_q} and {block_k}; the blocks of a layout are square")
-        tiles = default_tiles(self.step, arch, dtype, max(dim, value))
-        if sparse:
-            tiles = layout_tiles(self.step, arch, dtype, max(dim, value), block_k or block_q or 64)
-        block_q, block_k = block_q or tiles.block_q, block_k or tiles.block_k
-        arguments = self.function.arg_names
-        types = {"group": "i32", "n_query": "i32", "n_key": "i32", "scale": "fp32", "shift": "fp32"}
-        types |= {name: f"*{dtype}" for name in _TENSORS} | dict.fromkeys(_FLOATS, "*fp32")
-        types |= dict.fromkeys(_LAYOUT, "*i32") | {"bias": f"*{dtype}", "padding": "*i8"}
-        types |= {name: "i32" for name in arguments if name.startswith("stride")}
-        absent = {"bias": not bias, "padding": not padding, "slopes": not alibi, "dscores": not train_bias}
-        absent |= {name: not sparse for name in _LAYOUT}
-        constants = {name: None for name, missing in absent.items() if missing}
-        constants |= {"group": 1} if group == 1 else {}
-        constants |= constexprs(
-            dim, value, block_q, block_k, causal=causal, even=even, wide=wide, form=form or default_form(arch, dtype)
+        tiles = default_tiles(
+            self.step, arch, dtype, max(dim, value), block if sparse else None, bias or padding or alibi
         )
-        constants = {name: constants[name] for name in arguments if name in constants}
+        block_q, block_k = block_q or tiles.block_q, block_k or tiles.block_k
+        tensor = (f"*{dtype}", "i32", "i32", "i32")
+        types: dict[str, Any] = dict.fromkeys(("q", "k", "v", "grad"), tensor)
+        types |= dict.fromkeys(("out", "dq", "dk", "dv"), f"*{dtype}") | dict.fromkeys(("lse", "delta"), "*fp32")
+        types |= {"n_query": "i32", "n_key": "i32", "group": "i32", "scale": "fp32", "shift": "fp32"}
+        if self.step == "delta":
+            types["out"] = tensor
+        types |= {"bias": (*tensor, 1)} if bias else {}
+        types |= {"padding": "*i8"} if padding else {}
+        types |= {"slopes": ("*fp32", "i32")} if alibi else {}
+        types |= {"dscores": "*fp32"} if train_bias else {}
+        types |= {"layout": ("*i32", "*i32", "i32", "i32")} if sparse else {}
+        options = {"causal": causal, "even": even, "wide": wide, "normalizer": self.normalizer}
+        constants = constexprs(dim, value, block_q, block_k, form=form or default_form(arch, dtype), **options)
+        constants |= {name: None for name in ("lse", "delta") if self.normalizer == "sigmoid"}
+        constants |= {"group": 1} if group == 1 else {}
+        arguments = self.function.arg_names
+        constants = {name: constants.get(name) for name in arguments if name in constants or name not in types}
         signature = {name: types[name] for name in arguments if name not in constants}
         odd = ("group", "scale", "shift", *([] if even else ["n_query", "n_key"]))
         divisible = tuple(name for name in signature if name not in odd)
@@ -118,75 +119,106 @@ class Kernel:
 
 
 def constexprs(
-    dim: int, value: int, block_q: int, block_k: int, *, causal: bool, even: bool, wide: bool, form: str
+    dim: int,
+    value: int,
+    block_q: int,
+    block_k: int,
+    *,
+    causal: bool,
+    even: bool,
+    wide: bool,
+    form: str,
+    normalizer: str,
 ) -> dict[str, Any]:
-    """The compile-time arguments of a kernel. Dims are padded to a power of two, 16 at least: the least a dot takes."""
-    block_d, block_v = (max(16, 1 << (size - 1).bit_length()) for size in (dim, value))
+    """The compile-time arguments of a kernel."""
     return {
         "DIM": dim,
         "VALUE": value,
-        "BLOCK_D": block_d,
-        "BLOCK_V": block_v,
+        "BLOCK_D": padded(dim),
+        "BLOCK_V": padded(value),
         "BLOCK_Q": block_q,
         "BLOCK_K": block_k,
         "CAUSAL": causal,
         "EVEN": even,
         "WIDE": wide,
-        "FORM": form,
+        "NORMALIZER": normalizer,
+        "FORM": form if normalizer == "sigmoid" else "exp2",
     }
 
 
-def default_form(arch: str, dtype: str) -> str:
-    """The tanh instruction where there is one and 11 bits are enough, the exponential elsewhere."""
-    return "tanh" if arch.startswith("sm_") and dtype != "fp32" else "exp2"
+def padded(dim: int) -> int:
+    """A power of two, 16 at least: the least that a matrix product takes."""
+    return max(16, 1 << (dim - 1).bit_length())
 
 
-def default_tiles(step: str, arch: str, dtype: str, dim: int) -> Tiles:
-    """Tiles that need no spills; `dim` is the larger of the head and the value dim."""
+def default_form(arch: str, dtype: str, n_key: int = 0) -> str:
+    """The tanh instruction where there is one and 11 bits are enough, AMD's reciprocal, else a division.
+
+    Where there are many keys a weight is near 1 / n, no larger than the instruction's error: `make bench-gpu` measures
+    that first, and until it has, long rows take the division.
+    """
+    if arch.startswith("gfx"):
+        return "rcp"
+    return "tanh" if arch.startswith("sm_") and dtype != "fp32" and n_key <= TANH_KEYS else "exp2"
+
+
+def default_tiles(step: str, arch: str, dtype: str, dim: int, block: int | None = None, more: bool = False) -> Tiles:
+    """Tiles that need no spills; `dim` is the larger of the head and the value dim, `block` that of a layout: a tile is
+    no larger than it. more: a bias, padding or slopes, which take as many registers as a wider head.
+    """
     if step == "delta":
         return Tiles(64, 64, 4, 1)
-    size = next(size for size in (64, 128, 256) if dim <= size)
-    if arch == "interpret":
-        return Tiles(64, 64, 4, 1)
+    size = next(size for size in (64, 128, 256, 512) if (2 * dim if more else dim) <= size)
     table = _SINGLE if dtype == "fp32" else _AMD if arch.startswith("gfx") else _NVIDIA
-    return table[step][size]
+    tiles = Tiles(64, 64, 4, 1) if arch == "interpret" else table[step][size]
+    if more and table is _NVIDIA and step != "forward" and size == 128:
+        tiles = Tiles(64, 32, 4, 2)  # where an A100's compiler would spill 28 KB
+    if size == 512 and arch.startswith("gfx"):
+        tiles = replace(tiles, num_warps=4)  # AMD: few warps, many registers
+    return tiles if block is None else within(tiles, block)
 
 
-def layout_tiles(step: str, arch: str, dtype: str, dim: int, block: int) -> Tiles:
-    """Tiles for a block-sparse layout: its own blocks, with the warps that their size keeps busy."""
-    usual = default_tiles(step, arch, dtype, dim)
-    many = block == 128 or (block == 64 and dim > 64 and not arch.startswith("gfx"))  # AMD: few warps, many registers
-    return Tiles(block, block, 8 if many else 4, usual.num_stages)
+def within(tiles: Tiles, block: int) -> Tiles:
+    """Tiles cut to a layout's blocks; small ones keep four warps busy."""
+    block_q, block_k = min(tiles.block_q, block), min(tiles.block_k, block)
+    return Tiles(block_q, block_k, tiles.num_warps if block >= 64 else 4, tiles.num_stages)
 
 
 def candidates(step: str, dtype: str, dim: int) -> list[Tiles]:
-    """What the autotuner tries on a GPU, pruned by shape: wide heads and wide numbers get small tiles."""
-    budget = 128 * 128 * 64 * 2  # block_q · block_k · dim · bytes of the largest tile that does not spill
-    if step != "forward":
-        budget //= 2
-    padded = max(16, 1 << (dim - 1).bit_length())
+    """What the autotuner tries on a GPU beside the default, pruned by shape: each is a compilation of seconds."""
+    budget = 128 * 128 * 64 * 2 // (1 if step == "forward" else 2)  # of the largest tile that does not spill
     found = []
-    for block_q, block_k, warps in product((32, 64, 128), (32, 64, 128), (4, 8)):
+    for block_q, block_k, stages in product((64, 128), (32, 64, 128), (2, 3) if dim <= 128 else (1, 2)):
         scores = block_q * block_k
-        if scores * padded * DTYPES[dtype] <= budget and (warps == 4 or scores >= 64 * 128):
-            found += [Tiles(block_q, block_k, warps, stages) for stages in ((2, 3) if padded <= 128 else (1, 2))]
+        if scores * padded(dim) * DTYPES[dtype] <= budget:
+            found.append(Tiles(block_q, block_k, 8 if scores >= 64 * 128 else 4, stages))
     return found or [Tiles(32, 32, 4, 1)]
 
 
 _NVIDIA = {
-    "forward": {64: Tiles(128, 64, 4, 3), 128: Tiles(128, 64, 8, 2), 256: Tiles(64, 32, 8, 1)},
-    "dq": {64: Tiles(64, 64, 4, 2), 128: Tiles(64, 64, 8, 2), 256: Tiles(32, 32, 4, 1)},
-    "dkdv": {64: Tiles(64, 64, 4, 2), 128: Tiles(64, 64, 8, 2), 256: Tiles(64, 32, 8, 1)},
+    "forward": {
+        64: Tiles(128, 64, 4, 3),
+        128: Tiles(128, 64, 8, 2),
+        256: Tiles(64, 32, 8, 1),
+        512: Tiles(32, 16, 4, 1),
+    },
+    "dq": {64: Tiles(64, 64, 4, 2), 128: Tiles(64, 64, 8, 2), 256: Tiles(32, 32, 4, 1), 512: Tiles(32, 16, 4, 1)},
+    "dkdv": {64: Tiles(64, 64, 4, 2), 128: Tiles(64, 64, 8, 2), 256: Tiles(64, 32, 8, 1), 512: Tiles(32, 32, 8, 1)},
 }
 _AMD = {
-    "forward": {64: Tiles(128, 64, 4, 2), 128: Tiles(128, 64, 8, 2), 256: Tiles(64, 32, 8, 1)},
-    "dq": {64: Tiles(64, 64, 4, 2), 128: Tiles(64, 32, 4, 1), 256: Tiles(32, 32, 4, 1)},
-    "dkdv": {64: Tiles(64, 64, 4, 1), 128: Tiles(64, 32, 4, 1), 256: Tiles(32, 32, 4, 1)},
+    "forward": {
+        64: Tiles(128, 64, 4, 2),
+        128: Tiles(128, 64, 8, 2),
+        256: Tiles(64, 32, 8, 1),
+        512: Tiles(32, 32, 4, 1),
+    },
+    "dq": {64: Tiles(64, 64, 4, 2), 128: Tiles(64, 32, 4, 1), 256: Tiles(32, 32, 4, 1), 512: Tiles(32, 16, 4, 1)},
+    "dkdv": {64: Tiles(64, 64, 4, 1), 128: Tiles(64, 32, 4, 1), 256: Tiles(32, 32, 4, 1), 512: Tiles(32, 16, 4, 1)},
 }
 _SINGLE = {  # float32, multiplied without the matrix units
-    "forward": {64: Tiles(64, 32, 8, 1), 128: Tiles(32, 32, 8, 1), 256: Tiles(32, 16, 8, 1)},
-    "dq": {64: Tiles(32, 32, 4, 1), 128: Tiles(32, 16, 8, 1), 256: Tiles(16, 16, 4, 1)},
-    "dkdv": {64: Tiles(16, 32, 4, 1), 128: Tiles(16, 32, 8, 1), 256: Tiles(16, 16, 4, 1)},
+    "forward": {64: Tiles(64, 32, 8, 1), 128: Tiles(32, 32, 8, 1), 256: Tiles(16, 16, 8, 1), 512: Tiles(16, 16, 4, 1)},
+    "dq": {64: Tiles(32, 32, 4, 1), 128: Tiles(32, 16, 8, 1), 256: Tiles(16, 16, 4, 1), 512: Tiles(16, 16, 8, 1)},
+    "dkdv": {64: Tiles(16, 32, 4, 1), 128: Tiles(16, 32, 8, 1), 256: Tiles(16, 16, 4, 1), 512: Tiles(16, 16, 8, 1)},
 }
 
 KERNELS = {

@@ -6,6 +6,8 @@
 
 It finds what a wrong answer may hide: a load or a store outside of every tensor (a mask is missing), and an address
 that two programs of one launch write (a race: on a GPU the last one wins, and which that is changes from run to run).
+Atomic operations may meet at one address. What a mask leaves out of a load without `other` is NaN here, and undefined
+on a GPU.
 """
 
 from collections.abc import Iterator
@@ -30,16 +32,23 @@ class Finding:
         return f"{self.kind} by program {self.program}: {self.where}"
 
 
+class Findings(list[Finding]):
+    """What was found; and how much was done: numbers loaded, products of two tiles."""
+
+    loaded: int = 0
+    products: int = 0
+
+
 @contextmanager
-def audit(*tensors: Tensor) -> Iterator[list[Finding]]:
+def audit(*tensors: Tensor) -> Iterator[Findings]:
     """Watch the Triton kernels of this block; the list fills up as they run, one finding of each kind a launch.
 
     tensors: all that the kernels may touch, on the CPU. Accesses outside of them are reported and not carried out.
     Without tensors, races alone are looked for.
-    Atomic operations may meet at one address and do not count. Raises RuntimeError where Triton compiles.
+    Raises RuntimeError where Triton compiles.
     """
     spans = [_span(x) for x in tensors]
-    findings: list[Finding] = []
+    findings = Findings()
     writers: dict[int, tuple[int, int, int]] = {}
     seen: set[str] = set()  # kinds reported of this launch
 
@@ -61,9 +70,17 @@ def audit(*tensors: Tensor) -> Iterator[list[Finding]]:
             )
         return mask & known if spans else mask
 
-    def load(self, original, pointers, mask, *rest):
+    def load(self, original, pointers, mask, other, *rest):
         kept = inside(pointers.data, mask.data, "load outside", tuple(self.grid_idx))
-        return original(self, pointers, type(mask)(kept, mask.dtype), *rest)
+        findings.loaded += int(kept.sum())
+        made = original(self, pointers, type(mask)(kept, mask.dtype), other, *rest)
+        if other is None and np.issubdtype(made.data.dtype, np.floating):
+            made.data[~kept] = np.nan  # nobody knows what a GPU leaves there
+        return made
+
+    def dot(self, original, *tiles):
+        findings.products += 1
+        return original(self, *tiles)
 
     def store(self, original, pointers, value, mask, *rest):
         program = tuple(self.grid_idx)
@@ -74,13 +91,17 @@ def audit(*tensors: Tensor) -> Iterator[list[Finding]]:
                 break
         return original(self, pointers, value, type(mask)(kept, mask.dtype), *rest)
 
+    def atomic(self, original, operation, pointers, value, mask, *rest):
+        kept = inside(pointers.data, mask.data, "store outside", tuple(self.grid_idx))
+        return original(self, operation, pointers, value, type(mask)(kept, mask.dtype), *rest)
+
     def launch(self, original, *arguments, **named):
         writers.clear()
         seen.clear()
         return original(self, *arguments, **named)
 
-    around = {"create_masked_load": load, "create_masked_store": store, "__call__": launch}
-    with watched("audit", around):
+    around = {"create_masked_load": load, "create_masked_store": store, "create_atomic_rmw": atomic, "create_dot": dot}
+    with watched("audit", around | {"__call__": launch}):
         yield findings
 
 

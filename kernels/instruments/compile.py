@@ -1,5 +1,6 @@
 """The asking side of the X-ray: find the kernel, look into the cache, have it compiled, name what went wrong."""
 
+import atexit
 import gzip
 import hashlib
 import importlib
@@ -7,12 +8,14 @@ import inspect
 import json
 import os
 import pkgutil
+import shutil
 import subprocess
 import sys
 import tempfile
 import textwrap
 import zlib
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,8 +56,9 @@ def resolve(kernel: object) -> tuple[Any, str, str, list[str]]:
 
 
 def _importable(function: Any) -> bool:
+    """Whether another process finds this very function in its module."""
     home = sys.modules.get(function.__module__)
-    return getattr(home, "__spec__", None) is not None and "<locals>" not in function.__qualname__
+    return getattr(home, "__spec__", None) is not None and plain(getattr(home, function.__qualname__, None)) is function
 
 
 def _written(function: Any) -> Path:
@@ -62,14 +66,23 @@ def _written(function: Any) -> Path:
     local = {part: read for part, read in parts(function).items() if not _importable(part)}
     bindings = [_binding(name, value, part) for part, read in local.items() for name, value in read.items()]
     lines = ["import triton", "import triton.language as tl", *dict.fromkeys(filter(None, bindings))]
-    bodies = [textwrap.dedent(inspect.getsource(part)) for part in reversed(local)]
+    sources = [textwrap.dedent(inspect.getsource(part)) for part in reversed(local)]
+    bodies = ["@triton.jit\n" + source[source.index("def ") :] for source in sources]
     text = "\n".join(lines) + "\n\n\n" + "\n\n".join(bodies)
     name = f"cell_{hashlib.sha256(text.encode()).hexdigest()[:16]}.py"
-    for where in (folder() / "cells", Path(tempfile.gettempdir()) / f"seqlab-xray-{os.getuid()}"):
+    for where in (folder() / "cells", _own_folder()):
         with suppress(OSError):
-            _write(where / name, text.encode())
+            cache.write(where / name, text.encode())
             return where / name
     raise XrayError("the kernel of a notebook cell must be written to a file, and no folder allows it")
+
+
+@lru_cache
+def _own_folder() -> Path:
+    """Of this process, gone when it ends: where the cache is not to be used."""
+    made = tempfile.mkdtemp(prefix="seqlab-xray-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return Path(made)
 
 
 def _binding(name: str, value: Any, user: Any) -> str:
@@ -135,15 +148,7 @@ def _load(name: str) -> dict | None:
 
 def _store(name: str, answer: dict) -> None:
     with suppress(OSError):  # a cache that cannot be written costs time only
-        _write(folder() / f"{name}.json.gz", gzip.compress(json.dumps(answer).encode(), 5))
+        cache.write(folder() / f"{name}.json.gz", gzip.compress(json.dumps(answer).encode(), 5))
         kept = sorted(folder().glob("*.json.gz"), key=lambda path: path.stat().st_mtime)
         for old in kept[:-ENTRIES]:
             old.unlink(missing_ok=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """All of a file or nothing of it, whoever else writes it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_bytes(content)
-    fresh.replace(path)

@@ -3,7 +3,7 @@
     with ledger() as book:
         attention(q, k, v, normalizer="sigmoid", impl="interpret")
     book.loaded, book.stored, book.matmul_flop                  all kernels together
-    book.kernels["sigmoid.forward"]                             one of them
+    book.kernels["sigmoid.forward"]                             one of them: normalizer or file, and name
     closed_form("forward", …)                                   the same numbers from a formula
 
 Masked-out elements are not loaded and do not count. Sums run in full: padding to whole tiles is work that a GPU does
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, fields
 import torch
 from torch import Tensor
 
-from kernels.flash.catalogue import constexprs
+from kernels.flash.catalogue import padded
 from kernels.instruments.watch import watched
 from kernels.layout import BlockLayout
 
@@ -87,7 +87,7 @@ def ledger() -> Iterator[Ledger]:
         return book.kernels[running[0]]
 
     def launch(self, original, *arguments, **named):
-        running[0] = f"{self.fn.__module__.rpartition('.')[2]}.{self.fn.__name__}"
+        running[0] = f"{named.get('NORMALIZER', self.fn.__module__.rpartition('.')[2])}.{self.fn.__name__}"
         return original(self, *arguments, **named)
 
     def counted(**amounts: Callable[..., int]):
@@ -135,7 +135,8 @@ def closed_form(
 
     A program loads its own tile once and the other side's tile for each pair of tiles that it visits, so for the dense
     forward pass   loaded = n_q d + ⌈n_q / block_q⌉ n_k (d + d_v)   elements a head: the queries are tiled, so the keys
-    pass by that many times. With a layout the second term counts listed blocks instead.
+    pass by that many times. With a layout the second term counts listed blocks instead, tile by
+    tile where they are larger; parts of long rows are left out.
     """
     if normalizer not in ("softmax", "sigmoid"):
         raise ValueError(f"normalizer: got {normalizer!r}, wanted 'softmax' or 'sigmoid'")
@@ -144,9 +145,8 @@ def closed_form(
     value = dim if value is None else value
     kv_heads = heads if kv_heads is None else kv_heads
     if layout is not None:
-        block_q = block_k = layout.block
-    padded = constexprs(dim, value, block_q, block_k, causal=causal, even=False, wide=False, form="exp2")
-    block_d, block_v = padded["BLOCK_D"], padded["BLOCK_V"]
+        block_q, block_k = min(block_q, layout.block), min(block_k, layout.block)
+    block_d, block_v = padded(dim), padded(value)
     visited = _visited(n_query, n_key, block_q, block_k, causal, layout, heads)  # head row column
     rows, columns = _tile_rows(n_query, block_q), _tile_rows(n_key, block_k)
     tiles = int(visited.sum())
@@ -187,7 +187,9 @@ def _visited(n_query, n_key, block_q, block_k, causal, layout, heads) -> Tensor:
         seen = column * block_k <= row * block_q + block_q - 1 + n_key - n_query
     if layout is None:
         return seen.expand(heads, *seen.shape)
-    return (layout.blocks() & seen).expand(heads, *seen.shape)
+    listed = layout.blocks().repeat_interleave(layout.block // block_q, 1)
+    listed = listed.repeat_interleave(layout.block // block_k, 2)[:, : len(row), : column.shape[1]]
+    return (listed & seen).expand(heads, *seen.shape)
 
 
 def _tile_rows(length: int, block: int) -> Tensor:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from kernels.instruments.ledger import Counts
-from kernels.instruments.xray import Xray
+from kernels.instruments.xray import Summary, Xray
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,17 @@ class Roofline:
         return max(self.limits.values())
 
     def __str__(self) -> str:
-        lines = [f"{self.kernel} on {self.device.name}: at least {_time(self.seconds)}, bound by {self.binds}"]
+        lines = [f"{self.kernel} on {self.device.name}: at least {in_words(self.seconds)}, bound by {self.binds}"]
         for name, seconds in self.limits.items():
-            lines.append(f"  {name:18}{_time(seconds):>12}  {'█' * round(30 * seconds / self.seconds)}")
+            lines.append(f"  {name:18}{in_words(seconds):>12}  {'█' * round(30 * seconds / self.seconds)}")
         if self.measured is not None:
             share = f"{100 * self.seconds / self.measured:.0f} % of the speed of light"
-            lines.append(f"  {'measured':18}{_time(self.measured):>12}  {share}")
+            lines.append(f"  {'measured':18}{in_words(self.measured):>12}  {share}")
         return "\n".join([*lines, "  left out:", *(f"  - {what}" for what in self.left_out)])
 
 
 def roofline(
-    report: Xray | None,
+    report: Xray | Summary | None,
     work: Counts,
     device: str | Device,
     *,
@@ -180,7 +180,7 @@ def seconds(run: Callable[[], object], repeats: int = 5) -> float:
     return statistics.median([timer.timeit(1).mean for _ in range(repeats + 1)][1:])
 
 
-def _time(seconds: float) -> str:
+def in_words(seconds: float) -> str:
     for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"

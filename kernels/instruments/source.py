@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 SIMPLE = (bool, int, float, str, type(None))  # what a kernel may read as a constant
-FORMAT = 2  # of an answer; a change makes the cache forget
+FORMAT = 3  # of an answer; a change makes the cache forget
 
 
 class XrayError(ValueError):
@@ -36,7 +36,8 @@ def simple(value: object) -> object:
 def parts(function: object) -> dict[Callable, dict[str, Any]]:
     """The kernel and the helpers it calls, itself first and none of Triton among them; with each what it reads by name.
 
-    Decorators and annotations count. Raises XrayError where there is no source.
+    Annotations count and decorators do not: they act where the kernel is defined. Raises XrayError where there is no
+    source.
     """
     found, todo = {}, [plain(function)]
     while todo:
@@ -44,12 +45,14 @@ def parts(function: object) -> dict[Callable, dict[str, Any]]:
         if here in found:
             continue
         try:
-            nodes = list(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(here)))))
+            tree: Any = ast.parse(textwrap.dedent(inspect.getsource(here))).body[0]
         except (OSError, TypeError) as error:
             cure = "put it into a file or a notebook cell"
             raise XrayError(f"kernel {here.__name__}: its source is not to be had ({error}); {cure}") from None
+        tree.decorator_list = []
+        nodes = list(ast.walk(tree))
         scope = here.__globals__ | inspect.getclosurevars(here).nonlocals
-        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        names = {node.id for node in nodes if isinstance(node, ast.Name)} - {*here.__code__.co_varnames}
         found[here] = {name: scope[name] for name in sorted(names & scope.keys())}
         inside = [
             getattr(scope.get(node.value.id), node.attr, None)

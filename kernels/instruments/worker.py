@@ -28,15 +28,22 @@ def compile_kernel(request: dict) -> dict:
     function: Any = pkgutil.resolve_name(f"{request['module']}:{request['function']}")
     while not hasattr(function, "arg_names") or not hasattr(function, "src"):
         function = function.fn  # under autotune and heuristics
-    signature = {name: request["signature"].get(name, "constexpr") for name in function.arg_names}
-    attributes = {
-        (at,): [["tt.divisibility", 16]] for at, name in enumerate(function.arg_names) if name in request["divisible"]
-    }
+    constants: dict[Any, Any] = dict(request["constants"])
+    signature, attributes = {}, {}
+    for at, name in enumerate(function.arg_names):
+        kind = signature[name] = request["signature"].get(name, "constexpr")
+        places = {(at,): kind}
+        if not isinstance(kind, str):  # a tuple: types, and numbers that are constants
+            places = {(at, inner): part for inner, part in enumerate(kind)}
+            constants |= {place: part for place, part in places.items() if not isinstance(part, str)}
+            signature[name] = tuple(part if isinstance(part, str) else "constexpr" for part in kind)
+        if name in request["divisible"]:
+            attributes |= {place: [["tt.divisibility", 16]] for place in places if place not in constants}
     with tempfile.TemporaryDirectory(prefix="xray-") as folder:
         os.environ["TRITON_CACHE_DIR"] = folder
         try:
             compiled = triton.compile(
-                ASTSource(function, signature, constexprs=dict(request["constants"]), attrs=attributes),
+                ASTSource(function, signature, constexprs=constants, attrs=attributes),
                 target=GPUTarget(*request["target"]),
                 options=request["options"],
             )

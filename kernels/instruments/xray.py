@@ -3,7 +3,6 @@
     report = xray("sigmoid_forward", arch="sm_90", dim=64)       a kernel of kernels.flash.catalogue
     report = xray(function, arch="sm_80", signature={…}, …)      any @triton.jit function, or "module:function"
     print(report)                                                registers, occupancy, instruction mix
-    compare(report, other)                                       two kernels side by side
 
 Nothing runs on a GPU: ptxas and LLVM come with Triton, and a process of its own compiles (kernels.instruments.worker),
 so this works where TRITON_INTERPRET=1 is set. Counts are static: instructions in the code, not instructions executed.
@@ -15,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kernels.instruments.compile import compiled, resolve
 from kernels.instruments.instructions import CLASSES, Instruction, count, matrix_loops, parse, spilled
@@ -22,7 +22,7 @@ from kernels.instruments.lines import of_assembly, of_nvdisasm, of_ttir, python_
 from kernels.instruments.occupancy import Occupancy, occupancy
 from kernels.instruments.source import SIMPLE, XrayError, plain, simple
 
-__all__ = ["ARCHITECTURES", "Xray", "XrayError", "compare", "xray"]
+__all__ = ["ARCHITECTURES", "Summary", "Xray", "XrayError", "xray"]
 
 ARCHITECTURES = {  # what Triton calls the target
     "sm_80": ("cuda", 80, 32),
@@ -30,6 +30,20 @@ ARCHITECTURES = {  # what Triton calls the target
     "sm_100": ("cuda", 100, 32),
     "gfx942": ("hip", "gfx942", 64),
 }
+
+
+class Summary(NamedTuple):
+    """The numbers of an X-ray, without its listings. blocks: on one multiprocessor; read: from a file, not compiled."""
+
+    name: str
+    arch: str
+    loop: Counter
+    num_warps: int
+    registers: int
+    spills: int
+    reductions: int
+    blocks: int
+    read: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +98,12 @@ class Xray:
         return max(self.loops, key=lambda counted: counted["matrix"], default=Counter())
 
     @property
+    def summary(self) -> Summary:
+        """What of it can be kept in a file."""
+        numbers = self.registers, self.spills, self.reductions, self.occupancy.blocks
+        return Summary(self.name, self.arch, self.loop, self.num_warps, *numbers)
+
+    @property
     def per_matrix(self) -> float | None:
         """Other instructions for each matrix instruction in the main loop; None without one.
 
@@ -113,7 +133,7 @@ def xray(
     kernel: object,
     arch: str = "sm_90",
     *,
-    signature: Mapping[str, str] | None = None,
+    signature: Mapping[str, object] | None = None,
     constants: Mapping[str, object] | None = None,
     divisible: Sequence[str] = (),
     num_warps: int | None = None,
@@ -124,8 +144,8 @@ def xray(
 
     kernel: a name of kernels.flash.catalogue.KERNELS, specialised by `config` (dtype="fp16", dim=64, causal=True, …);
     or a @triton.jit function, also one of a notebook cell, or "module:function". Then signature gives the types of its
-    arguments ({"p_q": "*fp16", "n": "i32"}), constants the values of tl.constexpr and of what equals 1, and divisible
-    the names of what is a multiple of 16, as Triton's own launcher would find.
+    arguments ({"p_q": "*fp16", "n": "i32"}; of a tuple those of its parts), constants the values of tl.constexpr and of
+    what equals 1, and divisible the names of what is a multiple of 16, as Triton's own launcher would find.
     Raises XrayError: unknown kernel or architecture, arguments that do not match, or a kernel that does not compile.
     """
     start = time.perf_counter()
@@ -253,26 +273,3 @@ def _resources(stages: dict, instructions: list[Instruction]) -> tuple[int, int]
         return int(re.findall(r"REG:(\d+)", stages["resources"])[0]), spilled(instructions)
     told = dict(re.findall(r"\.(vgpr_count|vgpr_spill_count|private_segment_fixed_size):\s+(\d+)", stages["amdgcn"]))
     return int(told["vgpr_count"]), max(int(told["private_segment_fixed_size"]), 4 * int(told["vgpr_spill_count"]))
-
-
-def compare(a: Xray, b: Xray) -> str:
-    """Registers, reductions and the instruction mix of two main loops side by side, with differences b − a.
-
-    Kernels without a matrix loop are compared over the whole kernel. Raises XrayError for different architectures.
-    """
-    if a.arch != b.arch:
-        raise XrayError(f"{a.name} is for {a.arch} and {b.name} for {b.arch}: their instructions do not compare")
-    looped = bool(a.loops and b.loops)
-    left, right = (a.loop, b.loop) if looped else (a.instructions, b.instructions)
-    rows = [(kind, left[kind], right[kind]) for kind in CLASSES if left[kind] or right[kind]]
-    rows += [("total", left.total(), right.total())]
-    rows += [(name, getattr(a, name), getattr(b, name)) for name in ("registers", "spills", "shared", "reductions")]
-    rows += [("warps resident", a.occupancy.warps, b.occupancy.warps)]
-    names = [a.name, b.name] if a.name != b.name else [f"{a.name} (1)", f"{b.name} (2)"]
-    wide = [max(len(name), 8) + 2 for name in names]
-    where = "main loop" if looped else "whole kernel"
-    lines = [
-        f"{where} on {a.arch}".ljust(26) + names[0].rjust(wide[0]) + names[1].rjust(wide[1]) + "difference".rjust(12)
-    ]
-    lines += [f"{kind:<26}{x:>{wide[0]},}{y:>{wide[1]},}{y - x:>+12,}" for kind, x, y in rows]
-    return "\n".join(lines)

@@ -7,6 +7,7 @@
 | module      | `BigBirdAttention`, which takes the place of `seqlab.layers.SelfAttention`                   |
 | interface   | `register(plan)` for Hugging Face transformers                                               |
 | small_world | patterns as graphs: clustering, paths, spectral gap, growth                                  |
+| star        | the contextual mapping through one relay token, and what its proof says on the way           |
 | budget      | the longest sequence that fits a budget of memory                                            |
 """
 

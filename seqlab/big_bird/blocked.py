@@ -71,12 +71,19 @@ def kernel_attention(
     *,
     scale: float | None = None,
     impl: str = "auto",
+    normalizer: str = "softmax",
 ) -> Values:
-    """The same by `kernels.attention(layout=…)`, which stores neither scores nor copies of the keys."""
+    """The same by `kernels.attention(layout=…)`, which stores neither scores nor copies of the keys.
+
+    normalizer: "sigmoid" takes the place of softmax, with the bias −log n of Ramapuram et al. 2024
+    """
     drawn, k, v = _read(q, k, v, plan, key_padding)
     if drawn.front or key_padding is not None:
         (q, k, v), key_padding = _arrange((q, k, v), drawn, key_padding)
-    out = kernels.attention(q, k, v, layout=drawn.layout, key_padding=key_padding, scale=scale, impl=impl)
+    options = dict(
+        scale=scale, impl=impl, normalizer=normalizer, bias=-math.log(drawn.n) if normalizer == "sigmoid" else None
+    )
+    out = kernels.attention(q, k, v, layout=drawn.layout, key_padding=key_padding, **options)
     return _restore(out, drawn)
 
 

@@ -7,13 +7,53 @@ from math import isfinite, log10
 
 import plotly.graph_objects as go
 
+from seqlab.big_bird.plan import Plan
 from seqlab.big_bird.small_world import SmallWorld
-from seqlab.colours import BLUE, GREEN, ORANGE, RED
-from seqlab.draw.figures import log
+from seqlab.colours import BLUE, GREEN, GREY, ORANGE, RED
+from seqlab.draw.figures import figure, log
 from seqlab.draw.growth import last_slope
 from seqlab.draw.plots import Look, bars, lines
 
 STEPS = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000]
+
+
+def rolls(plan: Plan, n: int) -> go.Figure:
+    """What stands below each query block: the global blocks, the keys rolled by -w/2 … w/2 places, the random ones.
+
+    A number is a block of keys; × is one that a roll brings round the end, or that the global blocks show already.
+    """
+    drawn = plan.at(n)
+    count, reach, hubs = drawn.blocks, plan.window // 2, drawn.relays
+    rows = {f"global {at}": [(ORANGE, j)] * count for at, j in enumerate(hubs)}
+    for shift in range(-reach, reach + 1):
+        near = range(shift, count + shift)
+        rows[f"rolled by {-shift:+d}" if shift else "not rolled"] = [
+            (BLUE, j) if 0 <= j < count and j not in hubs else (GREY, "×") for j in near
+        ]
+    for at, blocks in enumerate(drawn.random[0].T.tolist()):
+        rows[f"random {at}"] = [(GREEN, j) if j >= 0 else (GREY, "×") for j in blocks]
+    names = list(rows)
+    places = [(i, name, *cell) for name in names for i, cell in enumerate(rows[name])]
+    x, y, colours, labels = map(list, zip(*places))
+    middle = count // 2
+    listed = ", ".join(f"{name}: {rows[name][middle][1]}" for name in names)
+    alt = (
+        f"A table of {len(names)} rows for {count} query blocks; below block {middle} stand {listed}. × is what a "
+        f"roll brings round the end or the global blocks have shown. Query blocks {', '.join(map(str, hubs))} are "
+        "global: they see all keys, by a dense product that is not drawn."
+    )
+    marks = go.Scatter(
+        x=x,
+        y=y,
+        mode="markers+text",
+        text=labels,
+        textfont={"color": "white"},
+        marker={"symbol": "square", "size": 24, "color": colours},
+        hovertemplate="query block %{x}, %{y}: %{text}<extra></extra>",
+    )
+    down = {"title": "", "categoryorder": "array", "categoryarray": names[::-1]}
+    across = {"title": "query block", "dtick": 1, "showgrid": False}
+    return figure("What each query block attends to", across, down, alt, marks, height=130 + 32 * len(names))
 
 
 def path_lengths(lengths: Sequence[int], paths: Mapping[str, Sequence[float]]) -> go.Figure:

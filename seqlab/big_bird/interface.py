@@ -15,23 +15,27 @@ from importlib import metadata
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
+from seqlab.big_bird.blocked import kernel_attention
 from seqlab.big_bird.module import IMPLS
 from seqlab.big_bird.plan import Plan
 
 OLDEST = "5.1.0"  # tried: encoders of 4.57 pass the interface by, and in 5.0 ModernBERT still does
 
 
-def register(plan: Plan, name: str = "seqlab_big_bird", *, impl: str = "kernel") -> str:
+def register(plan: Plan, name: str = "seqlab_big_bird", *, impl: str = "kernel", normalizer: str = "softmax") -> str:
     """Make `attn_implementation=name` run `plan`, and print what it stands for; returns the name.
 
     Registering a name again replaces its plan. The plan must have one head or as many as the model. Padding masks
-    arrive as "batch token", never n × n.
+    arrive as "batch token", never n × n. A model that is to be trained may take normalizer="sigmoid", with the bias
+    −log n; one that was pretrained wants the softmax that it knows.
 
     Raises ImportError without transformers, or with one older than `OLDEST`. A model raises ValueError when it calls
     what Big Bird is not: decoders, attention dropout, ready-made n × n masks, cross-attention.
     """
     if impl not in IMPLS:
         raise ValueError(f"impl: got {impl!r}, wanted one of {', '.join(IMPLS)}")
+    if normalizer not in ("softmax", "sigmoid") or (normalizer, impl) in (("sigmoid", "blocked"), ("sigmoid", "dense")):
+        raise ValueError(f"normalizer: got {normalizer!r} with impl={impl!r}, wanted softmax, or sigmoid with 'kernel'")
     if not isinstance(plan, Plan):
         raise TypeError(f"plan: got {type(plan).__name__}, wanted a seqlab.big_bird.Plan")
     if not name or name in ("eager", "sdpa") or "/" in name or "|" in name:
@@ -51,9 +55,9 @@ def register(plan: Plan, name: str = "seqlab_big_bird", *, impl: str = "kernel")
             f"transformers {found}: its encoders pass this interface by; pip install 'transformers>={OLDEST}', or use "
             "seqlab.big_bird.BigBirdAttention"
         )
-    AttentionInterface.register(name, partial(_forward, plan=plan, impl=impl))
+    AttentionInterface.register(name, partial(_forward, plan=plan, impl=impl, normalizer=normalizer))
     AttentionMaskInterface.register(name, _padding)
-    print(f"attn_implementation={name!r} (transformers {found}) is {plan}, computed by impl={impl!r}")
+    print(f"attn_implementation={name!r} (transformers {found}) is {plan}, {normalizer}, computed by impl={impl!r}")
     return name
 
 
@@ -69,6 +73,7 @@ def _forward(
     *,
     plan: Plan,
     impl: str,
+    normalizer: str = "softmax",
     **kwargs: object,
 ) -> tuple[Tensor, None]:
     """One call of the interface: "batch head token dim" in, "batch token head dim" out, no weights."""
@@ -93,7 +98,8 @@ def _forward(
     groups = query.shape[1] // key.shape[1]
     key, value = (repeat(x, "batch head token dim -> batch (head group) token dim", group=groups) for x in (key, value))
     real = None if attention_mask is None else attention_mask.bool()
-    out = IMPLS[impl](query, key, value, plan, real, scale=scaling)
+    compute = IMPLS[impl] if normalizer == "softmax" else partial(kernel_attention, normalizer=normalizer)
+    out = compute(query, key, value, plan, real, scale=scaling)
     return rearrange(out, "batch head token dim -> batch token head dim").contiguous(), None
 
 

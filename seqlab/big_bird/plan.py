@@ -164,10 +164,13 @@ class Drawn(NamedTuple):
         return BlockLayout(self.plan.block, length, length, *tables)
 
 
-@torch.compiler.assume_constant_result
 def _numbers(plan: Plan, n: object) -> tuple:
     """Drawn once per plan and length; a compiler asks for it and does not look inside."""
     return _drawn(plan, n)
+
+
+# What torch.compiler.assume_constant_result does; to call it would load the compiler, which takes seconds.
+_numbers._dynamo_marked_constant = True
 
 
 @lru_cache(maxsize=64)

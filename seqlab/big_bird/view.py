@@ -80,9 +80,9 @@ class BigBirdView(View):
                 where=ipywidgets.ToggleButtons(
                     options=[("inside (ITC)", "ITC"), ("extra tokens (ETC)", "ETC")],
                     description="global blocks",
-                    style={"description_width": "9em", "button_width": "10em"},
+                    style={"description_width": "9em", "button_width": "12em"},
                 ),
-                draw=ipywidgets.Button(description="new random blocks", icon="refresh"),
+                draw=ipywidgets.Button(description="new random blocks", icon="refresh", layout={"width": "13em"}),
             ),
         )
         self.children[0].layout.max_width = "58em"

@@ -4,8 +4,9 @@ import importlib
 
 _HOME = {
     "gate": ("exercise", "hint", "solution"),
-    "lab": ("begin", "choose", "claim", "has_triton", "receipts"),
+    "lab": ("begin", "choose", "claim", "claim_table", "has_triton", "receipts"),
     "overview": ("panel",),
+    "teach": ("outcome", "paper", "predict", "recap"),
 }
 __all__ = [name for names in _HOME.values() for name in names]
 

@@ -20,10 +20,12 @@ import hashlib
 import json
 import math
 import numbers
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,8 @@ HOW = {
     "arithmetic": "arithmetic",
     "read": "read from a shipped run",
     "read, or trained in full": "read from a shipped run (mode full trains it here)",
+    "read, or measured": "read from a shipped run (measured here where the English model is installed)",
+    "read, or compiled": "read from kernels compiled before (in mode lab the slider compiles its own)",
 }
 NOT_TESTED = "not tested in this mode"
 _BOUNDS = {"equals", "tolerance", "at_least", "at_most"}
@@ -90,12 +94,12 @@ class Expectation:
         return " and ".join(words)
 
     def judge(self, value: float | int | bool, mode: str = "lab") -> Judgement:
-        """Compare `value` with the bounds of `mode`, if it tests the claim. NaN never passes."""
+        """Compare `value` with the bounds of `mode`, if it tests the claim. NaN never passes, infinity as `equals`."""
         if mode in self.not_tested:
             return Judgement(None, math.inf)
         bounds, value = self.bounds_in(mode), _float(value)
-        if math.isnan(value):
-            return Judgement(False, -math.inf)
+        if not math.isfinite(value):
+            return Judgement(bounds.get("equals") == value, -math.inf)
         margins = {
             "equals": lambda bound: bounds.get("tolerance", 0) - abs(value - bound),
             "at_least": lambda bound: value - bound,
@@ -106,11 +110,11 @@ class Expectation:
 
 
 def _float(value: float | int | bool) -> float:
-    """As a float; an integer beyond its range counts as infinite."""
+    """As a float; an integer beyond its range counts as the largest one."""
     try:
         return float(value)
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return sys.float_info.max if value > 0 else -sys.float_info.max
 
 
 def _shown(bound: float | int) -> str:
@@ -132,6 +136,12 @@ def load_expectations(path: Path | str | None = None) -> dict[str, Expectation]:
 
 
 def _read(path: Path) -> dict[str, Expectation]:
+    return dict(_parsed(path, path.stat().st_mtime_ns))
+
+
+@cache
+def _parsed(path: Path, changed: int) -> dict[str, Expectation]:
+    """What stands in the file at `path`, parsed once after each change: every claim of a lab asks."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -200,7 +210,7 @@ def record(id: str, value: object, expectation: Expectation | None, mode: str) -
     judgement = expectation.judge(value, mode) if expectation else None
     return {
         "id": id,
-        "value": value if isinstance(value, bool | int) or math.isfinite(value) else repr(value),
+        "value": value if isinstance(value, int) else _number(value),
         "mode": mode,
         "ok": judgement.ok if judgement else None,
         "margin": None if judgement is None or not math.isfinite(judgement.margin) else judgement.margin,
@@ -208,11 +218,29 @@ def record(id: str, value: object, expectation: Expectation | None, mode: str) -
 
 
 def records_in(notebook: Mapping) -> list[dict]:
-    """All claim records in an executed notebook (nbformat dict), in order, with the index of their cell."""
+    """All claim records in an executed notebook (nbformat dict), in order, with the index of their cell.
+
+    An output holds one record, or a list of those that a table shows. A record that `claim` did not write (no id, or a
+    value that is no number) has "odd": what stands there instead.
+    """
     found = []
     for index, cell in enumerate(notebook["cells"]):
         for output in cell.get("outputs", ()):
-            data = output.get("data", {}).get(MIME)
-            if data is not None:
-                found.append({**(json.loads(data) if isinstance(data, str) else data), "cell": index})
+            data = output.get("data", {}).get(MIME, [])
+            found += [_checked(made) | {"cell": index} for made in (data if isinstance(data, list) else [data])]
     return found
+
+
+def _checked(data: Any) -> dict:
+    try:
+        entry = json.loads(data) if isinstance(data, str) else dict(data)
+        if isinstance(entry["id"], str) and isinstance(entry["value"], int | float | str):
+            return entry | {"value": entry["value"] if isinstance(entry["value"], int) else _number(entry["value"])}
+    except (ValueError, TypeError, KeyError):
+        pass
+    return {"id": "", "value": None, "odd": repr(data)[:200]}
+
+
+def _number(value: float | str) -> float | str:
+    """A float as JSON has it: infinities and NaN stay the words that `record` made of them. ValueError for others."""
+    return float(value) if math.isfinite(float(value)) else repr(float(value))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import importlib.util
 import os
 import platform
 import shutil
@@ -61,7 +60,8 @@ def _versions() -> Iterator[tuple[str, str]]:
     missing = [name for name, version in found.items() if not version and name != "triton"]
     yield "good", f"Python {platform.python_version()}, {have}"
     if missing:
-        yield "bad", f"not installed: {', '.join(missing)}; make setup brings them"
+        level = "note" if missing == ["jupyterlab"] else "bad"  # a hosted notebook has another
+        yield level, f"not installed: {', '.join(missing)}; make setup brings them, or pip install 'seqlab[lab]'"
 
 
 def _machine() -> Iterator[tuple[str, str]]:
@@ -90,14 +90,8 @@ def _triton() -> Iterator[tuple[str, str]]:
 
 
 def _labs() -> Iterator[tuple[str, str]]:
-    have = {
-        "chemistry model": importlib.util.find_spec("rxnmapper") is not None,
-        "Triton": versions.installed() is not None,
-    }
-    cure = {
-        "chemistry model": "pip install --no-deps -r requirements-models.lock",
-        "Triton": "it exists for Linux on x86-64; read the lab's page in build/report instead",
-    }
+    have = {"Triton": versions.installed() is not None}
+    cure = {"Triton": "it exists for Linux on x86-64; read the lab's page in the book instead"}
     for lab in labs():
         lacks = "; ".join(f"lacks the {need} ({cure[need]})" for need in lab.needs if not have[need])
         yield "bad" if lacks else "good", f"{lab.number} {lab.title}: {lacks or 'everything it uses is here'}"

@@ -1,18 +1,27 @@
-"""Two editions of a lab: *open*, as in git, and *solved*, with every stub filled from its reference."""
+"""Two editions of a lab: *open*, as in git, and *solved*, with every stub filled from its reference.
+
+A cell that begins with `# Try it (word.try.name)` is a task for the reader; the solved edition does it with the code
+that stands under this id in the room's `answers.toml`, and asserts what the task says.
+"""
 
 from __future__ import annotations
 
 import ast
 import copy
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
 
+from kernels.instruments.source import plain
 from seqlab.course.gate import find
+from seqlab.course.rooms import answer
+
+TASK = re.compile(r"# Try it \(([\w.]+)\)")
 
 
 def solve(notebook: dict) -> dict:
-    """A copy of the notebook in which each `@exercise(id)` function has the body of its reference.
+    """A copy of the notebook in which each `@exercise(id)` function has the body of its reference, and tasks are done.
 
     Raises ValueError where a stub's arguments differ from the reference's, or the id is unknown.
     """
@@ -20,6 +29,8 @@ def solve(notebook: dict) -> dict:
     for cell in solved["cells"]:
         if cell["cell_type"] == "code" and "@exercise" in cell["source"]:
             cell["source"] = fill(cell["source"])
+        if cell["cell_type"] == "code" and (task := TASK.match(cell["source"])):
+            cell["source"] += f"\n{answer(task[1])}"
     return solved
 
 
@@ -27,7 +38,7 @@ def fill(source: str) -> str:
     """One cell's source with its stubs replaced."""
     lines = source.split("\n")
     for id, function in reversed(list(stubs(source))):
-        written = textwrap.dedent(inspect.getsource(find(id).reference))
+        written = textwrap.dedent(inspect.getsource(plain(find(id).reference)))
         reference = next(node for node in ast.walk(ast.parse(written)) if isinstance(node, ast.FunctionDef))
         if ast.dump(function.args) != ast.dump(reference.args):
             wanted = ast.unparse(reference.args)
@@ -38,9 +49,9 @@ def fill(source: str) -> str:
     return "\n".join(lines)
 
 
-def stubs(source: str) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """(exercise id, function) for every gated function in a cell."""
-    for node in ast.walk(ast.parse(source)):
+def stubs(source: str | ast.AST) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """(exercise id, function) for every gated function in a cell, or in its syntax tree."""
+    for node in ast.walk(ast.parse(source) if isinstance(source, str) else source):
         if isinstance(node, ast.FunctionDef):
             for decorator in node.decorator_list:
                 if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "exercise":

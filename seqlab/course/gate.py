@@ -10,34 +10,43 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
+import json
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pkgutil import iter_modules
 
+from kernels.instruments.source import plain
 from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import progress
-from seqlab.course.check import Exercise, Judgement, is_stub, judge
-from seqlab.course.rooms import PACKAGE, SIGNS, current, rooms
-from seqlab.course.show import card, in_notebook, say
+from seqlab.course.check import Exercise, Judgement, is_stub, judge, shaping
+from seqlab.course.rooms import MINUTES, PACKAGE, SIGNS, current, rooms
+from seqlab.course.show import card, in_notebook, replaceable, say
 
 
 @cache
-def exercises() -> dict[str, Exercise]:
-    """All exercises, by id: whatever is one in a room's file `exercises`, or in a file of its folder `exercises`."""
-    asking = [room for room in rooms() if any((PACKAGE / room / sign).exists() for sign in SIGNS[1:])]
-    homes = [importlib.import_module(f"seqlab.{room}.exercises") for room in asking]
-    files = [f"{home.__name__}.{part.name}" for home in homes for part in iter_modules(getattr(home, "__path__", ()))]
-    values = [value for module in (*homes, *map(importlib.import_module, files)) for value in vars(module).values()]
+def exercises_of(room: str) -> dict[str, Exercise]:
+    """The exercises of a room, by id: what its file `exercises` holds, or the files of its folder `exercises`."""
+    if not any((PACKAGE / room / sign).exists() for sign in SIGNS[1:]):
+        return {}
+    home = importlib.import_module(f"seqlab.{room}.exercises")
+    files = [f"{home.__name__}.{part.name}" for part in iter_modules(getattr(home, "__path__", ()))]
+    values = [value for module in (home, *map(importlib.import_module, files)) for value in vars(module).values()]
     return {value.id: value for value in values if isinstance(value, Exercise)}
 
 
+def exercises() -> dict[str, Exercise]:
+    """All exercises, by id."""
+    return {id: task for room in rooms() for id, task in exercises_of(room).items()}
+
+
 def find(id: str) -> Exercise:
-    """The exercise with this id; a ValueError lists those that there are."""
-    found = exercises().get(current(id))
+    """The exercise with this id, its own room looked into first; a ValueError lists those that there are."""
+    id, given = current(id), id
+    found = exercises_of(id.partition(".")[0]).get(id) or exercises().get(id)
     if found is None:
-        raise ValueError(f"exercise {id!r}: there is none with this id; known are {', '.join(exercises())}")
+        raise ValueError(f"exercise {given!r}: there is none with this id; known are {', '.join(exercises())}")
     return found
 
 
@@ -49,26 +58,34 @@ def exercise(id: str) -> Callable[[Callable], Callable]:
     def gate(function: Callable) -> Callable:
         if is_stub(function):
             progress.update(id, lambda old: {**old, "state": old.get("state", "open")})
-            say(card(GREY, f"○ {id}: open. {task.title} Until you do, the reference stands in.", progress.notice()))
+            head = f"○ {id}: open. {task.mark} about {MINUTES[task.mark]} minutes. {task.title}"
+            say(card(GREY, f"{head} Until you do, the reference stands in.", progress.notice()))
             _offer(id)
             return task.reference
-        with _known(function):
+        kept = progress.notice() or "Your progress is kept."
+        late = (
+            "What runs in Python is stopped after a while. Should this line stay, a call into C does not come to an "
+            f"end, and nothing but a restart of the kernel stops it. {kept}"
+        )
+        with replaceable(card(GREY, f"… checking {id}", late)) as show, _known(function):
             judgement = judge(task, function)
         progress.update(id, lambda old: _recorded(old, judgement))
         notice, printed, diagnosis = progress.notice(), judgement.printed, judgement.diagnosis
         if diagnosis is None:
             _failing.pop(id, None)
-            say(card(BLUE, f"✓ {id}: right", "Your own function is used from here on.", notice, code=printed))
-            return function
+            show(card(BLUE, f"✓ {id}: right", "Your own function is used from here on.", notice, code=printed))
+            return shaping(function, task.want(*task.cases()[0])) if judgement.shaped else function
         _failing[id] = diagnosis.arguments
         violated = f"Violated: it {diagnosis.violated}. {diagnosis.message[:1].upper()}{diagnosis.message[1:]}"
+        name, run = task.reference.__name__, f"{task.run.__module__.rpartition('.')[2]}.{task.run.__name__}"
+        asked = f"{name}(" if task.run is Exercise.run else f"{run}({name}, "
         inside = (
-            f'To look inside: take the line @exercise away, and call {task.reference.__name__}(*exercise.case("{id}"))'
+            f'To look inside: take the line @exercise away, and call {asked}*exercise.case("{id}"))'
             " in a cell of its own, where print, breakpoint() and %debug work as always. The reference stands in"
             " below."
         )
         code = "\n\n".join(filter(None, [diagnosis.case, printed]))
-        say(card(RED, f"✗ {id}: not yet", violated, diagnosis.known, inside, notice, code=code))
+        show(card(RED, f"✗ {id}: not yet", violated, diagnosis.known, inside, notice, code=code))
         _offer(id)
         return task.reference
 
@@ -126,15 +143,25 @@ def next_hint(id: str) -> tuple[str, str]:
 
 
 def show_solution(id: str) -> tuple[str, str]:
-    """(HTML, text) of the reference's source; recorded as seen."""
+    """(HTML, text) of the reference's source; recorded as seen. A course may keep it back (`release`)."""
     task = find(id)
+    if not settings().get("solutions", True):
+        return card(BLUE, f"{task.id}: no solution", "Your course shows none; hints are free, and the gate is patient.")
     progress.update(task.id, lambda old: {**old, "solution": True})
     return card(
         BLUE,
         f"The reference of {task.id}",
         "One way to write it, not the only one.",
-        code=textwrap.dedent(inspect.getsource(task.reference)),
+        code=textwrap.dedent(inspect.getsource(plain(task.reference))),
     )
+
+
+def settings() -> dict:
+    """What a course has set in `course.json`, beside the labs."""
+    try:
+        return dict(json.loads(progress.path().with_name("course.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _recorded(old: dict, judgement: Judgement) -> dict:

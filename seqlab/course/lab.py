@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +20,7 @@ from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import claims
 from seqlab.course import progress as saved
 from seqlab.course.show import in_notebook, keep_keys, say
+from seqlab.draw.svg import Markup, element, table
 
 PACKAGES = ("torch", "numpy", "einops", "plotly", "ipywidgets", "anywidget", "jupyterlab")
 
@@ -31,6 +33,8 @@ class Session:
     mode: str = "lab"
     seed: int = 0
     made: dict[str, float | int | bool] = field(default_factory=dict)
+    asked: dict[str, Any] = field(default_factory=dict)  # questions of `course.teach`, by id
+    outcomes: dict[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
 
@@ -59,6 +63,9 @@ def begin(lab: str, mode: str, seed: int, *, progress: str | Path | None = None)
         os.environ.setdefault("TRITON_INTERPRET", "1")
         if "" not in sys.path and os.getcwd() not in sys.path:  # a learner's own modules, behind the environment's
             sys.path.append(os.getcwd())
+    if in_notebook() and torch.cuda.is_available():
+        text = "A GPU is here: cells count in Triton's interpreter and time on the GPU; each says what ran."
+        say((f"<div role='status' style='opacity:.75'>• {text}</div>", f"• {text}"))
     if notice := saved.notice():
         say((f"<div role='status' style='opacity:.75'>• {html.escape(notice)}</div>", f"• {notice}"))
 
@@ -82,6 +89,11 @@ def has_triton() -> bool:
     return installed() is not None
 
 
+def session() -> Session:
+    """The lab that runs in this kernel."""
+    return _session
+
+
 def claim(id: str, value: object) -> None:
     """State a number: show it beside what is expected, and put it on record for CI.
 
@@ -89,22 +101,46 @@ def claim(id: str, value: object) -> None:
     the room's claims.toml; a claim that is not listed there is shown alone, and one that this mode does not test gets
     no tick.
     """
-    expectation = claims.load_expectations().get(id)
-    record = claims.record(id, value, expectation, _session.mode)
-    _session.made[id] = claims.plain(value, id)
-    shown = _number(_session.made[id])
-    if expectation is None:
-        head, sign, colour = "", "•", GREY
-    else:
-        sign, colour = {True: ("✓", BLUE), False: ("✗", RED), None: ("•", GREY)}[record["ok"]]
-        source = f" ({expectation.source})" if expectation.source else ""
-        wanted = ("" if record["ok"] is None else "expected ") + expectation.expected(_session.mode)
-        head = f"{expectation.statement}{source} · {claims.HOW[expectation.how]}, {wanted}"
-    text = f"{sign} {shown}  {id}  {head}".rstrip()
+    record, sign, colour, shown, said, wanted = _stated(id, value)
+    head = f"{said} · {wanted}" if said else ""
     page = (
         f"<div style='padding:.1em .8em;border-left:4px solid {colour}'><b><span style='color:{colour}'>{sign}</span>"
         f" {html.escape(shown)}</b> <code>{html.escape(id)}</code> {html.escape(head)}</div>"
     )
+    _put(record, page, f"{sign} {shown}  {id}  {head}".rstrip())
+
+
+def claim_table(values: Mapping[str, object], caption: str = "") -> None:
+    """Several claims as one table: {id: value}. More than six claims of one cell belong into one."""
+    stated = {id: _stated(id, value) for id, value in values.items()}
+    rows = {
+        Markup(f"<b style='color:{colour}'>{sign}</b> <code>{html.escape(id)}</code>"): [
+            element("b", shown),
+            wanted,
+            said,
+        ]
+        for id, (_, sign, colour, shown, said, wanted) in stated.items()
+    }
+    page = table(["claim", "value", "expected", "what it says"], rows, caption, "left")
+    lines = [f"{sign} {shown}  {id}  {said} · {wanted}" for id, (_, sign, _, shown, said, wanted) in stated.items()]
+    _put([record for record, *_ in stated.values()], page, "\n".join(filter(None, [caption, *lines])))
+
+
+def _stated(id: str, value: object) -> tuple[dict, str, str, str, str, str]:
+    """Put a claim on record: (record, sign, colour, value, statement, expectation)."""
+    expectation = claims.load_expectations().get(id)
+    record = claims.record(id, value, expectation, _session.mode)
+    _session.made[id] = claims.plain(value, id)
+    shown = number(_session.made[id])
+    if expectation is None:
+        return record, "•", GREY, shown, "", ""
+    sign, colour = {True: ("✓", BLUE), False: ("✗", RED), None: ("•", GREY)}[record["ok"]]
+    said = expectation.statement + (f" ({expectation.source})" if expectation.source else "")
+    wanted = ("" if record["ok"] is None else "expected ") + expectation.expected(_session.mode)
+    return record, sign, colour, shown, said, f"{claims.HOW[expectation.how]}, {wanted}"
+
+
+def _put(record: dict | list[dict], page: str, text: str) -> None:
     if in_notebook():
         from IPython.display import display
 
@@ -124,9 +160,20 @@ def receipts() -> None:
         f"mode {_session.mode} · seed {_session.seed} · {seconds:.0f} s",
         f"{sum(tested)} of {len(tested)} claims hold{rest} · hash {claims.fingerprint(_session.made)}",
         " · ".join(versions),
+        *_handed_in(),
     )
     page = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
     say((f"<div style='padding:.1em .8em;border-left:4px solid {GREY}'>{page}</div>", "\n".join(lines)))
+
+
+def _handed_in() -> list[str]:
+    """The receipt of this lab's notebook as it was saved last; the grader finds the same."""
+    from seqlab.course.rooms import labs
+    from seqlab.course.submission import read
+
+    saved = Path.cwd() / f"{_session.lab}.ipynb"
+    found = read(saved, labs()) if saved.exists() else None
+    return [f"receipt {found.receipt} (of the notebook as saved)"] if found and found.lab else []
 
 
 def _kept(id: str, value: float | int | bool) -> bool | None:
@@ -134,7 +181,8 @@ def _kept(id: str, value: float | int | bool) -> bool | None:
     return expectation.judge(value, _session.mode).ok if expectation else True
 
 
-def _number(value: float | int | bool) -> str:
+def number(value: float | int | bool) -> str:
+    """A value as the labs write it: yes, 1,234 or 0.1235."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int) or not math.isfinite(value):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seqlab.colours import BLUE, GREY, RED
-from seqlab.course import progress
+from seqlab.course import gate, progress
 from seqlab.course.rooms import Lab, labs
 
 SIGNS = {"right": ("✓", "right", BLUE), "wrong": ("✗", "not yet", RED), "open": ("○", "open", GREY)}
@@ -18,6 +18,7 @@ class Panel:
     """Shows itself in a notebook (HTML) and in a terminal (text)."""
 
     records: dict
+    only: str = ""  # one lab's slug; all labs without it
 
     def _repr_html_(self) -> str:
         rows = []
@@ -45,9 +46,12 @@ class Panel:
 
     def _labs(self) -> Iterator[tuple[Lab, int, list[tuple[str, str, str, str, str]]]]:
         """Each lab, how many of its exercises are right, and (id, sign, word, colour, effort) of each."""
-        for lab in labs():
-            records = {id: self.records.get(id, {}) for id in lab.exercises}
-            shown = [(id, *SIGNS[record.get("state", "open")], _effort(record)) for id, record in records.items()]
+        for lab in [lab for lab in labs() if self.only in ("", lab.slug)]:
+            shown = []
+            for id in lab.exercises:
+                record, task = self.records.get(id, {}), gate.exercises_of(id.partition(".")[0]).get(id)
+                mark = task.mark if task else ""
+                shown.append((id, *SIGNS[record.get("state", "open")], f"{_effort(record)} {mark}"))
             yield lab, sum(sign == "✓" for _, sign, *_ in shown), shown
 
 

@@ -14,15 +14,24 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
+INSTALLED = (PACKAGE / "labs").is_dir()  # from a wheel, which carries the notebooks inside of the package
+LABS = PACKAGE / "labs" if INSTALLED else PACKAGE.parent / "labs"
+MINUTES = {"•": 5, "••": 10, "•••": 20}  # that an exercise takes, by its difficulty mark
 SIGNS = ("claims.toml", "exercises.py", "exercises/__init__.py")
 NAME = re.compile(r"\d\d_\w+")
 GATE = re.compile(r"^@exercise\(\s*[\"']([\w.]+)[\"']", re.M)
-ALIASES = {"kernels": "tiles"}  # rooms that had another name when somebody's notebook or progress was written
+ALIASES = {  # rooms, and exercises, that had another name when somebody's notebook or progress was written
+    "kernels": "tiles",
+    "looped.block": "looped_training.block",
+    "looped.modulated": "looped_training.modulated",
+    "turing.relay": "big_bird.relay",
+}
 
 
 @dataclass(frozen=True)
@@ -50,9 +59,18 @@ def rooms() -> list[str]:
 
 
 def current(id: str) -> str:
-    """The id that an exercise has today; ids of before a room was renamed are still understood."""
+    """The id that an exercise has today; ids of before a room was renamed or divided are still understood."""
     room, _, name = id.partition(".")
-    return f"{ALIASES.get(room, room)}.{name}" if name else id
+    return ALIASES.get(id) or (f"{ALIASES.get(room, room)}.{name}" if name else id)
+
+
+def answer(id: str) -> str:
+    """What stands under an id in its room's `answers.toml`. Raises ValueError where nothing does."""
+    file = PACKAGE / current(id).partition(".")[0] / "answers.toml"
+    known = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if current(id) not in known:
+        raise ValueError(f"{id!r}: {file} has no answer with this id")
+    return known[current(id)]
 
 
 def rooms_of(slug: str, metadata: Mapping) -> tuple[str, ...]:
@@ -68,8 +86,8 @@ def lab_files(folder: Path) -> list[Path]:
 
 
 def labs(folder: Path | None = None) -> list[Lab]:
-    """The labs of `folder` as they are to be read; without one, of where the notebook runs, or of the repository."""
-    files = lab_files(folder or Path.cwd()) or lab_files(PACKAGE.parent / "labs")
+    """The labs of `folder` as they are to be read; without one, of where the notebook runs, or all of seqlab's."""
+    files = lab_files(folder or Path.cwd()) or lab_files(LABS)
     return sorted(map(read, files), key=lambda lab: (lab.after or lab.number, lab.number))
 
 

@@ -12,8 +12,10 @@ import builtins
 import contextlib
 import copy
 import ctypes
+import inspect
 import io
 import pdb
+import random
 import sys
 import threading
 import traceback
@@ -26,12 +28,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kernels.instruments.source import plain
+
 SECONDS = 5.0
 KEPT = 2_000  # characters of output that are kept
 
 
 class _Stopped(BaseException):
     """Raised inside the learner's thread when its time is up."""
+
+
+def stopped() -> None:
+    """What a function that answers from elsewhere does where its time is up."""
+    raise _Stopped
 
 
 class _Asked(BaseException):
@@ -66,18 +75,25 @@ class _Tail(io.TextIOBase):
         return len(text)
 
 
-def call(function: Callable, arguments: tuple, *, seconds: float | None = None) -> Call:
-    """Run `function(*arguments)` on copies of its arguments, for at most `seconds` (SECONDS when None)."""
+def call(
+    function: Callable,
+    arguments: tuple,
+    run: Callable = lambda function, *arguments: function(*arguments),
+    *,
+    seconds: float | None = None,
+) -> Call:
+    """`run(function, *arguments)` on copies of its arguments, for at most `seconds` (SECONDS when None)."""
     seconds = SECONDS if seconds is None else seconds
     given, out, result = copy.deepcopy(arguments), _Tail(), Call()
+    written = list(map(_writes, given))
     done = threading.Event()
 
-    def run() -> None:
+    def work() -> None:
         try:
             with torch.enable_grad():
-                result.value = function(*given)
+                result.value = run(function, *given)
         except _Stopped:
-            result.problem = "endless"
+            result.problem, result.detail = "endless", f"It was still running after {seconds:g} s."
         except _Asked as question:
             result.problem, result.detail = "asked", f"It stopped at {question}, and nobody can answer inside the gate."
         except BaseException as error:  # also SystemExit: nothing a learner writes may end the kernel
@@ -85,8 +101,8 @@ def call(function: Callable, arguments: tuple, *, seconds: float | None = None) 
         finally:
             done.set()
 
-    thread = threading.Thread(target=run, daemon=True, name="learner")
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out), _no_questions(thread):
+    thread = threading.Thread(target=work, daemon=True, name="learner")
+    with _as_before(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(out), _no_questions(thread):
         thread.start()
         try:
             finished = done.wait(seconds)
@@ -101,11 +117,43 @@ def call(function: Callable, arguments: tuple, *, seconds: float | None = None) 
         )
         result = Call(problem="endless", detail=f"It was still running after {seconds:g} s.{late}")
     result.printed, result.characters = out.kept, out.count
-    if result.problem is None and (changed := _changed(arguments, given)) is not None:
+    if result.problem is None and (changed := _changed(arguments, given, written)) is not None:
         cure = "x.clone()" if isinstance(arguments[changed], Tensor) else "copy.deepcopy(x)"
         result.problem = "mutated"
         result.detail = f"Argument {changed + 1} was changed in place; work on a copy (x = {cure})."
+        if getattr(given[changed], "requires_grad", False) and not arguments[changed].requires_grad:
+            asked = "x.detach().clone().requires_grad_()"
+            result.detail = f"Argument {changed + 1} was itself asked for gradients; ask a copy of it (x = {asked})."
     return result
+
+
+HOOKS = [
+    hooks for name, hooks in vars(torch.nn.modules.module).items() if name.startswith("_global_") and "hooks" in name
+]
+SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (  # what holds for a whole process
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.get_rng_state, torch.set_rng_state),
+    (np.random.get_state, np.random.set_state),
+    (random.getstate, random.setstate),
+    (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (torch.get_num_threads, torch.set_num_threads),
+    (torch.is_anomaly_check_nan_enabled, lambda check: torch.set_anomaly_enabled(torch.is_anomaly_enabled(), check)),
+    (torch.is_anomaly_enabled, lambda on: torch.set_anomaly_enabled(on, torch.is_anomaly_check_nan_enabled())),
+    (lambda: list(map(dict, HOOKS)), lambda kept: [(now.clear(), now.update(old)) for now, old in zip(HOOKS, kept)]),
+    (sys.getrecursionlimit, sys.setrecursionlimit),
+)
+
+
+@contextlib.contextmanager
+def _as_before() -> Iterator[None]:
+    """After this block the settings of Python and torch are what they were: dtype, random numbers, modes, hooks."""
+    kept = [get() for get, _ in SETTINGS]
+    try:
+        yield
+    finally:
+        for (_, put), value in zip(SETTINGS, kept):
+            put(value)
 
 
 @contextlib.contextmanager
@@ -135,13 +183,21 @@ def _stop(thread: threading.Thread, done: threading.Event) -> None:
             return
 
 
-def _changed(before: tuple, after: tuple) -> int | None:
-    """Index of the first argument that differs from its copy."""
-    return next((at for at, (a, b) in enumerate(zip(before, after)) if not same(a, b)), None)
+def _changed(before: tuple, after: tuple, written: list[list[int]]) -> int | None:
+    """Index of the first argument that differs from its copy, or has been written to, be it with what stood there."""
+    pairs = enumerate(zip(before, after, written))
+    return next((at for at, (a, b, writes) in pairs if not same(a, b) or _writes(b) != writes), None)
+
+
+def _writes(value: Any) -> list[int]:
+    """How often each tensor in a value has been written to."""
+    if isinstance(value, list | tuple):
+        return [count for part in value for count in _writes(part)]
+    return [value._version] if isinstance(value, Tensor) else []
 
 
 def same(a: Any, b: Any) -> bool:
-    """Equality that understands tensors and arrays (NaN equals NaN)."""
+    """Whether `b`, a copy of `a`, is still one: tensors and arrays inside it, too (NaN equals NaN)."""
     if isinstance(a, Tensor):
         return (
             isinstance(b, Tensor)
@@ -161,7 +217,7 @@ def same(a: Any, b: Any) -> bool:
 
 def _where(error: BaseException, function: Callable) -> str:
     """The exception in one line, with the learner's own line that raised it."""
-    code = getattr(function, "__code__", None)
+    code = getattr(inspect.unwrap(plain(function)), "__code__", None)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if code and f.filename == code.co_filename]
     line = f" in line “{frames[-1].line.strip()}”" if frames and frames[-1].line else ""
     text = str(error).strip().split("\n")[0][:300]

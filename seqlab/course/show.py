@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import html
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 Message = tuple[str, str]
+
+PATIENCE = 2  # seconds
+LATE = (
+    "<style>@keyframes seqlab-late {{to {{visibility: visible}}}}</style>"
+    f"<div style='visibility:hidden;animation:seqlab-late 0s {PATIENCE}s forwards'>{{}}</div>"
+)
 
 # In command mode JupyterLab takes plain keys for itself wherever the focus is: after a click on a button "x" would cut
 # the cell. Before it looks, what has the focus in an output is marked as one that keeps its keys (the mark must
@@ -51,6 +60,32 @@ def say(message: Message) -> None:
         display({"text/html": page, "text/plain": text}, raw=True)
     else:
         print(text)
+
+
+@contextmanager
+def replaceable(message: Message) -> Iterator[Callable[[Message], None]]:
+    """Yields what shows the message that takes the place of this one, which appears after PATIENCE seconds.
+
+    In a notebook the page counts them, so that it does where nothing in Python runs any more: in a call into C.
+    """
+    page, text = message
+    if in_notebook():
+        from IPython.display import DisplayHandle
+
+        (shown := DisplayHandle()).display({"text/html": LATE.format(page), "text/plain": text}, raw=True)
+        sys.stdout.flush()  # a kernel sends what it has before this returns
+        try:
+            yield lambda new: shown.update({"text/html": new[0], "text/plain": new[1]}, raw=True)
+        except BaseException:
+            shown.update({"text/plain": ""}, raw=True)
+            raise
+    else:
+        timer = threading.Timer(PATIENCE, print, (text,), {"file": sys.stdout, "flush": True})
+        timer.start()
+        try:
+            yield say
+        finally:
+            timer.cancel()
 
 
 def keep_keys() -> None:

@@ -1,1 +1,1 @@
-"""Lab 04, long documents: what a longer context is worth in novels, plays, genomes and questions."""
+"""Lab 10, long documents: what a longer context is worth in novels, plays, genomes and questions."""

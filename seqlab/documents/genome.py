@@ -7,7 +7,7 @@ frame       for every token: does it lie in no gene, or in a gene on the forward
             hundreds of tokens long and keeps its strand and phase.
 bases       masked tokens (15 %), bits per base; two bits know nothing.
 
-Training sees the first three quarters of the genome, all numbers are from the last. `python -m seqlab.documents.genome`
+Training sees the first three quarters of the genome, all numbers are from the last. `python -m seqlab.documents --full`
 measures everything with three seeds, resumable; the result comes with seqlab: `results()`.
 """
 
@@ -40,6 +40,7 @@ from seqlab.documents.model import (
     scored,
 )
 from seqlab.train.experiment import Experiment, Part
+from seqlab.train.fit import uncompiled
 
 CLASSES = ("no gene", "+0", "+1", "+2", "-0", "-1", "-2")
 LONGER = 600  # steps
@@ -162,7 +163,7 @@ def _logistic(x: Float[Tensor, "row feature"], y: Int[Tensor, "row"], ridge: flo
     """Rows of features → answers, by multinomial logistic regression with a constant, fitted to (x, y) by L-BFGS."""
     with_one = lambda rows: F.pad(rows, (0, 1), value=1.0)
     weights = torch.zeros(x.shape[1] + 1, int(y.max()) + 1, requires_grad=True)
-    solver = torch.optim.LBFGS([weights], max_iter=60, line_search_fn="strong_wolfe")
+    solver = uncompiled(torch.optim.LBFGS)([weights], max_iter=60, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         solver.zero_grad()
@@ -176,7 +177,7 @@ def _logistic(x: Float[Tensor, "row feature"], y: Int[Tensor, "row"], ridge: flo
 
 def parts() -> dict[str, Part]:
     """The two tasks, one of them longer, and its control."""
-    same = dict(places=PLACES, rate=RATE, script="python -m seqlab.documents.genome")
+    same = dict(places=PLACES, rate=RATE)
     return {
         "frame": part(frame_task(), CELLS, **same),
         "frame, shuffled": part(frame_task().shuffled(), [("BigBird", 256)], **same),
@@ -187,6 +188,3 @@ def parts() -> dict[str, Part]:
 
 EXPERIMENT = Experiment(Path(__file__).with_name("genome.json"), parts)
 results = EXPERIMENT.results
-
-if __name__ == "__main__":
-    EXPERIMENT.main()

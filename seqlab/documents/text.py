@@ -8,8 +8,7 @@ words       masked words (15 %) of the novel, nats per word. Also by kind: "dist
 play        for every token: which of the eight plays does it come from? One word says little, a cast list says all.
 
 Training sees the first 85 % of the novel, and of each play; all numbers are from the rest. `python -m
-seqlab.documents.text [task …]` measures everything with three seeds, resumable; the result comes with seqlab:
-`results()`.
+seqlab.documents --full` measures everything with three seeds, resumable; the result comes with seqlab: `results()`.
 """
 
 from __future__ import annotations
@@ -125,13 +124,10 @@ def _tiles(texts: list[Tensor], every: int) -> tuple[Int[Tensor, "tile token"], 
 
 def parts() -> dict[str, Part]:
     """The three tasks."""
-    same = dict(rate=RATE, rare=RARE, frequent=FREQUENT, test=TEST, script="python -m seqlab.documents.text")
+    same = dict(rate=RATE, rare=RARE, frequent=FREQUENT, test=TEST)
     tasks = (play_task(), play_task().shuffled(), words_task())
     return {task.name: part(task, CELLS[task.name], STEPS[task.name], **same) for task in tasks}
 
 
 EXPERIMENT = Experiment(Path(__file__).with_name("text.json"), parts)
 results = EXPERIMENT.results
-
-if __name__ == "__main__":
-    EXPERIMENT.main()

@@ -93,7 +93,7 @@ def picture(
 
 
 def table(
-    head: Sequence[Inside], rows: Mapping[str, Sequence[Inside]], caption: str = "", align: str = "right"
+    head: Sequence[Inside], rows: Mapping[Any, Sequence[Inside]], caption: str = "", align: str = "right"
 ) -> Markup:
     """A table with a heading for each row and, where `head` is given, for each column."""
     left, cell = "text-align:left;font-weight:normal", f"text-align:{align};padding:0 .6em"

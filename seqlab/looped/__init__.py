@@ -15,6 +15,7 @@ with a clock every step can be its own.
 | moduli    | whom a function listens to                                                             |
 | rate      | its error against r, and the terms of the bound                                        |
 | checks    | the stages and the block run on all that they are for, and the hypotheses as switches  |
+| view      | the cold open: tokens that walk to their labels; state_view: the packed block at work   |
 
 A block is a `Program` of seqlab.written: a text that runs exactly, and as real layers.
 
@@ -47,7 +48,6 @@ from seqlab.looped.budget import (
 from seqlab.looped.checks import check_floor, check_packed, check_sequence, check_walk, switches
 from seqlab.looped.digits import (
     approximation,
-    check_digits,
     first_wrong,
     greedy_digits,
     largest_step,
@@ -72,7 +72,6 @@ __all__ = [
     "approximation",
     "below_largest",
     "bound",
-    "check_digits",
     "check_floor",
     "check_loops",
     "check_moduli",

@@ -16,17 +16,8 @@ from numbers import Rational
 
 import torch
 
-from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
-
 Number = Rational | float  # floats count as the fractions they are
 Rows = Sequence[Sequence[Fraction]]
-
-DIGITS = Statement(
-    "digits of one number",
-    "Xu & Sato 2024, Lemma 4.1 (ternary digits after Zhang et al. 2023)",
-    "Multiplying by 3 and subtracting the leading digit gives all ternary digits of θ, one a loop.",
-    (Hypothesis("exact", "θ is kept exactly, not in floating point"),),
-)
 
 
 def largest_step(labels: Sequence[Number]) -> Fraction:
@@ -67,22 +58,6 @@ def first_wrong(digits: Sequence[int], dtype: torch.dtype | None = torch.float64
     """The position (from 1) of the first digit that `dtype` (None: fractions) reads wrongly off θ, or None."""
     read = unpack(pack(digits), len(digits), dtype)
     return next((at for at, (a, b) in enumerate(zip(digits, read), 1) if a != b), None)
-
-
-def check_digits(count: int = 32, dtype: torch.dtype | None = None) -> Verdict:
-    """Twenty numbers of 60 random digits (or `count`, where that is more), read back: the first `count` come out right.
-
-    dtype: None for exact fractions, or torch.float64, torch.float32 …
-    The margin is the first position read wrongly over all numbers, 61 where there is none, less `count`. The witness
-    carries (digits, position).
-    """
-    draw, longest = torch.Generator().manual_seed(0), max(60, count)
-    drawn = (torch.randint(3, (20, longest), generator=draw) - 1).tolist()
-    found = [(first_wrong(digits, dtype) or longest + 1, digits) for digits in drawn]
-    worst, lost = min(found, key=lambda pair: pair[0])
-    why = f"digit {worst} of {count} is read wrongly in {str(dtype).removeprefix('torch.')}"
-    statement = DIGITS.under(exact=dtype is None)
-    return judge(worst - count, statement, witness=Witness(why, (lost, worst)), checked=len(drawn), unit="digits")
 
 
 def label_rows(labels: Iterable) -> Rows:

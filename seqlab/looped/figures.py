@@ -1,57 +1,32 @@
-"""Pictures of the looped construction: states loop by loop, memorisers, digits, moduli, rates."""
+"""Pictures of the looped construction: loops, memorisers, digits, moduli, rates."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 
 import plotly.graph_objects as go
-from jaxtyping import Float
-from torch import Tensor
 
 from seqlab import looped
 from seqlab.colours import GREY, RED
 from seqlab.draw.figures import log
 from seqlab.draw.plots import LOOKS, Look, bars, line, lines
 from seqlab.looped.moduli import Moduli
-from seqlab.looped.packed import Packed
 from seqlab.looped.rate import Point
 
-STAGES = ("token ids", "sequence id", "values")
 GUIDE = Look(GREY, "dot")
 
 
-def loop_lines(made: Packed, x: Float[Tensor, "token dim"], coordinate: str) -> go.Figure:
-    """One coordinate of every token of a sequence "token dim", loop by loop; stages stand side by side."""
-    if coordinate not in made.program.names:
-        raise ValueError(f"coordinate: got {coordinate!r}, wanted one of {', '.join(made.program.names)}")
-    frames, k = made.trace(x).states, made.program.names.index(coordinate)
-    tokens = zip(*(state[0, :, k].astype(float).tolist() for state in frames))
-    ends = [0, *accumulate(made.stages)]
-    spans = [(part, first + 1, last) for part, first, last in zip(STAGES, ends, ends[1:])]
-    stages = "; ".join(f"{part} in loops {first} to {last}" for part, first, last in spans)
-    picture = lines(
-        f"One block, loop after loop: {coordinate}",
-        "loops",
-        coordinate,
-        {f"token {n}": row for n, row in zip(range(len(LOOKS)), tokens)},
-        lead=f"Coordinate {coordinate} after each of {len(frames) - 1} loops of one block. Stages: {stages}. Tokens:",
-        height=380,
-    ).update_traces(line_shape="hv", marker_size=6)
-    for even, (part, first, last) in enumerate(spans):
-        picture.add_vrect(
-            x0=first - 0.5,
-            x1=last + 0.5,
-            fillcolor=GREY,
-            opacity=0.12 if even % 2 else 0.04,
-            line_width=0,
-            annotation_text=part,
-            annotation_position="top left",
-            annotation_textangle=-90 if last - first < len(frames) / 4 else 0,
-            annotation_yanchor="top",
-        )
-    return picture
+def loops_needed(guaranteed: Mapping[int, int], needed: Mapping[int, int]) -> go.Figure:
+    """1/δ → loops: those with which the theorem guarantees cells of width δ, and those that the built block takes."""
+    return lines(
+        "What the theorem guarantees, and what the construction needs",
+        log("cells on each axis, 1/δ", guaranteed, str),
+        log("loops r"),
+        {"guaranteed by the theorem": guaranteed, "needed by the construction": needed},
+        lead=f"Loops for {min(guaranteed)} to {max(guaranteed)} cells, both axes logarithmic.",
+        told=lambda name, levels, r: f"{name}: {r[0]:,} to {r[-1]:,}",
+    )
 
 
 def recalled_table(labels: Sequence[float], recalled: Mapping[str, Sequence[float]], step: float) -> go.Figure:

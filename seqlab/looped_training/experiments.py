@@ -1,8 +1,8 @@
 """What loops and clocks are worth in small trained models: pointers, clocks, more loops than trained, strings, tables.
 
-`python -m seqlab.looped_training.experiments [part …]` trains all cells of `PARTS` with three seeds, resumable, about
-80 minutes on a core that is shared; `--full --device cuda` trains the paper's sizes (`FULL`), which takes days. The
-result comes with seqlab: `results()`.
+`python -m seqlab.looped_training --full` trains all cells of `PARTS` with three seeds, resumable, about 80 minutes on a
+core that is shared; `--full --paper --device cuda` trains the paper's sizes (`PAPER`), which takes days. The result
+comes with seqlab: `results()`.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ PARTS: dict[str, Plan] = {
         lr=1.5e-3,
     ),
 }
-FULL: dict[str, Plan] = {  # the paper's sizes: 1e6 strings, 100 epochs of batches of 64
+PAPER: dict[str, Plan] = {  # the paper's sizes: 1e6 strings, 100 epochs of batches of 64
     "strings, full": Plan(
         tuple(
             Cell(task, arm, r)
@@ -186,10 +186,10 @@ def part(plan: Plan, device: str = "cpu") -> Part:
     return Part(run, ("task", "arm", "loops", "seed"), seeded(plan.cells), setting)
 
 
-def parts(full: bool = False, device: str = "cpu") -> dict[str, Part]:
-    """`PARTS` and the trained memorisers, or `FULL`."""
-    if full:
-        return {name: part(plan, device) for name, plan in FULL.items()}
+def parts(paper: bool = False, device: str = "cpu") -> dict[str, Part]:
+    """`PARTS` and the trained memorisers, or `PAPER`."""
+    if paper:
+        return {name: part(plan, device) for name, plan in PAPER.items()}
     setting = {"points": POINTS, "steps": TABLE_STEPS, "dim": 16, "hidden": 32, "lr": 3e-3}
     memorisers = Part(train_table, ("labels", "clock", "loops", "seed"), seeded(TABLES), setting)
     return {name: part(plan, device) for name, plan in PARTS.items()} | {"memoriser": memorisers}
@@ -201,9 +201,3 @@ tables = partial(by("labels", "clock", "loops"), value="error")
 
 # The margin stands for the questions that were asked: a share of 4,000 of them has a standard error of up to 0.008.
 beats = partial(experiment.beats, margin=0.01)
-
-if __name__ == "__main__":
-    EXPERIMENT.main(
-        full={"action": "store_true", "help": "the paper's sizes instead"},
-        device={"default": "cpu", "help": "where to train: cpu, or cuda where a GPU is"},
-    )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import plotly.graph_objects as go
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from seqlab.colours import RED
 from seqlab.draw.figures import figure, log
-from seqlab.draw.plots import LOOKS, dots, each, line, lines
+from seqlab.draw.plots import dots, each, lines
 from seqlab.looped_training.experiments import by_cell, tables
 from seqlab.looped_training.reaction_loop import AfterLoops
 
@@ -53,7 +52,7 @@ def arms(cells: Iterable[dict], task: str, loops: int, baseline: float | None = 
     rows: dict[str, list[float]] = {}
     for cell in cells:
         if cell["task"] == task and (cell["loops"] == loops or cell["passes"] == 1):
-            size = f"{cell['parameters'] / 1000:.0f} k parameters, {cell['passes']} passes"
+            size = f"{cell['parameters'] / 1000:.0f} k parameters, {cell['passes']} pass{'es' * (cell['passes'] > 1)}"
             rows.setdefault(f"{cell['arm']}<br>{size}", []).append(cell["accuracy"])
     return dots(
         f"{task}: what the clock changes",
@@ -97,33 +96,6 @@ def readouts(answers: Float[Tensor, "loop answer"], right: int) -> go.Figure:
     return figure("The answer, if it stopped here", across, up, alt, heat, mark)
 
 
-def paths(states: Float[Tensor, "loop case dim"], labels: Sequence[int]) -> go.Figure:
-    """The stream of several questions in the plane of its two largest directions: one path a question, a mark a loop.
-
-    states: after 0, 1, … loops; labels: the right answer of each question, which picks colour and symbol.
-    """
-    flat = states.flatten(0, 1)
-    centred = flat - flat.mean(0)
-    plane = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
-    kept = (plane.square().sum() / centred.square().sum()).item()
-    plane = plane.unflatten(0, states.shape[:2])
-    sizes = [5 + 9 * at / (len(states) - 1) for at in range(len(states))]
-    tracks = []
-    for case, label in enumerate(labels):
-        across, up = ([round(value, 3) for value in row] for row in plane[:, case].T.tolist())
-        look = LOOKS[label % len(LOOKS)]._replace(dash="solid")
-        track = line(f"answer {label}", across, up, look, line_width=1, opacity=0.75, legendgroup=str(label))
-        track.update(hovertemplate=f"after loop %{{pointNumber}}<extra>question {case}</extra>")
-        tracks.append(track.update(showlegend=label not in labels[:case], marker={"color": look.colour, "size": sizes}))
-    start, end = (_apart(plane[at], labels) for at in (0, -1))
-    alt = (
-        f"{len(labels)} questions, {len(states) - 1} loops, in a plane that holds {kept:.0%} of the variance; marks "
-        f"grow with the loop. Questions with different answers are {start:.2g} times as far apart as those with the "
-        f"same answer before the first loop, {end:.2g} times after the last."
-    )
-    return figure("Where the question goes", "first direction", "second direction", alt, *tracks, height=440)
-
-
 def reaction_lens(readings: Sequence[AfterLoops]) -> go.Figure:
     """The chemistry model stopped after 1, 2, … passes: masked tokens named, atoms traced, as shares."""
     first, last, best = readings[0], readings[-1], max(reading.right for reading in readings)
@@ -157,11 +129,3 @@ def residual_lens(series: Mapping[str, Sequence[float]]) -> go.Figure:
 
     unit, lead = "‖h_r - h_{r-1}‖ / ‖h_{r-1}‖", "How far each loop moves the stream, relative to its length."
     return lines("How much does each loop still move?", "loop r", log(unit), rows, lead=lead, told=told)
-
-
-def _apart(points: Float[Tensor, "case 2"], labels: Sequence[int]) -> float:
-    """Mean distance between questions with different answers over that between those with the same answer."""
-    distance, label = torch.cdist(points, points), torch.as_tensor(labels)
-    same = (label[:, None] == label) & ~torch.eye(len(label), dtype=torch.bool)
-    other = label[:, None] != label
-    return (distance[other].mean() / distance[same].mean().clamp(min=1e-12)).item() if same.any() else float("nan")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -88,13 +89,13 @@ class Block(nn.Module):
     """x ← x + α1 ⊙ Attn((1 + γ1) ⊙ RMS(x)), then x ← x + α2 ⊙ FF((1 + γ2) ⊙ RMS(x)).
 
     Without a clock α = 1 and γ = 0, the proper pre-norm block. `published`: only queries and keys see RMS(x); the
-    values and the feed-forward part see x itself.
+    values and the feed-forward part see x itself. options: those of `SelfAttention`, such as `causal`
     """
 
-    def __init__(self, dim: int, heads: int, hidden: int, published: bool = False):
+    def __init__(self, dim: int, heads: int, hidden: int, published: bool = False, **options: Any):
         super().__init__()
-        self.published = published
-        self.attention, self.feed_forward = SelfAttention(dim, heads, bias=True), FeedForward(dim, hidden, "gelu")
+        self.published, self.attention = published, SelfAttention(dim, heads, bias=True, **options)
+        self.feed_forward = FeedForward(dim, hidden, "gelu")
 
     def forward(self, x: Tokens, modulation: Float[Tensor, "4 dim"] | None = None) -> Tokens:
         gate_1, gate_2, scale_1, scale_2 = (1.0, 1.0, 0.0, 0.0) if modulation is None else modulation
@@ -106,15 +107,15 @@ class Block(nn.Module):
 class LoopedTransformer(nn.Module):
     """Sequences of token ids in, one answer out, read at the last token. In between, `loops` times the same weights.
 
-    L1 is the embedding plus a position; L2 normalizes and is affine.
+    L1 is the embedding plus a position; L2 normalizes and is affine. options: those of `SelfAttention`
     """
 
-    def __init__(self, vocabulary: int, length: int, classes: int, config: Config = Config()):
+    def __init__(self, vocabulary: int, length: int, classes: int, config: Config = Config(), **options: Any):
         super().__init__()
         self.config, self.length = config, length
         self.embed, self.position = nn.Embedding(vocabulary, config.dim), nn.Parameter(torch.randn(length, config.dim))
-        blocks = (Block(config.dim, config.heads, config.hidden, config.published) for _ in range(config.layers))
-        self.blocks = nn.ModuleList(blocks)
+        block = lambda: Block(config.dim, config.heads, config.hidden, config.published, **options)
+        self.blocks = nn.ModuleList(block() for _ in range(config.layers))
         self.read = nn.Linear(config.dim, classes)  # before the clock: one seed, one block, whatever the clock
         self.clock = (
             Clock(config.dim, {"additive": 1, "modulated": 4}[config.clock]) if config.clock != "none" else None

@@ -1,8 +1,4 @@
-"""A real looped transformer: the pretrained chemistry model shares one layer over 12 passes; here it has 1 to 24.
-
-The model comes with the optional package rxnmapper; without it `ReactionModel()` raises `ModelMissing`, which says how
-to get it.
-"""
+"""A real looped transformer: the pretrained chemistry model shares one layer over 12 passes; here it has 1 to 24."""
 
 from __future__ import annotations
 

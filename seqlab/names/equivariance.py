@@ -15,7 +15,7 @@ from seqlab.theorem import Hypothesis, Statement, Verdict, Witness
 STATEMENT = Statement(
     "permutation equivariance",
     "Yun et al. 2019, Claim 1",
-    "A transformer block without positions commutes with every reordering of its tokens: g(XP) = g(X)P.",
+    "A transformer block without positions commutes with every reordering of its tokens (rows): g(PX) = P g(X).",
     (
         Hypothesis("no_positions", "no positional code is added to the tokens"),
         Hypothesis("no_mask", "no mask depends on the order (such as the causal one)"),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from functools import cmp_to_key
 from itertools import pairwise
@@ -47,8 +47,11 @@ def log10(x: object) -> float:
 class ExactNames:
     """The names m(c, S) of one head: `tokens` are exact numbers, `kappa` the scale, 0 (average) to ∞ (hardmax).
 
-    c and the entries of a bag are indices into `tokens`. Names and distances are mpmath numbers.
+    c and the entries of a bag are indices into `tokens`. Names and distances are mpmath numbers. `watch` is called
+    before each name or difference that takes work; it may raise, to stop it.
     """
+
+    watch: Callable[[], object] = staticmethod(lambda: None)
 
     def __init__(self, tokens: Iterable[object], kappa: object, *, digits: int = 40):
         fractions = [Fraction(token) for token in tokens]
@@ -74,6 +77,7 @@ class ExactNames:
         # Hardmax names are quotients of small integers, each rounded once, so equal ones are equal in every digit.
         if self.kappa == math.inf or abs(apart) > self._resolved:
             return apart
+        self.watch()
         (c, s), (d, t) = ((self.tokens[token], Counter(self.tokens[b] for b in bag)) for token, bag in (first, second))
         grouped: Counter[int] = Counter()
         for a, p in s.items():
@@ -87,7 +91,8 @@ class ExactNames:
         Where the distances show that the digits of the names did not suffice, names of as many digits as they may need
         give the order, if 3,000 do, and the signs of differences correct it: few comparisons where it is right.
         """
-        order = sorted(places, key=self.name)
+        places = list(places)
+        order = sorted(places, key=self.name) if len(places) > 1 else places
         steps = [self.difference(b, a) for a, b in pairwise(order)]
         if all(step >= 0 for step in steps):
             return order, steps
@@ -99,6 +104,7 @@ class ExactNames:
 
     def _name_and_total(self, place: Context) -> tuple[object, object]:
         if place not in self._found:
+            self.watch()
             token, bag = place
             values = [self.tokens[b] for b in bag]
             scores = [self.tokens[token] * value for value in values]
@@ -113,7 +119,8 @@ class ExactNames:
     def _power(self, score: int) -> object:
         """e^{κ score}."""
         if score not in self._powers:
-            self._powers[score] = self.context.exp(number(self.context, self.kappa * score / self.unit**2))
+            exponent = self.context.mpf(self.kappa.numerator * score) / (self.kappa.denominator * self.unit**2)
+            self._powers[score] = self.context.exp(exponent)
         return self._powers[score]
 
     def _sum(self, terms: list[tuple[int, int]]) -> object:
@@ -132,4 +139,5 @@ class ExactNames:
         if digits not in self._fine:
             tokens = [Fraction(token, self.unit) for token in self.tokens]
             self._fine[digits] = ExactNames(tokens, self.kappa, digits=digits)
+        self._fine[digits].watch = self.watch
         return self._fine[digits]

@@ -11,6 +11,7 @@ Tokens are any strings. Each different one gets a vector of its own from a seede
 
 import csv
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -42,10 +43,11 @@ class Certificate(NamedTuple):
     verdict: Verdict
 
 
-def certificate(text: str, *, dim: int = 3) -> Certificate:
+def certificate(text: str, *, dim: int = 3, watch: Callable[[int], object] = lambda names: None) -> Certificate:
     """The certificate for labelled sequences in the format of this module.
 
-    dim: length of the code vectors; 1 gives one number per token
+    dim:   length of the code vectors; 1 gives one number per token
+    watch: see `memorise`; nearly all time goes into exact names
     Tokens that repeat inside a sequence are outside the theorem; the table then lists multisets, and the notes say so.
 
     Raises ValueError where the text cannot be read, with the line, what came and what was wanted, or is beyond the
@@ -54,10 +56,16 @@ def certificate(text: str, *, dim: int = 3) -> Certificate:
     tokens, labels = parse(text)
     words = sorted({token for row in tokens for token in row})
     index = {word: at for at, word in enumerate(words)}
-    return certify(Data(code(len(words), dim), [tuple(index[token] for token in row) for row in tokens], words), labels)
+    data = Data(code(len(words), dim), [tuple(index[token] for token in row) for row in tokens], words)
+    return certify(data, labels, watch=watch)
 
 
-def certify(data: Data, labels: list[list[str]], kappa: float | None = None) -> Certificate:
+def certify(
+    data: Data,
+    labels: list[list[str]],
+    kappa: float | None = None,
+    watch: Callable[[int], object] = lambda names: None,
+) -> Certificate:
     """The same for data that were read. kappa: the scale; the best one for float64 unless given."""
     different = f"{len(data.vectors)} different, {len({label for row in labels for label in row})} labels"
     notes = [
@@ -75,7 +83,7 @@ def certify(data: Data, labels: list[list[str]], kappa: float | None = None) -> 
         return Certificate(
             data, labels, None, judge(0.0, statement, witness=witness, checked=len(data.places), notes=notes)
         )
-    made = memorise(data, labels, kappa=kappa)
+    made = memorise(data, labels, kappa=kappa, watch=watch)
     verdict = made.check()
     notes += [_separation(made), f"{made.fit:.1%} of {len(data.places):,} labels right", *verdict.notes]
     return Certificate(data, labels, made, replace(verdict, notes=notes))

@@ -1,9 +1,16 @@
 """The memorisation certificate: your sequences, the head and table that know them, or a pair not to be told apart."""
 
+from __future__ import annotations
+
 import math
 import random
-from functools import lru_cache
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from itertools import combinations, pairwise
+from threading import Event, Thread, main_thread
+from time import monotonic
+from typing import NamedTuple
 
 import ipywidgets
 
@@ -17,6 +24,7 @@ from seqlab.widgets.view import Beside, View, bold, status, wide
 
 WIDTH, LEFT, TOP, PLOT = 780, 66, 22, 170
 COLUMNS, ROWS = 110, 8  # most names in the picture, most sequences in the list
+PATIENCE = 0.5  # seconds until a bar appears
 SCALES = {  # what the slider says → factor of the scale that float64 likes best
     "÷ 100": 0.01,
     "÷ 10": 0.1,
@@ -32,6 +40,31 @@ FORMAT = f"""<details style="max-width:{WIDTH}px;line-height:1.4"><summary>The f
 <b>CSV</b> in UTF-8: the header <code>sequence,token,label</code>, and then one token a line: <code>1,the,DET</code> (or
 semicolons or tabs for commas). At most 400 sequences of at most 60 tokens, 4,000 tokens in all. The file goes no
 further than this notebook's kernel.</details>"""
+
+
+class Stopped(Exception):
+    """The reader wants no more of it."""
+
+
+@dataclass
+class Job:
+    """What the controls ask for, how many names it has, and when they were last shown."""
+
+    text: str
+    dim: int
+    scale: str
+    named: int = 0
+    shown: float = 0.0
+    halt: Event = field(default_factory=Event)
+
+
+class Made(NamedTuple):
+    """What comes of a job: the certificate of (text, dim), why what was asked for is not shown, the page to show."""
+
+    certified: Certificate | None
+    of: tuple[str, int]
+    refused: str
+    page: Markup | None = None
 
 
 def _csv(*sequences: str) -> str:
@@ -69,7 +102,8 @@ EXAMPLES = {
 class CertificateView(View):
     """Labelled sequences from a menu, a text field or a file; the certificate of `certificate` at a chosen scale.
 
-    What cannot be read is told in one sentence; the text stays as typed, and the last certificate stays below it.
+    What cannot be read is told in one sentence; the text stays as typed, and the last certificate stays below it. What
+    takes longer than PATIENCE goes on in a thread, beside a bar and a button that stops it.
     """
 
     def __init__(self, text: str | None = None, dim: int = 3):
@@ -90,12 +124,19 @@ class CertificateView(View):
                 dim=ipywidgets.IntSlider(value=dim, min=1, max=8, description="dimension d", **wide(26)),
                 scale=ipywidgets.SelectionSlider(options=list(SCALES), value="best", description="scale κ", **wide(26)),
             ),
+            Beside(
+                bar=ipywidgets.IntProgress(description="exact names", **wide(26)),
+                stop=ipywidgets.Button(description="Stop", tooltip="Stop the computation", disabled=True),
+            ),
         )
         self.text.layout.max_width = "100%"
+        self.working = self.children[-3]
+        self.certified: Certificate | None = None
+        self.of, self.job = ("", 0), Job("", 0, "")
         self.watch(lambda: setattr(self.text, "value", EXAMPLES[self.example.value]), self.example)
         self.watch(self._draw, self.text, self.dim, self.scale)
-        self.certified: Certificate | None = None
-        self._draw()
+        self.stop.on_click(lambda _: self.job.halt.set())
+        self._draw(None)
 
     def _take(self, words: str) -> None:
         """A file's text goes into the text field, where it is judged like all else."""
@@ -106,43 +147,93 @@ class CertificateView(View):
     def refuse(self, why: str) -> None:
         super().refuse(f"{why}." + " The certificate below is the last one that could be made." * bool(self.certified))
 
-    def _draw(self) -> None:
-        self.error.value, scale = "", self.scale.value
+    def _draw(self, patience: float | None = PATIENCE) -> None:
+        self.job.halt.set()  # what still runs is for what stood here before
+        self.error.value = ""
+        self.job = job = Job(self.text.value, self.dim.value, self.scale.value)
+        made: Future[Made] = Future()
+
+        def work() -> None:
+            try:
+                made.set_result(self._make(job))
+            except BaseException as problem:  # it is raised again where the result is wanted
+                made.set_exception(problem)
+
+        Thread(target=work).start()  # no daemon: one that is still in torch as Python ends aborts the process
         try:
-            self.certified = certified(self.text.value, dim=self.dim.value)
-        except ValueError as problem:
-            self.refuse(str(problem))
-        if self.certified is None:
-            return
-        try:
-            found = at_scale(self.certified, SCALES[scale])
-        except ArithmeticError as problem:
-            self.refuse(f"{scale}: {problem}")
-            return
-        if found.memoriser is None:
-            told = f"No scale helps, neither the one chosen ({scale}) nor any other; a position code would."
-            shown = _sequences(found), element("p", told)
+            made.exception(patience)
+        except TimeoutError:
+            self._work(True)
+            made.add_done_callback(lambda made: self._show(job, made))  # in the thread
         else:
-            shown = _gaps(found), _sequences(found), _weights(found)
-        self.picture.value = joined([status(Markup(found.verdict._repr_html_())), *shown])
+            self._show(job, made)
+
+    def _work(self, busy: bool) -> None:
+        """Show the bar and the button, or nothing."""
+        self.bar.value, self.stop.disabled = 0, not busy
+        self.working.layout.display = "" if busy else "none"
+
+    def _make(self, job: Job) -> Made:
+        """The certificate that a job asks for, why not, and the picture where there is one."""
+
+        def watch(names: int) -> None:
+            if job.halt.is_set() or not main_thread().is_alive():
+                raise Stopped(f"stopped before {job.named:,} of {names:,} names: any change above begins again")
+            job.named += 1
+            if job is self.job and not self.stop.disabled and monotonic() - job.shown > 0.1:
+                job.shown, self.bar.max, self.bar.value = monotonic(), names, min(job.named, names)
+
+        refused, found, of = "", self.certified, (job.text, job.dim)
+        try:
+            if of != self.of:
+                found = certificate(job.text, dim=job.dim, watch=watch)
+        except ValueError as problem:
+            refused, of = str(problem), self.of
+        if found is None:
+            return Made(found, of, refused)
+        try:
+            scaled = at_scale(found, SCALES[job.scale], watch)
+        except ArithmeticError as problem:
+            return Made(found, of, f"{job.scale}: {problem}")
+        return Made(found, of, refused, _page(scaled, job.scale))
+
+    def _show(self, job: Job, made: Future[Made]) -> None:
+        """What came of a job, unless another one has been asked for."""
+        if job is not self.job:
+            return
+        self._work(False)
+        try:
+            self.certified, self.of, refused, page = made.result()
+        except Stopped as told:
+            refused, page = str(told), None
+        if refused:
+            self.refuse(refused)
+        if page is not None:
+            self.picture.value = page
 
 
-certified = lru_cache(maxsize=1)(certificate)  # the scale moves often, the text does not
+def _page(found: Certificate, scale: str) -> Markup:
+    if found.memoriser is None:
+        told = f"No scale helps, neither the one chosen ({scale}) nor any other; a position code would."
+        shown = _sequences(found), element("p", told)
+    else:
+        shown = _gaps(found), _sequences(found), _weights(found)
+    return joined([status(Markup(found.verdict._repr_html_())), *shown])
 
 
-def at_scale(found: Certificate, factor: float) -> Certificate:
+def at_scale(found: Certificate, factor: float, watch: Callable[[int], object] = lambda names: None) -> Certificate:
     """The same certificate with κ multiplied: in float64 where its names still fit there, else in exact arithmetic."""
     if factor == 1 or found.memoriser is None:
         return found
-    return certify(found.data, found.labels, factor * found.memoriser.head.kappa)
+    return certify(found.data, found.labels, factor * found.memoriser.head.kappa, watch)
 
 
 def along_v(found: Certificate) -> list[tuple[Place, float]]:
     """Where each name stands first, in the order of v·id, and log10 of the distance to the next (inf for the last)."""
     head, data, contexts = found.memoriser.head, found.data, list(found.memoriser.head.exact_ranks)
-    t, name = head.projected, head.names.name
     up = {c: step * head.shift for order, steps in head.ladders for c, step in zip(order, steps)}  # of one token
-    apart = lambda c, d: up.get(c) or float(t[d[0]] - t[c[0]]) + head.shift * (name(d) - name(c))
+    along = dict(zip(data.contexts, head.along.tolist()))  # of different ones, which lie far apart
+    apart = lambda c, d: up.get(c) or max(0.0, along[d] - along[c])
     gaps = [log10(apart(*pair)) for pair in pairwise(contexts)]
     return list(zip((data.places[data.contexts[c]] for c in contexts), [*gaps, math.inf]))
 
@@ -165,7 +256,6 @@ def _gaps(found: Certificate) -> Markup:
         line(LEFT, end, WIDTH, end, stroke=RED, stroke_dasharray="6 3", stroke_width=1.5),
         [text(LEFT - 6, bottom + y, word, 11, "end") for y, word in ((40, "token"), (100, "label"))],
     ]
-    before = ""
     for at, ((i, k), gap) in enumerate(shown):
         x, size, token, label = LEFT + step * (at + 0.5), min(12.0, step + 1), data.show(i, k), found.labels[i][k]
         if gap < math.inf:
@@ -173,10 +263,9 @@ def _gaps(found: Certificate) -> Markup:
             told = f"{token} among {data.show(i)}: {label}; next name 10^{gap:.2f} away"
             bar = line(edge, TOP, edge, down(gap), stroke=RED if lost else BLUE, stroke_width=min(6.0, step / 2))
             marks.append(element("g", bar, text(edge, down(gap) + 10, "✗" * lost, 10, fill=RED), tip=told))
-        for word, y, weight in (("·" if token == before else token, 60, "bold"), (label, 120, None)):
+        for word, y, weight in ((token, 60, "bold"), (label, 120, None)):
             turned = {"transform": f"translate({x + size / 3:.1f} {bottom + y}) rotate(-90)", "font_weight": weight}
             marks.append(text(0, 0, word if len(word) <= 8 else word[:7] + "…", size, "start", **turned))
-        before = token
     some = f" The {len(shown)} around the closest pair are shown." if len(shown) < len(names) else ""
     ends = f"from 10^{min(finite, default=0):.1f} to 10^{max(finite, default=0):.1f}"
     lost = sum(gap < rounding for gap in finite)

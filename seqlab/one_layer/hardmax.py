@@ -5,7 +5,6 @@ the largest t, or of the smallest, or (slope 0) the average. Two sets with the s
 tokens that they share the same ids: {0, 1, 4, 5} and {0, 2, 3, 5}.
 """
 
-import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -39,19 +38,6 @@ def summary(points: Sequence) -> tuple:
     exactly.
     """
     return min(points), max(points), sum(map(Fraction, points)) / len(points)
-
-
-def find(top: int = 6, *, sizes: Sequence[int] | None = (4,)) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Another pair of sets of integers that hardmax confuses, both from 0 to `top`; the smallest sets come first.
-
-    sizes: which sizes of sets; all for None. Raises ValueError where there is no such pair.
-    """
-    inner = [s for size in range(top) for s in itertools.combinations(range(1, top), size)]
-    ends = [(0, *s, top) for s in inner if sizes is None or len(s) + 2 in sizes]
-    for pair in itertools.combinations(ends, 2):
-        if summary(pair[0]) == summary(pair[1]) and pair != (FIRST, SECOND):
-            return pair
-    raise ValueError(f"top, sizes: no two sets up to {top} of sizes {sizes or 'any'} confuse hardmax; raise top")
 
 
 def line(

@@ -12,9 +12,9 @@ arithmetic, and the table reads their ranks.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import torch
@@ -182,11 +182,13 @@ def memorise(
     *,
     kappa: float | None = None,
     seed: int = 0,
+    watch: Callable[[int], object] = lambda names: None,
 ) -> OneLayerMemoriser:
     """The network that gives every token of every sequence its label.
 
     labels:  per sequence one label per token: all numbers (or tuples of numbers), or classes of any other kind
     kappa:   the scale; the best one for float64 unless given (`best_scale`)
+    watch:   called with the number of all names before each exact one that is computed; it may raise, to stop that
 
     The arithmetic is float64 where the ids are HEADROOM above its rounding and all labels come out right, else exact.
     Where a token is repeated in a sequence, which the theorem excludes, labels may depend on how often it occurs.
@@ -202,6 +204,7 @@ def memorise(
     if witness := inconsistency(data, labels):
         raise ValueError(f"labels: {witness}")
     head = mapping.naming_head(data, kappa=kappa, seed=seed)
+    head.names.watch = partial(watch, len(data.contexts))
     each = wanted[[*data.contexts.values()]]
     if head.headroom >= HEADROOM:
         table = hinges(head.along, each, head.direction)

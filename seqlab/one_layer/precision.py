@@ -13,7 +13,6 @@ type by PyTorch. Tokens are rounded first, then every product, exponential, sum,
 
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -32,12 +31,13 @@ MOST_TOKENS, MOST_MEMBERS = 7, 4
 
 
 class Named(NamedTuple):
-    """The names of all (token, set) pairs in one precision.
+    """The names of all (token, set) pairs in one precision. Names of different tokens are different: the residual keeps
+    the tokens, the head adds the names.
 
     names:      float64 for drawing: exact names are rounded, so judge by `shared`
-    shared:     per name, how many pairs carry it; 1 is a name of its own, 0 is no name (overflow)
-    distinct:   how many different names there are
-    log10_gap:  log10 of the smallest gap between two names; -∞ where two pairs share a name
+    shared:     per name, how many sets give it to its token; 1 is a name of its own, 0 is no name (overflow)
+    distinct:   how many (token, name) pairs there are
+    log10_gap:  log10 of the smallest gap between two names of a token; -∞ where two sets give a token one name
     """
 
     precision: str
@@ -81,21 +81,26 @@ def places(tokens: Sequence, size: int) -> list[tuple]:
 @lru_cache(maxsize=4096)
 def named(tokens: tuple[int | float | Fraction, ...], size: int, kappa: float, precision: str = "exact") -> Named:
     """The names of every token in every set of `size` of the `tokens`, in one of `PRECISIONS`."""
+    contexts = places(range(len(tokens)), size)
+    groups = [[at for at, (one, _) in enumerate(contexts) if one == token] for token in range(len(tokens))]
     if precision == "exact":
-        exact = ExactNames(tokens, kappa)
-        index = {context: at for at, context in enumerate(places(range(len(tokens)), size))}
-        ladder, steps = exact.ladder(index)
-        rounded, order = [float(exact.name(context)) for context in index], [index[context] for context in ladder]
+        exact, index = ExactNames(tokens, kappa), {context: at for at, context in enumerate(contexts)}
+        found = [float(exact.name(context)) for context in contexts]
+        ladders = [exact.ladder([contexts[at] for at in group]) for group in groups]
+        ranked = [([index[context] for context in order], steps) for order, steps in ladders]
     else:
         x = subsets([float(token) for token in tokens], size).to(DTYPES[precision])
-        rounded = names(x, kappa).flatten().double().tolist()
-        order = sorted((at for at, name in enumerate(rounded) if math.isfinite(name)), key=rounded.__getitem__)
-        steps = [rounded[b] - rounded[a] for a, b in pairwise(order)]
-    which = [*accumulate(map(bool, steps), initial=0)][: len(order)]  # of the different names, in their order
-    count = Counter(which)
-    shared = {at: count[name] for at, name in zip(order, which)}
-    gap = log10(min(steps)) if len(count) == len(rounded) else -math.inf
-    return Named(precision, tuple(rounded), tuple(shared.get(at, 0) for at in range(len(rounded))), len(count), gap)
+        found = names(x, kappa).flatten().double().tolist()
+        orders = [sorted((at for at in group if math.isfinite(found[at])), key=found.__getitem__) for group in groups]
+        ranked = [(order, [found[b] - found[a] for a, b in pairwise(order)]) for order in orders]
+    shared, distinct = [0] * len(found), 0
+    for order, steps in ranked:
+        which = [*accumulate(map(bool, steps), initial=0)][: len(order)]  # of the token's different names
+        distinct += len(set(which))
+        for at, name in zip(order, which):
+            shared[at] = which.count(name)
+    gap = log10(min(step for _, steps in ranked for step in steps)) if distinct == len(found) else -math.inf
+    return Named(precision, tuple(found), tuple(shared), distinct, gap)
 
 
 def last_alive(tokens: tuple[int | float | Fraction, ...], size: int, precision: str = "exact") -> float | None:

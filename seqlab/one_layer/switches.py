@@ -29,13 +29,13 @@ SWITCHES = {
     "hardmax": "hardmax heads, as many as you like",
     "repeated": "a token repeated in a sequence",
     "zero": "a token at zero",
-    "hot": "the theorem's scale in float64",
+    "sharp": "the theorem's scale in float64",
     "order": "labels that depend on the order",
 }
 
 
 def check_one_layer(
-    *, hardmax: bool = False, repeated: bool = False, zero: bool = False, hot: bool = False, order: bool = False
+    *, hardmax: bool = False, repeated: bool = False, zero: bool = False, sharp: bool = False, order: bool = False
 ) -> Verdict:
     """All sets of four of six numbers, random labels for every (token, set), one head, one table; each switch breaks
     one thing.
@@ -44,7 +44,7 @@ def check_one_layer(
                numbers
     repeated:  two more sequences, (1, 1, 2, 5) and (1, 2, 5, 5)
     zero:      the numbers 0 … 5 in place of 1 … 6
-    hot:       the theorem's κ, evaluated in float64 (exact arithmetic still separates: see the notes)
+    sharp:     the theorem's κ, evaluated in float64 (exact arithmetic still separates: see the notes)
     order:     one sequence more, a known one turned round, its labels by position
 
     The margin is in orders of magnitude: how far the closest two names that must differ lie above the rounding of
@@ -58,7 +58,7 @@ def check_one_layer(
     labels = [[book.setdefault((t, frozenset(row)), draw.choice("abc")) for t in row] for row in data.coded]
     if order:
         labels[-1] = [f"place {k}" for k in range(4)]
-    head = mapping.naming_head(data, kappa=(50.0 if zero else theorem_kappa(data)) if hot else None)
+    head = mapping.naming_head(data, kappa=(50.0 if zero else theorem_kappa(data)) if sharp else None)
     near, places = mapping.closest(head)
     near -= math.log10(head.shift)  # names, not ids
     margin = near - math.log10(data.r_max * 2.0**-52)
@@ -95,7 +95,7 @@ def check_one_layer(
     return judge(
         margin,
         STATEMENT.under(
-            softmax=not hardmax, distinct=not repeated, nonzero=not zero, moderate=not hot, consistent=not order
+            softmax=not hardmax, distinct=not repeated, nonzero=not zero, moderate=not sharp, consistent=not order
         ),
         witness=witness,
         checked=len(data.contexts),

@@ -6,7 +6,7 @@
 | W_K, W_Q, W_V ∈ R^{s×d}; tied in section 5    | `Arm.rank` is s; `Arm.tied`: one matrix for all three               |
 | what is memorised                             | `seqlab.one_layer.book`: sets, orders and a book                    |
 
-`python -m seqlab.one_layer.trained` trains all arms with three seeds, resumable; the result comes with seqlab:
+`python -m seqlab.one_layer --full` trains all arms with three seeds, resumable; the result comes with seqlab:
 `results()`.
 """
 
@@ -88,16 +88,19 @@ def straight_through() -> Normalizer:
 
 
 class Memoriser(nn.Module):
-    """Embedding, one head of rank `arm.rank` added to it, one hidden ReLU layer, a label per token."""
+    """Embedding, one head of rank `arm.rank` added to it, one hidden ReLU layer, a label per token.
 
-    def __init__(self, arm: Arm, labelled: Labelled, dim: int, width: int):
+    impl: as in `SelfAttention`
+    """
+
+    def __init__(self, arm: Arm, labelled: Labelled, dim: int, width: int, impl: str | None = None):
         super().__init__()
         self.arm = arm
         self.embed = nn.Embedding(labelled.vocabulary, dim, padding_idx=0)
         self.position = nn.Parameter(torch.randn(labelled.ids.shape[1], dim)) if arm.positions else None
         if arm.attention is not None:
             weights = {"average": average(), "hardmax": straight_through(), "softmax": softmax()}[arm.attention]
-            self.attention = SelfAttention(dim, 1, arm.rank, normalizer=weights, scale=1.0)
+            self.attention = SelfAttention(dim, 1, arm.rank, normalizer=weights, scale=1.0, impl=impl)
             if arm.tied:
                 self.attention.query = self.attention.key = self.attention.value
         self.hidden, self.read = nn.Linear(dim, width), nn.Linear(width, len(labelled.classes))
@@ -206,6 +209,3 @@ def parts() -> dict[str, Part]:
 QUICK = (("random labels", "none"), ("random labels", "hardmax, rank 4"), ("random labels", "softmax, rank 4"))
 EXPERIMENT = Experiment(Path(__file__).with_name("trained.json"), parts)
 results, by_arm = EXPERIMENT.results, by("arm")
-
-if __name__ == "__main__":
-    EXPERIMENT.main()

@@ -30,10 +30,9 @@ from seqlab.patterns.catalogue import (
     summaries,
     window,
 )
-from seqlab.patterns.pattern import Cost, Instance, Pattern, per_head, per_layer
+from seqlab.patterns.pattern import Instance, Pattern, per_head, per_layer
 
 __all__ = [
-    "Cost",
     "Instance",
     "Pattern",
     "axial",

@@ -99,14 +99,7 @@ def _summaries(w: int, n: int, q: np.ndarray) -> Runs:
 
 def axial(width: int) -> Pattern:
     """The sequence as a table of rows of w tokens; two sets: the own row, then the own column."""
-    return Pattern(f"axial({width})", per_layer(blocks(width), stride(width)).sets, partial(_snake, width))
-
-
-def _snake(w: int, n: int) -> np.ndarray:
-    """Row by row, every other row backwards, so that the last (perhaps shorter) row is entered at its first token."""
-    token = np.arange(n)
-    row, column = token // w, token % w
-    return np.lexsort((np.where((row.max() - row) % 2, -column, column), row))
+    return _named(f"axial({width})", per_layer(blocks(width), stride(width)))
 
 
 def star(relay: int = -1) -> Pattern:

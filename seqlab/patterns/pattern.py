@@ -16,7 +16,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -46,7 +45,6 @@ class Pattern:
 
     name: str
     sets: tuple[tuple[Rule, ...], ...]
-    chain: Callable[[int], np.ndarray] | None = None  # n → an order that condition 2 may try; it is verified there
 
     @property
     def p(self) -> int:
@@ -70,11 +68,11 @@ class Pattern:
     def union(self) -> Pattern:
         """All sets of all layers and heads at once, p = 1: UNION."""
         every = rules.union([rule for heads in self.sets for rule in heads])
-        return Pattern(f"{self.name}.union()", ((every,),), self.chain)
+        return Pattern(f"{self.name}.union()", ((every,),))
 
     def merged_heads(self) -> Pattern:
         """Layer by layer, what the heads see together."""
-        return Pattern(self.name, tuple((rules.union(heads),) for heads in self.sets), self.chain)
+        return Pattern(self.name, tuple((rules.union(heads),) for heads in self.sets))
 
     def __or__(self, other: Pattern) -> Pattern:
         p, heads = math.lcm(self.p, other.p), math.lcm(self.heads, other.heads)
@@ -82,7 +80,7 @@ class Pattern:
             tuple(rules.union([x.sets[layer % x.p][head % x.heads] for x in (self, other)]) for head in range(heads))
             for layer in range(p)
         )
-        return Pattern(f"{self.name} | {other.name}", sets, self.chain or other.chain)
+        return Pattern(f"{self.name} | {other.name}", sets)
 
     def causal(self) -> Pattern:
         """Only keys up to the query. No causal pattern lets every token reach every other: condition 3 fails."""
@@ -127,21 +125,6 @@ def per_head(*patterns: Pattern, heads: int | None = None) -> Pattern:
     p, group = math.lcm(*(x.p for x in patterns)), heads // len(patterns)
     sets = tuple(tuple(x.sets[layer % x.p][0] for x in patterns for _ in range(group)) for layer in range(p))
     return Pattern(f"per_head({', '.join(x.name for x in patterns)})", sets)
-
-
-class Cost(NamedTuple):
-    """What attention in float32 costs, counted from the connections and not from a clock.
-
-    flops:           4 · head_dim per connection and head: 2 for its share of q·k, 2 for its share of weights·v
-    least_bytes:     q, k, v read once and the output written once: 4 · n · head_dim numbers per head
-    gathered_bytes:  nothing is reused: each connection loads its key and its value anew
-
-    A kernel lies between the two byte counts; `kernels` counts what its own tiles move.
-    """
-
-    flops: int
-    least_bytes: int
-    gathered_bytes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,11 +192,6 @@ class Instance:
         """Σ_k |A_k^l| per set l, summed over the pattern's heads (one where all heads share a set)."""
         each = [[count(self.rows(layer, head=head), self.n) for head in range(self.heads)] for layer in range(self.p)]
         return tuple(map(sum, each))
-
-    def cost(self, head_dim: int) -> Cost:
-        """Of one round of the p layers, see `Cost`."""
-        connections, moved = sum(self.connections()), 8 * self.p * self.heads * self.n * head_dim
-        return Cost(4 * head_dim * connections, 2 * moved, moved + 8 * head_dim * connections)
 
     def layout(self, block: int, layer: int | None = None, *, exact: bool = False) -> BlockLayout:
         """The blocks for the kernels: every block of keys with at least one connection, per block of queries.

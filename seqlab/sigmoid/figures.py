@@ -1,8 +1,7 @@
-"""Pictures of sigmoid attention: fresh and steep heads, Jacobians and their bound, training, predictions."""
+"""Pictures of sigmoid attention: fresh and steep heads, Jacobians and their bound, training."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
@@ -13,7 +12,6 @@ from seqlab.colours import BLUE, GREY, ORANGE, RED
 from seqlab.draw.figures import figure, log
 from seqlab.draw.plots import LOOKS, Look, bars, dots, each, line, lines
 from seqlab.draw.svg import table
-from seqlab.sigmoid.kernel import Prediction
 from seqlab.sigmoid.universal import shift_heads
 from seqlab.train.experiment import by
 
@@ -140,31 +138,4 @@ def length_curves(cells: Sequence[dict], lengths: Sequence[int]) -> go.Figure:
         lead=f"Nats a character, trained at {lengths[0]}, tested at {tested}; mean and range over seeds.",
         told=each,
         height=380,
-    )
-
-
-def gains(predictions: Sequence[Prediction]) -> go.Figure:
-    """Predicted share of softmax's time that sigmoid saves, by three readings of the limits, beside the published."""
-    names = [f"{p.device}, {p.dim}, {'causal' if p.causal else 'full'}" for p in predictions]
-    told = "; ".join(
-        f"{name}: {100 * p.gain:.1f} %, one after another {100 * p.gain_without_overlap:.1f} %"
-        for name, p in zip(names, predictions)
-    )
-    reported = " and ".join(f"{100 * gain:.2f} %" for gain in sorted({p.published for p in predictions}))
-    measured = [100 * p.published if p.device == "H100" else None for p in predictions]
-    readings = {
-        "speed of light": lambda p: p.gain,
-        "units one after another": lambda p: p.gain_without_overlap,
-        "issue slots alone": lambda p: p.gains.get("issue slots", math.nan),
-    }
-    return bars(
-        f"How much time sigmoid saves: {predictions[0].step}",
-        {"title": "", "tickvals": names, "ticktext": [name.replace(", ", "<br>") for name in names], "tickangle": 0},
-        "per cent of softmax's time",
-        {reading: [100 * share(p) for p in predictions] for reading, share in readings.items()},
-        names,
-        alt=f"Predicted gains of the {predictions[0].step} pass. {told}. Published for an H100: {reported}.",
-        before=[line("published, H100", names, measured, Look(RED, mark="diamond"), **MARK)],
-        height=420,
-        legend={"y": -0.3},  # below names of three lines
     )

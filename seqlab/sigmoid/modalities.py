@@ -1,6 +1,6 @@
 """Softmax and sigmoid attention at one budget, task by task and fix by fix; where a fix is needed; other lengths.
 
-`python -m seqlab.sigmoid.modalities [part …]` measures everything with three seeds, resumable. The result comes with
+`python -m seqlab.sigmoid --full [part …]` measures everything with three seeds, resumable. The result comes with
 seqlab: `results()`. Three words for a comparison with softmax, see `verdict`: matches, overlaps, lags.
 """
 
@@ -139,6 +139,3 @@ def parts() -> dict[str, Part]:
 
 EXPERIMENT = Experiment(Path(__file__).with_name("modalities.json"), parts)
 results, by_variant = EXPERIMENT.results, by("variant")
-
-if __name__ == "__main__":
-    EXPERIMENT.main()

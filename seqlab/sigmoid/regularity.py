@@ -28,6 +28,7 @@ from torch import Tensor
 
 from seqlab.attention import attention, sigmoid, softmax
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
+from seqlab.train.fit import uncompiled
 
 Kind = Literal["sigmoid", "softmax"]
 Tokens = Float[Tensor, "token dim"]
@@ -222,7 +223,7 @@ def push_up(head: Head, x: Tokens, *, steps: int = 150) -> list[float]:
     Scores are kept within ±30, so that float64 has gradients.
     """
     free = [part.clone().requires_grad_() for part in (x, head.w_q, head.w_k, head.w_v)]
-    optimizer, ratios = torch.optim.Adam(free, lr=0.03), []
+    optimizer, ratios = uncompiled(torch.optim.Adam)(free, lr=0.03), []
     for _ in range(steps):
         moved = replace(head, w_q=free[1], w_k=free[2], w_v=free[3])
         ratio = jacobian_norm(moved, free[0]) / bound(moved, free[0])

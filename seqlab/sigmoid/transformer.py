@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -83,9 +83,12 @@ class Config:
 
 
 class Transformer(nn.Module):
-    """Pre-norm blocks between an embedding and a linear output, as `config` says."""
+    """Pre-norm blocks between an embedding and a linear output, as `config` says.
 
-    def __init__(self, config: Config):
+    attention: the class of its attention, `Attention` where none is given
+    """
+
+    def __init__(self, config: Config, attention: type[Attention] | None = None):
         super().__init__()
         self.config, c = config, config
         self.embed = nn.Linear(c.features, c.dim) if c.features else nn.Embedding(c.classes, c.dim)
@@ -94,7 +97,7 @@ class Transformer(nn.Module):
         if c.positions == "learned":
             self.place = nn.Parameter(torch.randn(c.length, c.dim) * 0.02)
         fed = lambda: nn.Sequential(FeedForward(c.dim, 2 * c.dim, "gelu"), layer_scale(c))
-        self.blocks = nn.ModuleList(Block(c.dim, Attention(c), fed()) for _ in range(c.layers))
+        self.blocks = nn.ModuleList(Block(c.dim, (attention or Attention)(c), fed()) for _ in range(c.layers))
         self.norm, self.out = nn.LayerNorm(c.dim), nn.Linear(c.dim, c.classes)
         self.entered = nn.Identity()  # these change nothing: one can listen to them
 
@@ -178,8 +181,8 @@ class Attention(Fused):
         self.rope, self.weigh, self.mixed = config.positions == "rope", Weigh(config), nn.Identity()
         self.norm_after, self.scale = norm(config.hybrid_norm, config.dim), layer_scale(config)
 
-    def forward(self, x: Tokens, allowed: Tensor, shift: Tensor) -> Tokens:
-        return self.scale(self.norm_after(super().forward(x, allowed, shift)))
+    def forward(self, x: Tokens, *seen: Any) -> Tokens:
+        return self.scale(self.norm_after(super().forward(x, *seen)))
 
     def mix(self, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor, shift: Tensor) -> Tensor:
         """Scores, weights, mix of the values, for all heads."""

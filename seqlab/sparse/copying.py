@@ -6,7 +6,7 @@
 | UNION, MULTIHEAD, SEQUENTIAL               | "union", "per head", "sequential" in the names of `PATTERNS`          |
 | sparsity level                             | `sparsity`: share of the causal dense connections that is left out    |
 
-`python -m seqlab.sparse.copying` measures all of `PATTERNS` at depths 1 to 3 with three seeds, then text
+`python -m seqlab.sparse --full` measures all of `PATTERNS` at depths 1 to 3 with three seeds, then text
 (`seqlab.sparse.language`): about half an hour on one core, resumable. The result comes with seqlab: `results()`.
 """
 
@@ -111,6 +111,3 @@ def parts() -> dict[str, Part]:
 QUICK = (("strided, sequential", 1), ("strided, sequential", 2), ("random, few", 2), ("star, relay first", 2))
 EXPERIMENT = Experiment(Path(__file__).with_name("copying.json"), parts)
 results, by_pattern = EXPERIMENT.results, by("pattern", "depth")
-
-if __name__ == "__main__":
-    EXPERIMENT.main()

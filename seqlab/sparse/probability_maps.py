@@ -8,7 +8,7 @@
 | α-entmax at α = 1.5 (Peters et al. 2019)      | `entmax15(beta)`                                       |
 
 `attention(q, k, v, normalizer=sparsemax())` works like any other: masks act before the map, a row with nothing allowed
-gives zeros, gradients flow through the tokens with positive weight.
+gives zeros.
 """
 
 from __future__ import annotations
@@ -53,30 +53,22 @@ def entmax15(beta: float = 1.0) -> Normalizer:
 
 
 def _entmax(name: str, alpha: float, beta: float) -> Normalizer:
-    """α-entmax: `max((α - 1) z - τ, 0)^(1/(α - 1))`. With the largest z at 0, τ lies between -1 and 0.
+    """α-entmax: `max((α - 1) z - τ, 0)^(1/(α - 1))`. With the largest z at 0, τ lies between -1 and 0: halved 60 times.
 
-    τ is found by halving, without a gradient; a Newton step from there, at a fixed slope, has the derivative of τ.
+    Not for training: the weights have the gradient of a fixed τ.
     """
     if not 0 <= beta < math.inf:
         raise ValueError(f"beta: got {beta}, wanted a finite number ≥ 0 (the limit beta → ∞ is hardmax())")
-    power = 1 / (alpha - 1)
-    weigh = lambda z, tau: (z - tau).clamp(min=0) ** power
 
     def apply(scores: Tensor, allowed: Tensor) -> Tensor:
-        z = ((alpha - 1) * beta * scores).masked_fill(~allowed, -math.inf)
-        highest = reduce(z, "... query key -> ... query 1", "max")
-        z = (z - highest.masked_fill(highest == -math.inf, 0)).clamp(min=-2)  # -2 is below every τ
-        with torch.no_grad():
-            exact = z.double()
-            low, high = -torch.ones_like(exact[..., :1]), torch.zeros_like(exact[..., :1])
-            for _ in range(60):
-                middle = (low + high) / 2
-                enough = weigh(exact, middle).sum(dim=-1, keepdim=True) >= 1
-                low, high = torch.where(enough, middle, low), torch.where(enough, high, middle)
-            slope = (power * weigh(exact, low) ** (2 - alpha) * (exact > low)).sum(dim=-1, keepdim=True)
-            low, slope = low.to(z.dtype), slope.masked_fill(slope == 0, math.inf).to(z.dtype)  # 0: nothing is allowed
-        tau = low + (weigh(z, low).sum(dim=-1, keepdim=True) - 1) / slope
-        return weigh(z, tau).masked_fill(~allowed, 0)
+        z = ((alpha - 1) * beta * scores.double()).masked_fill(~allowed, -math.inf)
+        z = (z - z.amax(dim=-1, keepdim=True)).nan_to_num(nan=-2.0, neginf=-2.0)  # -2 is below every τ
+        low, high = -torch.ones_like(z[..., :1]), torch.zeros_like(z[..., :1])
+        for _ in range(60):
+            middle = (low + high) / 2
+            enough = ((z - middle).clamp(min=0) ** (1 / (alpha - 1))).sum(dim=-1, keepdim=True) >= 1
+            low, high = torch.where(enough, middle, low), torch.where(enough, high, middle)
+        return ((z - low).clamp(min=0) ** (1 / (alpha - 1))).masked_fill(~allowed, 0).to(scores.dtype)
 
     return Normalizer(f"{name}(beta={beta:g})", apply)
 
@@ -140,19 +132,8 @@ def check_sharpening(
 
     The margin is η less the largest weight on all others. The witness carries (v, t, weights): a v that leads by ζ
     and does not get its weight, or (first of all) weights that do not sum to 1.
-
-    Raises ValueError for n < 2, ζ ≤ 0, η outside (0, 1] or an unknown map.
     """
-    if isinstance(map, str) and map not in MAPS:
-        raise ValueError(f"map: got {map!r}, wanted one of {', '.join(MAPS)}")
     map = MAPS[map] if isinstance(map, str) else map
-    for name, got, good, wanted in (
-        ("n", n, n >= 2, "at least 2"),
-        ("zeta", zeta, zeta > 0, "> 0"),
-        ("eta", eta, 0 < eta <= 1, "in (0, 1]"),
-    ):
-        if not good:
-            raise ValueError(f"{name}: got {got}, wanted {wanted}")
     v, bound = _leading_by(n, zeta, draws, seed), map.scale(n, zeta, eta) if map.scale else None
     scales = SCALES if bound is None else (max(bound, 1e-6) * (1 + 1e-9),)
     scales = scales if scale is None else (scale,)

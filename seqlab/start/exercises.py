@@ -3,7 +3,7 @@
 import torch
 from einops import einsum
 
-from seqlab.course.cases import double
+from seqlab.course.cases import double, drawn
 from seqlab.course.check import Exercise, Mutant
 
 
@@ -41,6 +41,7 @@ MIX = Exercise(
         ("gives the value itself where one weight is 1", _follows_weights),
         ("takes the weights as they are", _takes_weights_as_they_are),
     ),
+    draw=lambda random: (drawn(random, random.randint(1, 4), n := random.randint(2, 5)), drawn(random, n, 3)),
     hints=(
         "A query's result is a weighted sum of all values. Which axis is summed away?",
         "Row i of the result is Σ_j weights[i, j] · values[j]: the key axis goes.",

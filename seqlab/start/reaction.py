@@ -1,13 +1,11 @@
 """A real pretrained model, read from its file and run by our own forward pass.
 
 `ReactionModel` is the chemistry ALBERT of Schwaller et al. 2021: trained to fill in masked tokens of chemical reactions
-(reactants>>product, as SMILES strings), never told which atom goes where. Only the files of the `rxnmapper` package
-are read; its code is not imported.
+(reactants>>product, as SMILES strings), never told which atom goes where. Its files stand in `seqlab/data/reactions`.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Iterator
@@ -16,11 +14,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqlab.attention import attention
+from seqlab.data import FOLDER
+from seqlab.start.encoder import Encoder
 
 # Small and real: an aromatic fluorine gives way to the sulfur of a thiol (SNAr); solvent and base are listed too.
 REACTION = "CC(C)S.CN(C)C=O.Fc1cccnc1F.O=C([O-])[O-].[K+].[K+]>>CC(C)Sc1ncccc1F"
@@ -41,14 +39,8 @@ KNOWN_MAP = {
     54: {17},
 }
 
-_FOLDER = "models/transformers/albert_heads_8_uspto_all_1310k"
 _TOKEN = re.compile(r"\[[^\]]+\]|Br|Cl|>>|%\d\d|[BCNOSPFIbcnosp]|[0-9]|[()=#+\-\\/:~.@?*$]")
 _ATOM = re.compile(r"\[[^\]]*[A-Za-z][^\]]*\]|Br|Cl|[BCNOSPFIbcnosp]")
-_LAYER = "albert.encoder.albert_layer_groups.0.albert_layers.0."
-
-
-class ModelMissing(FileNotFoundError):
-    """The optional package with the weights is not installed; the message holds the command that installs it."""
 
 
 @dataclass
@@ -66,13 +58,13 @@ class ReactionTrace:
 class ReactionModel:
     """ALBERT for masked reactions: 12 applications of one layer, 8 heads, dim 256; 0.88 M numbers in all."""
 
-    def __init__(self, folder: Path | str | None = None):
-        """Load from `folder`, or from the installed rxnmapper package. Raises ModelMissing when it is not there."""
-        folder = Path(folder) if folder is not None else _installed_folder()
+    def __init__(self, folder: Path | str = FOLDER / "reactions"):
+        folder = Path(folder)
         self.config = json.loads((folder / "config.json").read_text())
         self.vocabulary = (folder / "vocab.txt").read_text().split("\n")
         self.ids = {token: at for at, token in enumerate(self.vocabulary)}
         self.weights = torch.load(folder / "pytorch_model.bin", weights_only=True, map_location="cpu")
+        self.encoder = Encoder(self.config, self.weights)
         self.numbers = sum(x.numel() for x in self.weights.values())
 
     def tokenize(self, reaction: str | list[str]) -> list[str]:
@@ -96,8 +88,9 @@ class ReactionModel:
         loops: how many times the layer is applied; None for the 12 of its training
         """
         tokens = self.tokenize(reaction)
-        hidden, maps = zip(*self.loop(self.numbers_of(tokens), loops))
-        return ReactionTrace(tokens, torch.stack(maps[1:]), self.scores(hidden[-1]), torch.stack(hidden))
+        hidden, maps = zip(*self.loop(self.numbers_of(tokens)[None], loops))
+        stream = torch.cat(hidden)
+        return ReactionTrace(tokens, torch.cat(maps[1:]), self.scores(stream[-1]), stream)
 
     def numbers_of(self, tokens: list[str]) -> Int[Tensor, "token"]:
         """Token ids. ValueError for more tokens than the model has positions."""
@@ -108,17 +101,15 @@ class ReactionModel:
         return torch.tensor([self.ids.get(token, self.ids["[UNK]"]) for token in tokens])
 
     @torch.no_grad()
-    def loop(
-        self, ids: Int[Tensor, "*batch token"], loops: int | None = None
-    ) -> Iterator[tuple[Tensor, Tensor | None]]:
+    def loop(self, ids: Int[Tensor, "batch token"], loops: int | None = None) -> Iterator[tuple[Tensor, Tensor | None]]:
         """(embedding, None), then (stream, attention weights) after each application of the one layer."""
         loops = self.config["num_hidden_layers"] if loops is None else loops
         if loops < 1:
             raise ValueError(f"loops: got {loops}, wanted at least one application of the layer")
-        x = self._embed(ids)
+        x = self.encoder.enter(ids)
         yield x, None
         for _ in range(loops):  # the same weights every time
-            x, weights = self._layer(x)
+            x, weights = self.encoder.layers[0].with_weights(x)
             yield x, weights
 
     def fill_in(self, reaction: str | list[str], loops: int | None = None) -> list[tuple[str, str]]:
@@ -139,36 +130,12 @@ class ReactionModel:
         rows = torch.arange(len(x))
         return [self.vocabulary[at] for at in self.scores(x[rows, rows + 1]).argmax(-1).tolist()]
 
-    def _embed(self, ids: Int[Tensor, "*batch token"]) -> Float[Tensor, "*batch token dim"]:
-        w, e = self.weights, "albert.embeddings."
-        positions = w[e + "position_embeddings.weight"][: ids.shape[-1]]
-        x = w[e + "word_embeddings.weight"][ids] + positions + w[e + "token_type_embeddings.weight"][0]
-        return self._linear(self._norm(x, e + "LayerNorm"), "albert.encoder.embedding_hidden_mapping_in")
-
-    def _layer(self, x: Float[Tensor, "*batch token dim"]) -> tuple[Tensor, Tensor]:
-        part, heads = _LAYER + "attention.", self.config["num_attention_heads"]
-        q, k, v = (
-            rearrange(self._linear(x, part + name), "... token (head dim) -> ... head token dim", head=heads)
-            for name in ("query", "key", "value")
-        )
-        mixed, weights = attention(q, k, v, return_weights=True)
-        mixed = self._linear(rearrange(mixed, "... head token dim -> ... token (head dim)"), part + "dense")
-        x = self._norm(x + mixed, part + "LayerNorm")
-        table = self._linear(F.gelu(self._linear(x, _LAYER + "ffn")), _LAYER + "ffn_output")
-        return self._norm(x + table, _LAYER + "full_layer_layer_norm"), weights
-
     def scores(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch vocabulary"]:
         """Logits from the stream, after however many loops."""
-        x = self._norm(F.gelu(self._linear(x, "predictions.dense")), "predictions.LayerNorm")
-        return x @ self.weights["albert.embeddings.word_embeddings.weight"].T + self.weights["predictions.bias"]
-
-    def _linear(self, x: Tensor, name: str) -> Tensor:
-        return F.linear(x, self.weights[name + ".weight"], self.weights[name + ".bias"])
-
-    def _norm(self, x: Tensor, name: str) -> Tensor:
-        return F.layer_norm(
-            x, x.shape[-1:], self.weights[name + ".weight"], self.weights[name + ".bias"], self.config["layer_norm_eps"]
-        )
+        w, norm = self.weights, "predictions.LayerNorm."
+        x = F.gelu(F.linear(x, w["predictions.dense.weight"], w["predictions.dense.bias"]))
+        x = F.layer_norm(x, x.shape[-1:], w[norm + "weight"], w[norm + "bias"], self.config["layer_norm_eps"])
+        return x @ w["albert.embeddings.word_embeddings.weight"].T + w["predictions.bias"]
 
 
 def atom_map(trace: ReactionTrace, layer: int = 10, head: int = 5) -> dict[int, int]:
@@ -192,13 +159,3 @@ def atom_map(trace: ReactionTrace, layer: int = 10, head: int = 5) -> dict[int, 
 def atoms_right(mapping: dict[int, int], known: dict[int, set[int]] = KNOWN_MAP) -> int:
     """How many product atoms of `mapping` go back to a right reactant atom."""
     return sum(mapping.get(product) in reactants for product, reactants in known.items())
-
-
-def _installed_folder() -> Path:
-    spec = importlib.util.find_spec("rxnmapper")
-    if spec is None or spec.origin is None:
-        raise ModelMissing(
-            "The chemistry model is not installed. It is a 3 MB package, taken without its dependencies: "
-            "pip install --no-deps -r requirements-models.lock"
-        )
-    return Path(spec.origin).parent / _FOLDER

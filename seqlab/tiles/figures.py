@@ -9,9 +9,10 @@ import plotly.graph_objects as go
 from kernels.instruments.instructions import CLASSES
 from kernels.instruments.roofline import Roofline
 from kernels.instruments.xray import Xray, XrayError
-from seqlab.colours import BLUE, ORANGE
-from seqlab.draw.figures import log
+from seqlab.colours import BLUE, GREY, ORANGE, RED
+from seqlab.draw.figures import figure, log
 from seqlab.draw.plots import LOOKS, Look, bars, line, lines
+from seqlab.tiles.timeline import Step, alone
 
 
 def instruction_mix(reports: Mapping[str, Xray]) -> go.Figure:
@@ -70,3 +71,37 @@ def limits(kernels: Mapping[str, Roofline]) -> go.Figure:
     rows = {kind: {name: 1e3 * of.limits.get(kind, 0) for name, of in kernels.items()} for kind in kinds}
     told = "; ".join(f"{name}: {1e3 * of.seconds:.2f} ms, bound by {of.binds}" for name, of in kernels.items())
     return bars("At least this long", "", "milliseconds", rows, alt=f"Speed-of-light limits. {told}.")
+
+
+UNITS = {  # colour and hatch of each
+    "memory": (GREY, "."),
+    "matrix units": (BLUE, ""),
+    "special functions": (ORANGE, "/"),
+    "everything else": (RED, "x"),
+}
+
+
+def timeline(kernels: Mapping[str, Sequence[Step]]) -> go.Figure:
+    """One tile of each kernel in clocks: a bar for each step, in the lane of the unit that works on it."""
+    traces, told = [], []
+    for unit, (colour, hatch) in UNITS.items():
+        mine = [(name, step) for name, made in kernels.items() for step in made if step.unit == unit]
+        bar = go.Bar(
+            orientation="h",
+            name=unit,
+            y=[f"{name}: {'loads' if unit == 'memory' else 'tile'}" for name, _ in mine],
+            base=[step.start for _, step in mine],
+            x=[step.end - step.start for _, step in mine],
+            text=[step.name for _, step in mine],
+            hovertext=[f"{step.name}: {step.end - step.start:.0f} clocks on {unit}" for _, step in mine],
+            hoverinfo="text",
+            marker={"color": colour, "pattern": {"shape": hatch}},
+            insidetextanchor="middle",
+        )
+        traces.append(bar)
+    for name, made in kernels.items():
+        parts = ", ".join(f"{step.name} {step.end - step.start:.0f}" for step in made)
+        told.append(f"{name}: {alone(list(made)):.0f} clocks ({parts})")
+    alt = f"Steps of one tile, one after another, loads of the next beside them. {'; '.join(told)}."
+    rows = {"title": "kernel", "autorange": "reversed", "automargin": True}
+    return figure("One tile, step by step", "clocks of one multiprocessor", rows, alt, *traces, barmode="overlay")

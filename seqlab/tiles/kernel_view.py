@@ -14,6 +14,7 @@ from kernels.instruments.instructions import CLASSES
 from kernels.instruments.xray import Xray, XrayError
 from seqlab.colours import BLUE, ORANGE
 from seqlab.draw.svg import Markup, element, joined, table
+from seqlab.widgets.film import Saved
 from seqlab.widgets.view import BREAK, View, bold
 
 HERE = Path(__file__).parent
@@ -29,14 +30,23 @@ TITLES = {"ttir": "TTIR", "ptx": "PTX", "sass": "SASS", "amdgcn": "AMDGCN"}
 SCOPES = ("main loop", "whole kernel")
 
 
-class KernelColumns(anywidget.AnyWidget):
+class KernelColumns(Saved, anywidget.AnyWidget):
     """The columns alone. `lines`: for each kernel the line of Python, from 0, that is lit; -1 for none."""
 
     _esm = HERE / "kernel_view.js"
     _css = HERE / "kernel_view.css"
+    alone = "columns"
 
     groups = traitlets.List(help="one for each kernel: title and columns").tag(sync=True)
     lines = traitlets.List(traitlets.Int()).tag(sync=True)
+
+    def film(self) -> dict:
+        """What a page needs to show them."""
+        return {"groups": self.groups, "lines": self.lines}
+
+    def twin(self) -> str:
+        """The first column of each kernel, the Python, as text."""
+        return joined(element("pre", "\n".join(group["columns"][0]["text"])) for group in self.groups)
 
 
 class KernelView(View):
@@ -55,12 +65,14 @@ class KernelView(View):
         self.names = _names(self.reports)
         looped = all(one.loops for one in self.reports)
         facts = [(_facts(one, name), BREAK) for one, name in zip(self.reports, self.names)]
-        scopes = SCOPES if looped else SCOPES[1:]
+        look = {"style": {"button_width": "8em"}, "layout": {} if looped else {"display": "none"}}  # of one, no choice
         super().__init__(
             dict(
                 facts=ipywidgets.HTML(element("div", facts)),
                 columns=KernelColumns(groups=_groups(self.reports, self.names), lines=[*map(_busiest, self.reports)]),
-                scope=ipywidgets.ToggleButtons(options=scopes, description="count the", style={"button_width": "8em"}),
+                scope=ipywidgets.ToggleButtons(
+                    options=SCOPES if looped else SCOPES[1:], description="count the", **look
+                ),
             )
         )
         self.watch(self._count, self.scope)
@@ -187,12 +199,13 @@ def _mix(reports: list[Xray], names: list[str], scope: str) -> Markup:
 
 
 def _traced(report: Xray, name: str) -> Markup:
-    """Each line of Python and how many lines of each stage it became."""
+    """Each line of Python that became machine code, and how many lines of each stage."""
     stages = [stage for stage in ("ttir", "ptx", "sass", "amdgcn") if getattr(report, stage)]
     became = [Counter(at for chain in report.lines[stage] for at in chain) for stage in stages]
     look = "display:block;text-align:left;white-space:pre"
     rows = {
         str(at + 1): [element("code", line, style=look), *(str(of[at] or "") for of in became)]
         for at, line in enumerate(report.python.split("\n"))
+        if became[-1][at]
     }
     return table(["", "Python", *(TITLES[stage] for stage in stages)], rows, f"{name}: lines that each line became")

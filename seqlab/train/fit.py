@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any, TypeVar, cast
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from tqdm.auto import tqdm
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -44,25 +46,41 @@ def warm_cosine(step: int, steps: int, warmup: float = 0.05) -> float:
     return 0.1 + 0.45 * (1 + math.cos(math.pi * (step - 1 - rising) / max(1, steps - rising)))
 
 
+def uncompiled(kind: type[Optimizer]) -> Callable[..., Any]:
+    """An optimizer of PyTorch without its doors to the compiler. Each of them loads it, which takes seconds at the
+    first step, although nothing is compiled here; the numbers are the same.
+    """
+    inner = {name: inspect.unwrap(getattr(kind, name)) for name in ("add_param_group", "zero_grad", "step")}
+    return type(kind.__name__, (kind,), inner | {"step": torch.no_grad()(inner["step"])})
+
+
+def adamw(model: nn.Module, lr: float, weight_decay: float) -> Optimizer:
+    """The optimizer of every training here."""
+    return uncompiled(torch.optim.AdamW)(model.parameters(), lr=lr, weight_decay=weight_decay, betas=(0.9, 0.98))
+
+
 def descend(
     history: History,
     model: nn.Module,
-    batches: Iterator[Tensor],
+    batches: Iterator[Any],
     *,
     steps: int,
     lr: float,
     weight_decay: float,
     rate: Callable[[int, int], float] = warm_cosine,
+    optimizer: Optimizer | None = None,
 ) -> Iterator[None]:
     """The loop of `fit` for who wants to drive it: each turn is one step of AdamW, and `history` grows by it.
+
+    A history that has steps already goes on after them; `optimizer` is then the one that made them.
 
     Raises FloatingPointError, with the step, when the loss stops being finite.
     """
     if steps < 1:
         raise ValueError(f"steps: got {steps}, wanted at least 1")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, betas=(0.9, 0.98))
-    started = time.perf_counter()
-    for step in range(1, steps + 1):
+    optimizer = optimizer or adamw(model, lr, weight_decay)
+    started = time.perf_counter() - history.seconds
+    for step in range(history.steps + 1, steps + 1):
         for group in optimizer.param_groups:
             group["lr"] = lr * rate(step, steps)
         loss = cast(Any, model).loss(next(batches))

@@ -6,11 +6,9 @@ a row find what a full row of attention would. Everything is a `Fraction`: nothi
 
 | module   | what it builds                                                                   |
 | -------- | -------------------------------------------------------------------------------- |
-| machine  | machines as text, the plain simulator                                    |
-| shipped  | binary increment, palindrome, bouncing bit-flipper, busy beavers                 |
+| machine  | machines as text, the plain simulator, five machines                             |
 | graph    | rows and blocks, the two edges of a row, positional codes, the slots of a vector |
-| lookup   | the look-up score, and attention by the smallest absolute score                  |
-| rounded  | where the same scores in floating point lose the last visit                     |
+| lookup   | the look-up score, attention by the smallest absolute one, where floats lose it  |
 | decoder  | the layers, the rows that come out, what can be read in them                     |
 | verdict  | decoder against simulator, step by step and look-up by look-up                   |
 
@@ -32,10 +30,8 @@ a row find what a full row of attention would. Everything is a `Fraction`: nothi
 
 from seqlab.turing.decoder import Row, Run, decode
 from seqlab.turing.graph import block, computes, edges, layout, position, rows_for
-from seqlab.turing.lookup import attend, key, query, score
-from seqlab.turing.machine import Machine, Step
-from seqlab.turing.rounded import first_lost
-from seqlab.turing.shipped import SHIPPED, shipped
+from seqlab.turing.lookup import attend, first_lost, key, query, score
+from seqlab.turing.machine import SHIPPED, Machine, Step, shipped
 from seqlab.turing.verdict import check, last_visit, look_ups
 
 __all__ = [

@@ -20,9 +20,8 @@ from fractions import Fraction
 from itertools import product
 
 from seqlab.turing.graph import block, computes, edges, layout, position, rows_for
-from seqlab.turing.lookup import attend, key, query
+from seqlab.turing.lookup import ROUNDINGS, attend, key, query
 from seqlab.turing.machine import Machine, Step, check_steps, written
-from seqlab.turing.rounded import ROUNDINGS
 
 ZERO, ONE = Fraction(0), Fraction(1)
 

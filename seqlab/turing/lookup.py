@@ -5,6 +5,10 @@
 Equal cells give ε² ε_m² / 3, which falls with m: the latest visit wins. Unequal cells give at least 2 ε ε_m / 3, and
 that is more, because ε < 2 / (m'+1) for every candidate m'. Two different steps never tie: with a = m+1, b = m'+1 and
 t = 1/ε ≥ a, b a tie says 3tab·(whole number) = ±a² ± b² with the right side neither 0 nor as large as 3tab.
+
+In floating point: the scores of two visits m < m' to a far cell c differ by about 1/m⁵, while the two large terms that
+should cancel, c/(j+1) · 1/(m+1) and 1/(j+1) · c/(m+1), are off by about u c/m² (u: half a unit in the last place). With
+c ≈ j ≈ m the order is lost once u m⁴ ≳ 1, sometimes earlier by bad luck. In `Fraction`s it never is.
 """
 
 from __future__ import annotations
@@ -12,10 +16,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import reduce
+from itertools import count
 from numbers import Real
 from operator import add
+from typing import Literal
+
+import numpy as np
 
 Vector = Sequence[Real]  # `Fraction`s, or floats where `decode` is asked to round
+ROUNDINGS = {"exact": Fraction, "float64": float, "float32": np.float32}
+CHUNK = 1 << 14
 
 
 def query(ratio: Fraction, inverse: Fraction, inverse_square: Fraction) -> tuple[Fraction, Fraction, Fraction]:
@@ -50,3 +60,24 @@ def attend(
     winners = [n for n, number in enumerate(scores) if abs(number) == best]
     mean = [sum(column) / Fraction(len(winners)) for column in zip(*(values[n] for n in winners))]
     return mean, winners, scores
+
+
+def first_lost(arithmetic: Literal["float64", "float32"]) -> int:
+    """The first step m of a walk to the right at which two stays are confused, from the score formula alone.
+
+    The head stands in cell m at steps m, m+1 and m+2, and the look-up of step m+2 scores step m no worse than step m+1,
+    its last visit.
+    """
+    for start in count(1, CHUNK):
+        m = np.arange(start, start + CHUNK)
+        early, last = (_size(np.dtype(arithmetic), m, m + 2, visit) for visit in (m, m + 1))
+        if (early <= last).any():
+            return start + int((early <= last).argmax())
+
+
+def _size(number: np.dtype, cell: np.ndarray, j: np.ndarray, m: np.ndarray) -> np.ndarray:
+    """|⟨Q_4, K_4⟩| of two steps in the same cell; every number is rounded once, as is every product and sum."""
+    c, t, s = (x.astype(np.float64) for x in (cell, j + 1, m + 1))
+    parts = [(c / t, 1 / s), (1 / t, -c / s), (1 / (3 * t * t), 1 / (s * s))]
+    a, b, e = (q.astype(number) * k.astype(number) for q, k in parts)
+    return abs(a + b + e)

@@ -9,6 +9,7 @@ from seqlab.draw.svg import Inside, Markup, circle, element, line, path, picture
 from seqlab.turing import SHIPPED, Machine, Row, Run, Step, decode, last_visit, look_ups, rows_for
 from seqlab.turing.graph import block as block_of
 from seqlab.turing.machine import MOVES, written
+from seqlab.widgets.film import Walk
 from seqlab.widgets.view import Beside, View, bold, status, wide
 
 STEPS = 24
@@ -26,22 +27,33 @@ LEGEND = (
 class TuringView(View):
     """Choose or type a machine and a word; step through machine steps, and through the decoder rows of each.
 
+    rules: the text of a machine of one's own; it is then the first of those to choose from.
+
     A machine or word that cannot be read is told in one sentence, and the run that was there stays.
     """
 
-    def __init__(self, machine: str = "bouncing", word: str | None = None, step: int = 7, row: int = 4):
+    def __init__(
+        self, machine: str = "bouncing", word: str | None = None, step: int = 7, row: int = 4, rules: str | None = None
+    ):
+        self.machines = ({"yours": rules} if rules else {}) | SHIPPED
+        self.words = {"yours": word or ""} | WORDS
         look = wide(34)
         super().__init__(
             dict(
-                choice=ipywidgets.Dropdown(options=list(WORDS), value=machine, description="machine", **look),
+                choice=ipywidgets.Dropdown(
+                    options=[name for name in self.words if name in self.machines],
+                    value="yours" if rules else machine,
+                    description="machine",
+                    **look,
+                ),
                 text=ipywidgets.Textarea(continuous_update=False, description="or type one", rows=6, **look),
                 word=ipywidgets.Text(continuous_update=False, description="word", **look),
                 step=ipywidgets.IntSlider(value=step, min=0, max=STEPS - 1, description="machine step", **look),
                 row=ipywidgets.IntSlider(value=row, min=1, max=step + 1, description="row in its block", **look),
             ),
             Beside(
-                back=ipywidgets.Button(description="◀ row", tooltip="one decoder row back; from the first to the last"),
-                next=ipywidgets.Button(description="row ▶", tooltip="one decoder row on; from the last to the first"),
+                back=Walk(description="◀ row", tooltip="one decoder row back; from the first to the last"),
+                next=Walk(description="row ▶", tooltip="one decoder row on; from the last to the first"),
                 printed=ipywidgets.Checkbox(value=False, description="the sign as printed in the paper", indent=False),
             ),
         )
@@ -54,10 +66,10 @@ class TuringView(View):
         self._load(word)
 
     def _load(self, word: str | None = None) -> None:
-        lines = (line.strip() for line in SHIPPED[self.choice.value].strip().splitlines())
+        lines = (line.strip() for line in self.machines[self.choice.value].strip().splitlines())
         with self.held():
             self.text.value = "\n".join(lines)
-            self.word.value = WORDS[self.choice.value] if word is None else word
+            self.word.value = self.words[self.choice.value] if word is None else word
         self._run()
 
     def _to(self, step: int, row: int) -> None:

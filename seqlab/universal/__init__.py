@@ -48,13 +48,14 @@ from seqlab.universal.limits import (
 from seqlab.universal.mapping import ContextualMapping, contextual_mapping
 from seqlab.universal.quantiser import Quantiser, quantiser
 from seqlab.universal.shift import Unshared, check_shift, selective_shift, shift_heads
-from seqlab.universal.values import Approximation, approximate, distance, in_strips, piecewise
+from seqlab.universal.values import THEOREM, Approximation, approximate, distance, in_strips, piecewise
 
 __all__ = [
     "Approximation",
     "Budget",
     "ContextualMapping",
     "Quantiser",
+    "THEOREM",
     "Unshared",
     "approximate",
     "block_names",

@@ -5,13 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
+from IPython.display import HTML
 
 from seqlab import universal
-from seqlab.colours import BLUE, RED
+from seqlab.colours import BLUE, ORANGE, RED
 from seqlab.draw.figures import log
 from seqlab.draw.plots import Look, dots, line, lines
+from seqlab.draw.svg import element, picture, rect, text
 from seqlab.universal import Budget
 from seqlab.universal.budget import LAPTOP_LAYERS
+
+
+def digits(sequences: Sequence[Sequence[int]], base: int) -> HTML:
+    """The largest id that the sweep leaves of each sequence, as a number to this base: its places hold the gaps.
+
+    Of increasing ids l_1 … l_n: l_n at the place 1, then l_{n-1} - l_n, …, l_1 - l_2, and l_n - l_1 at the highest.
+    """
+    side, left, drawn, places = 64, 130, [], len(sequences[0])
+    for place in range(places, -1, -1):
+        x = left + side * (places - place) + side / 2
+        drawn.append(text(x, 18, [f"× {base}", element("tspan", str(place), dy=-6, font_size=10)], 13))
+    drawn += [
+        text(left - 12, 18, "ids, sorted", 12, "end"),
+        text(left + side * (places + 1) + 16, 18, "largest id", 12, "start"),
+    ]
+    for row, sequence in enumerate(sequences):
+        ids, y = sorted(sequence), 30 + 40 * row
+        holds = [ids[-1] - ids[0], *(a - b for a, b in zip(ids, ids[1:])), ids[-1]]
+        value = sum(digit * base**place for digit, place in zip(holds, range(places, -1, -1)))
+        drawn.append(text(left - 12, y + 22, ", ".join(map(str, ids)), 13, "end"))
+        for at, digit in enumerate(holds):
+            look = {
+                "fill": ORANGE if digit < 0 else BLUE,
+                "fill_opacity": 0.6 * abs(digit) / base,
+                "stroke": "currentColor",
+            }
+            drawn.append(rect(left + side * at, y, side - 6, 34, **look))
+            drawn.append(text(left + side * at + side / 2 - 3, y + 22, f"{digit:+d}".replace("-", "−"), 14))
+        drawn.append(text(left + side * (places + 1) + 16, y + 22, f"= {value:,}", 14, "start"))
+    alt = f"The largest ids after the sweep of {len(sequences)} sequences, each written as digits to the base {base}"
+    return HTML(picture(alt, left + side * (places + 1) + 120, 40 + 40 * len(sequences), drawn))
 
 
 def error_curves(levels: Sequence[int], errors: Mapping[str, Sequence[float]]) -> go.Figure:

@@ -43,6 +43,8 @@ THEOREM = Statement(
     (
         Hypothesis("names", "the names are a contextual mapping"),
         Hypothesis("symmetric", "positions are added, or f is permutation equivariant"),
+        Hypothesis("compact", "inputs lie in the compact set for which the network was made"),
+        Hypothesis("length", "sequences have the length for which it was made"),
     ),
 )
 TABLE = Statement(

@@ -11,15 +11,19 @@ import anywidget
 import numpy as np
 import traitlets
 
+from seqlab.widgets.film import Saved
 from seqlab.widgets.raster import max_pool, palette, pool_factor, quantise
-from seqlab.widgets.still import still
 from seqlab.widgets.twin import describe, figure
 
 LARGEST = 4096
+FILMED = (
+    *("title", "layer", "head", "scale", "shape", "window", "pixels"),
+    *("query_tokens", "key_tokens", "layer_names", "head_names", "palette"),
+)
 HERE = Path(__file__).parent
 
 
-class AttentionView(anywidget.AnyWidget):
+class AttentionView(Saved, anywidget.AnyWidget):
     """Attention weights as a map of queries (down) by keys (across), with zoom, exact readout and a row profile.
 
     weights: tensor, array or nested list, "query key", "head query key" or "layer head query key"; finite and not
@@ -33,6 +37,7 @@ class AttentionView(anywidget.AnyWidget):
 
     _esm = "\n".join((HERE / name).read_text("utf-8") for name in ("picture.js", "attention_view.js"))
     _css = HERE / "attention_view.css"
+    alone = "attention"  # how a page plays it without Python
 
     title = traitlets.Unicode("Attention").tag(sync=True)
     # no echo: one message less between the key press and the picture
@@ -110,9 +115,14 @@ class AttentionView(anywidget.AnyWidget):
         """The current map as a static HTML figure: a PNG of at most 256 x 256 pixels, legend and alt text, < 40 kB."""
         return figure(self)
 
+    def film(self) -> dict:
+        """What a page needs to play Python's part: all maps as float16, and the traits that Python does not compute."""
+        weights = np.minimum(self._weights, np.finfo(np.float16).max).astype(np.float16)
+        return {"weights": weights} | {name: getattr(self, name) for name in FILMED}
+
     def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        return {**data, "text/plain": self.alt, **still(self.twin())}, metadata
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return data | {"text/plain": self.alt}, metadata
 
     def _refresh(self, weights, tokens=None, key_tokens=None, relabel=False) -> None:
         self._quiet = True

@@ -55,7 +55,7 @@ def sweep() -> list[str]:
                 except Exception as error:
                     caught.append(error)
         moved += [name] if moves else []
-        failures += [(name, error) for error in caught]
+        failures += [(f"{name} (widget {control.model_id})", error) for error in caught]
     for widget in list(_instances.values()):
         if hasattr(widget, "twin") and (problem := _picture(widget)):
             failures.append((_describe(widget), AssertionError(problem)))

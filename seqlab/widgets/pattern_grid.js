@@ -1,18 +1,17 @@
-// PatternGrid in the browser: paint who may look at whom, and watch on a ring how far a token has been heard.
+// PatternGrid in the browser: paint who may look at whom.
 
-const PAINT = "#0072b2", HEARD = "#e69f00", CHAIN = "#d55e00", GREY = "#767676";
+const PAINT = "#0072b2", GREY = "#767676";
 
 function render({ model, el, signal }) {
   const own = { "data-lm-suppress-shortcuts": "true" }; // or JupyterLab takes the arrow keys
   const root = make("div", el, { class: "seqlab-pattern" });
   const grid = make("canvas", root, { tabindex: "0", role: "application", ...own });
-  const ring = make("canvas", root, { role: "img" });
   const told = make("div", root, { class: "seqlab-pattern-told", "aria-live": "polite" });
   let cursor = [0, 0], stroke = null, cells = null, sent = null, waiting = false;
 
   const n = () => model.get("n");
   const bytes = (name) => { const view = model.get(name); return new Uint8Array(view.buffer, view.byteOffset, view.byteLength); };
-  const side = () => Math.max(8, Math.floor(420 / n()));
+  const side = () => Math.max(4, Math.floor(Math.min(420, el.clientWidth || 420) / n()));
 
   function adopt() {
     const fresh = bytes("cells");
@@ -85,18 +84,12 @@ function render({ model, el, signal }) {
   }
 
   function draw() {
-    drawGrid();
-    drawRing();
-  }
-
-  function drawGrid() {
     const size = side() * n(), context = sized(grid, size + 2, size + 2), ink = getComputedStyle(root).color;
-    const heard = bytes("heard"), hop = model.get("hop"), source = model.get("source");
     let digest = 2166136261;
     for (let i = 0; i < n(); i++) {
       for (let j = 0; j < n(); j++) {
         const on = cells[i * n() + j];
-        digest = Math.imul(digest ^ (on + 2 * (heard[i] ?? 0)), 16777619);
+        digest = Math.imul(digest ^ on, 16777619);
         context.fillStyle = on ? PAINT : "transparent";
         context.fillRect(j * side() + 1, i * side() + 1, side() - 1, side() - 1);
         if (on && side() >= 12) disc(context, (j + 0.5) * side() + 0.5, (i + 0.5) * side() + 0.5, side() / 6, "#ffffff");
@@ -118,37 +111,9 @@ function render({ model, el, signal }) {
     const count = cells.reduce((total, on) => total + on, 0);
     grid.dataset.digest = digest >>> 0;
     grid.setAttribute("aria-label", `${n()} by ${n()} grid, ${count} connections painted. Arrow keys move, space paints, shift and arrows draw a line. Rows look at columns.`);
-    ring.dataset.digest = `${digest >>> 0}/${hop}/${source}/${model.get("chain")}`;
-  }
-
-  function drawRing() {
-    const size = 420, context = sized(ring, size, size), ink = getComputedStyle(root).color;
-    const heard = bytes("heard"), hop = model.get("hop"), source = model.get("source"), chain = model.get("chain");
-    const at = (i) => { const turn = (2 * Math.PI * i) / n() - Math.PI / 2; return [size / 2 + 175 * Math.cos(turn), size / 2 + 175 * Math.sin(turn)]; };
-    context.strokeStyle = GREY;
-    context.globalAlpha = n() > 24 ? 0.25 : 0.45;
-    for (let i = 0; i < n(); i++) for (let j = 0; j < n(); j++) if (i !== j && cells[i * n() + j]) path(context, at(j), at(i));
-    context.globalAlpha = 1;
-    context.lineWidth = 2;
-    context.strokeStyle = CHAIN;
-    context.setLineDash([6, 4]);
-    for (let t = 1; t < chain.length; t++) path(context, at(chain[t - 1]), at(chain[t]));
-    context.setLineDash([]);
-    context.lineWidth = 1;
-    const radius = Math.max(4, Math.min(11, 260 / n()));
-    context.font = "11px sans-serif";
-    Object.assign(context, { textAlign: "center", textBaseline: "middle" });
-    for (let i = 0; i < n(); i++) {
-      const [x, y] = at(i), informed = heard[i] <= hop;
-      disc(context, x, y, radius, informed ? HEARD : getComputedStyle(document.body).backgroundColor, i === source ? ink : GREY, i === source ? 3 : 1);
-      if (n() <= 32) { context.fillStyle = informed ? "#000000" : ink; context.fillText(i, x, y); }
-    }
-    const count = Array.from({ length: n() }, (_, i) => heard[i] <= hop).filter(Boolean).length;
-    ring.setAttribute("aria-label", `After ${hop} steps ${count} of ${n()} tokens have heard of token ${source}.` + (chain.length ? ` A chain through all tokens is dashed.` : ""));
   }
 
   for (const name of ["n", "cells"]) model.on(`change:${name}`, adopt);
-  for (const name of ["heard", "hop", "source", "chain"]) model.on(`change:${name}`, draw);
   adopt();
 }
 
@@ -162,14 +127,11 @@ function sized(canvas, width, height) {
   return context;
 }
 
-function path(context, [x, y], [u, v]) { context.beginPath(); context.moveTo(x, y); context.lineTo(u, v); context.stroke(); }
-
-function disc(context, x, y, radius, fill, edge, width) {
+function disc(context, x, y, radius, fill) {
   context.beginPath();
   context.arc(x, y, radius, 0, 2 * Math.PI);
   context.fillStyle = fill;
   context.fill();
-  if (edge) { context.strokeStyle = edge; context.lineWidth = width; context.stroke(); context.lineWidth = 1; }
 }
 
 function line([r0, c0], [r1, c1], visit) { // every cell that a quick stroke passes

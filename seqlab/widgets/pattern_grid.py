@@ -1,4 +1,4 @@
-"""PatternGrid: who may look at whom, painted with the mouse or the keys, and the ring on which it is heard."""
+"""PatternGrid: who may look at whom, painted with the mouse or the keys."""
 
 from __future__ import annotations
 
@@ -8,31 +8,40 @@ import anywidget
 import numpy as np
 import traitlets
 
+from seqlab.draw.svg import element
+from seqlab.widgets.film import Saved
+
 HERE = Path(__file__).parent
 MOST = 64  # tokens that can be painted
 
 
-class PatternGrid(anywidget.AnyWidget):
-    """`n` × `n` cells; a painted cell in row i and column j means that token i looks at token j.
-
-    heard: for each token the step at which it hears of token `source`, 255 for never; those up to `hop` are lit.
-    chain: the tokens of a path through all of them, drawn dashed; empty for none.
-    """
+class PatternGrid(Saved, anywidget.AnyWidget):
+    """`n` × `n` cells; a painted cell in row i and column j means that token i looks at token j."""
 
     _esm = HERE / "pattern_grid.js"
     _css = HERE / "pattern_grid.css"
+    alone = "grid"
 
     n = traitlets.Int(8).tag(sync=True)
     cells = traitlets.Bytes().tag(sync=True, from_json=lambda sent, _: bytes(sent))  # it comes as a memoryview
-    heard = traitlets.Bytes().tag(sync=True)
-    hop = traitlets.Int(0).tag(sync=True)
-    source = traitlets.Int(0).tag(sync=True)
-    chain = traitlets.List(traitlets.Int()).tag(sync=True)
+
+    @traitlets.default("cells")
+    def _blank(self) -> bytes:
+        return bytes(self.n**2)
 
     @property
     def grid(self) -> np.ndarray:
         """The painted cells, boolean "query key"."""
         return np.frombuffer(bytes(self.cells), dtype=np.uint8).reshape(self.n, self.n).astype(bool)
+
+    def film(self) -> dict:
+        """What a page needs to show it."""
+        return {"n": self.n, "cells": bytes(self.cells)}
+
+    def twin(self) -> str:
+        """The painted cells as characters."""
+        rows = "\n".join(" ".join("■" if seen else "·" for seen in row) for row in self.grid)
+        return element("pre", rows, style="line-height:1.1")
 
     def paint(self, grid: np.ndarray) -> None:
         """Show another pattern. Raises ValueError unless it is square and not too large to paint."""
@@ -41,4 +50,3 @@ class PatternGrid(anywidget.AnyWidget):
         with self.hold_trait_notifications():
             self.n = len(grid)
             self.cells = np.ascontiguousarray(grid, dtype=np.uint8).tobytes()
-            self.heard = b"\xff" * len(grid)

@@ -21,7 +21,7 @@ LABEL = re.compile(r"aria-label='([^']*)'")
 LINE, CHARACTERS = 20, 96  # of a picture that is words alone: pixels from line to line, characters in one
 
 
-def still(twin: str) -> dict[str, str]:
+def still(twin: str, hint: str = HINT) -> dict[str, str]:
     """The MIME bundle of a twin, HTML in which drawings are `<svg>` elements of `seqlab.draw.svg` or PNG images.
 
     image/svg+xml or image/png: the drawings one below the other, the first PNG, or the words as a drawing
@@ -32,7 +32,7 @@ def still(twin: str) -> dict[str, str]:
         kept = {"image/png": image[1]}
     else:
         kept = {"image/svg+xml": _alone(_below(drawings) if drawings else _words(twin))}
-    return kept | {"text/html": DRAWING.sub(_image, twin) + HINT}
+    return kept | {"text/html": DRAWING.sub(_image, twin) + hint}
 
 
 def _alone(drawing: str) -> str:

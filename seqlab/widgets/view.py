@@ -10,7 +10,7 @@ import ipywidgets
 
 from seqlab.colours import RED
 from seqlab.draw.svg import Inside, Markup, element
-from seqlab.widgets.still import still
+from seqlab.widgets.film import Saved
 
 BREAK, WRAP = Markup("<br>"), {"flex_flow": "row wrap"}
 
@@ -19,7 +19,7 @@ class Beside(dict):
     """Controls by name that stand side by side."""
 
 
-class View(ipywidgets.VBox):
+class View(Saved, ipywidgets.VBox):
     """Controls, a message where something cannot be used, and a picture; the last two remain where no kernel answers.
 
     Controls come by name and become attributes; those of a dict stand below one another, those of a Beside side by
@@ -56,9 +56,6 @@ class View(ipywidgets.VBox):
     def twin(self) -> str:
         """What is left where no kernel answers, as HTML."""
         return self.error.value + self.picture.value
-
-    def _repr_mimebundle_(self, **options: Any) -> dict:
-        return {**(super()._repr_mimebundle_(**options) or {}), **still(self.twin())}
 
 
 def status(*lines: Inside, **look: Any) -> Markup:

@@ -9,6 +9,7 @@ import numpy as np
 
 from seqlab.colours import BLUE, GREY, ORANGE
 from seqlab.draw.svg import Markup, joined, line, picture, text
+from seqlab.widgets.film import Walk
 from seqlab.widgets.view import Beside, View, status, wide
 from seqlab.written.program import Program
 
@@ -28,8 +29,8 @@ class Stepper(View):
             raise ValueError(f"tokens: got {len(self.run.states[0])} sequences, wanted one to step through")
         last = len(self.run.states) - 1
         slider = ipywidgets.IntSlider(min(step, last), min=0, max=last, description="layers done", **wide(34, 7))
-        back = ipywidgets.Button(description="◀ layer", tooltip="one layer back; from the start to the end")
-        on = ipywidgets.Button(description="layer ▶", tooltip="one layer on; from the end to the start")
+        back = Walk(description="◀ layer", tooltip="one layer back; from the start to the end")
+        on = Walk(description="layer ▶", tooltip="one layer on; from the end to the start")
         self.step: Any = slider
         super().__init__(dict(step=slider), Beside(back=back, next=on))
         for button, by in ((back, -1), (on, 1)):

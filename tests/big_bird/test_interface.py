@@ -2,6 +2,7 @@
 
 import builtins
 import math
+import re
 import subprocess
 import sys
 import types
@@ -14,7 +15,10 @@ from einops import rearrange
 
 from seqlab.attention import attention
 from seqlab.big_bird import Plan, blocked_attention, interface
+from seqlab.normalizers import sigmoid
 from tests.places import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_without_transformers_it_says_what_to_do(monkeypatch):
@@ -62,6 +66,22 @@ def test_names_that_mean_something_else(name):
 def test_impl():
     with pytest.raises(ValueError, match="impl: got 'flash'"):
         interface.register(Plan(), impl="flash")
+
+
+def test_sigmoid_is_the_kernels_and_has_its_bias():
+    with pytest.raises(ValueError, match="normalizer: got 'sigmoid' with impl='dense'"):
+        interface.register(Plan(), impl="dense", normalizer="sigmoid")
+    q, plan = torch.randn(1, 2, 40, 4), Plan(4, 3, (), 1, extra=3)
+    out, _ = call(query=q, key=q, value=q, plan=plan, impl="kernel", normalizer="sigmoid")
+    want = attention(q, q, q, pattern=plan.mask(40), normalizer=sigmoid(bias=-math.log(40)))
+    torch.testing.assert_close(out, rearrange(want, "batch head token dim -> batch token head dim"))
+
+
+def test_the_lines_of_the_readme_run(transformers, capsys):
+    [lines] = [block for block in re.findall(r"```python\n(.+?)```", README, re.S) if "interface.register" in block]
+    exec(lines, found := {})
+    assert found["out"].shape == (1, 4096, 64) and found["out"].isfinite().all() and len(lines.splitlines()) <= 10
+    assert "sigmoid, computed by impl='kernel'" in capsys.readouterr().out
 
 
 class Layer(torch.nn.Module):

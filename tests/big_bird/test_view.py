@@ -3,7 +3,6 @@
 import itertools
 import time
 
-import ipywidgets
 import numpy as np
 import pytest
 
@@ -13,13 +12,6 @@ from seqlab.big_bird.view import BLOCKS, GLOBAL, LENGTHS, RANDOM, WINDOW, BigBir
 from seqlab.widgets.contract import sweep
 
 CONTROLS = ("random", "window", "globals", "block", "n", "source", "where")
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    """The sweep moves every live control: leave none behind."""
-    yield
-    ipywidgets.Widget.close_all()
 
 
 def options(control):

@@ -28,12 +28,18 @@ def lab_server(running_browser, tmp_path_factory):
         yield lab
 
 
+@pytest.fixture(scope="package")
+def pages(running_browser):
+    """Those that show a JupyterLab without a notebook: to load one anew takes longer than most tests."""
+    return []
+
+
 @pytest.fixture
-def open_notebook(lab_server, running_browser, request):
+def open_notebook(lab_server, running_browser, pages):
     """A function that saves a notebook (or a list of cell sources) as labs/<name>.ipynb and opens it."""
     opened = []
 
-    def open_one(source, name: str = "toy", theme: str | None = None) -> Notebook:
+    def open_one(source, name: str = "toy", theme: str = "JupyterLab Light") -> Notebook:
         if isinstance(source, list):
             source = nbformat.v4.new_notebook(
                 metadata=KERNEL, cells=[nbformat.v4.new_code_cell(cell) for cell in source]
@@ -42,14 +48,15 @@ def open_notebook(lab_server, running_browser, request):
         shutil.rmtree(folder, ignore_errors=True)  # nobody else's progress.json
         folder.mkdir()
         nbformat.write(source, folder / f"{name}.ipynb")
-        page = running_browser.new_page(viewport={"width": 1280, "height": 900})
+        page = pages.pop() if pages else running_browser.new_page(viewport={"width": 1280, "height": 900})
+        page.mouse.move(0, 0)
         notebook = Notebook(page, lab_server)
         opened.append(notebook)
         notebook.open(f"labs/{name}.ipynb")
-        if theme:
-            page.evaluate("(theme) => jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
+        page.evaluate("(theme) => jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
         return notebook
 
     yield open_one
     for notebook in opened:
         notebook.close()
+        pages += [] if notebook.page.is_closed() else [notebook.page]

@@ -179,4 +179,3 @@ def test_dark_theme(open_notebook):
         .map((node, i) => getComputedStyle(node)[i ? 'backgroundColor' : 'color'].match(/[0-9.]+/g).slice(0, 3))
         .map((channels) => channels.reduce((a, b) => a + Number(b), 0))""")
     assert ink > paper + 300 and notebook.errors() == [] and notebook.console == []
-    notebook.page.evaluate("() => jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Light' })")

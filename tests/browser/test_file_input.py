@@ -1,6 +1,16 @@
 """A learner's file in the browser: a large one is refused before it is sent, and the view goes on."""
 
 SOURCE = ["from seqlab.one_layer.certificate_view import CertificateView\nCertificateView()"]
+SLOW = """
+import time
+from seqlab.one_layer import certificate_view
+
+def slow(text, watch, fast=certificate_view.certificate, **options):
+    return fast(text, watch=lambda names: (time.sleep(0.005), watch(names)), **options)
+
+certificate_view.certificate = slow
+certificate_view.CertificateView()
+"""
 COUNT_BYTES = """() => {
     window.sent = 0;
     const send = WebSocket.prototype.send;
@@ -37,11 +47,29 @@ def test_a_large_file_is_refused_before_it_is_sent_and_a_small_one_read(open_not
 def test_the_keyboard_reaches_it_and_its_focus_shows(open_notebook):
     notebook = open_notebook(SOURCE)
     notebook.run_all()
-    page = notebook.page
+    page, chosen = notebook.page, []
+    page.on("filechooser", lambda chooser: chosen.append(chooser))  # long before the key: who listens late misses it
     page.locator(".jp-OutputArea select").first.focus()
     page.keyboard.press("Tab")
     look = "() => [document.activeElement.type, getComputedStyle(document.activeElement).outlineStyle]"
     assert page.evaluate(look) == ["file", "solid"]
-    with page.expect_file_chooser() as chosen:
-        page.keyboard.press("Enter")
-    assert not chosen.value.is_multiple()
+    page.keyboard.press("Enter")
+    for _ in range(100):
+        page.wait_for_timeout(0 if chosen else 100)
+    assert not chosen[0].is_multiple()
+
+
+def test_a_long_certificate_is_stopped_with_the_keyboard(open_notebook, tmp_path):
+    notebook = open_notebook([SLOW])
+    notebook.run_all()
+    page = notebook.page
+    rows = [(i, f"w{(i // 2) * 60 + k}" if k else f"end{i}") for i in range(66) for k in range(60)]
+    (tmp_path / "long.csv").write_text("\n".join(["sequence,token,label", *(f"{i},{word},L{i}" for i, word in rows)]))
+    choose = page.locator(".jp-OutputArea input[type=file]")
+    choose.set_input_files(tmp_path / "long.csv")
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    stop.wait_for(timeout=10_000)
+    stop.focus()
+    page.keyboard.press("Enter")
+    page.locator(".jp-OutputArea [role=alert]").filter(has_text="stopped before").wait_for()
+    assert not stop.is_visible() and notebook.errors() == [] == notebook.console

@@ -31,12 +31,32 @@ def write(tmp_path, text):
         ("at_least = 1\nat_most = 2", 1.75, True, 0.25),
         ("at_most = 2", math.inf, False, -math.inf),
         ("at_least = 1", math.nan, False, -math.inf),
-        ("at_most = 1", 10**400, False, -math.inf),
+        ("at_least = 1", math.inf, False, -math.inf),
+        ("equals = inf", math.inf, True, -math.inf),
+        ("at_most = 1", 10**400, False, -sys.float_info.max),
+        ("at_least = 1", 10**400, True, sys.float_info.max),
     ],
 )
 def test_judge(tmp_path, bounds, value, ok, margin):
     judgement = claims.load_expectations(write(tmp_path, bounds))["a.b"].judge(value)
     assert judgement.ok == ok and judgement.margin == pytest.approx(margin)
+
+
+def test_a_claims_file_is_read_again_when_it_has_changed(tmp_path):
+    path = write(tmp_path, "equals = 1")
+    before = claims.load_expectations(path)["a.b"].bounds
+    path.write_text(path.read_text().replace("equals = 1", "equals = 2"))
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    assert (before, claims.load_expectations(path)["a.b"].bounds) == ({"equals": 1}, {"equals": 2})
+
+
+ODD = [3, {"id": 4, "value": 1}, {"value": 1}, {"id": "a.b", "value": [1]}, "{", {"id": "a.b", "value": "many"}]
+
+
+@pytest.mark.parametrize("data", ODD, ids=repr)
+def test_what_is_no_claim_is_told_apart(data):
+    cell = {"outputs": [{"data": {claims.MIME: data}}]}
+    assert all(record["odd"] == repr(data) for record in claims.records_in({"cells": [cell]}))
 
 
 def test_a_mode_may_have_its_own_bounds(tmp_path):
@@ -137,7 +157,7 @@ def test_a_lab_interprets_its_kernels_on_a_machine_with_a_gpu_too():
     pytest.importorskip("triton")
     plain = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     done = subprocess.run([sys.executable, "-c", WITH_A_GPU], capture_output=True, text=True, env=plain, cwd=ROOT)
-    assert done.stdout.strip() == "64.0", done.stderr
+    assert done.stdout.splitlines()[-1:] == ["64.0"] and "A GPU is here" in done.stdout, done.stderr
 
 
 def test_the_projects_claims_file_is_well_formed_and_complete():

@@ -2,19 +2,33 @@
 
 import ast
 import inspect
+import os
 
 import nbformat
 import pytest
 import torch
 
+from kernels.instruments.source import plain
 from seqlab.course import editions
-from seqlab.course.check import edited, is_stub, judge
+from seqlab.course.check import Exercise, edited, is_stub, judge
 from seqlab.course.gate import exercises
 from seqlab.course.rooms import describe
 from tests.places import LAB_FILES
 
 EXERCISES = exercises()
-MUTANTS = [(exercise, at) for exercise in EXERCISES.values() for at in range(len(exercise.mutants))]
+DAY = int(os.environ["SEQLAB_DAY"])
+
+
+def rarely(exercise, at):
+    """Kernels are interpreted, which takes time: a sixth of their mutants a day, all of them in `make test-all`."""
+    return [pytest.mark.slow] if exercise.run is not Exercise.run and (at - DAY) % 6 else []
+
+
+MUTANTS = [
+    pytest.param(exercise, at, marks=rarely(exercise, at))
+    for exercise in EXERCISES.values()
+    for at in range(len(exercise.mutants))
+]
 
 
 @pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda e: e.id)
@@ -85,7 +99,7 @@ def test_stubs_in_the_lab_are_those_of_its_rooms(path):
             found.append(id)
             reference = EXERCISES[id].reference
             assert function.name == reference.__name__
-            assert ast.get_docstring(function) == inspect.getdoc(reference)
+            assert ast.get_docstring(function) == inspect.getdoc(plain(reference))
             body = [
                 node
                 for node in function.body

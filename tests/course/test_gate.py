@@ -1,17 +1,21 @@
 """Whatever a learner writes: a helpful message, and the notebook goes on."""
 
 import json
+import random
 import re
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
+from jupyter_client.manager import start_new_kernel
 
 from seqlab.course import exercise, gate, hint, panel, progress, solution
 from seqlab.course.check import Exercise, Mutant, judge
 from seqlab.course.gate import exercises
-from seqlab.course.sandbox import call
+from seqlab.course.sandbox import SETTINGS, _as_before, call
+from tests.places import ROOT
 
 EXERCISES = exercises()
 HARDMAX = EXERCISES["names.hardmax"]
@@ -57,8 +61,8 @@ def flat(scores):
     return HARDMAX.reference(scores).flatten()
 
 
-def numpy_array(scores):
-    return HARDMAX.reference(scores).numpy()
+def in_words(scores):
+    return {"weights": HARDMAX.reference(scores)}
 
 
 def nothing(scores):
@@ -92,7 +96,7 @@ def test_a_changed_list_gets_a_cure_for_lists():
         (broken, "is never NaN", "NaN"),
         (doubled, "has the right dtype", "float64"),
         (flat, "has the right shape", "(2,)"),
-        (numpy_array, "returns a tensor", "ndarray"),
+        (in_words, "returns a tensor", "dict"),
         (nothing, "returns a result", "return missing"),
         (raising, "runs without an error", "no_such_method"),
         (quitting, "runs without an error", "SystemExit"),
@@ -312,7 +316,7 @@ def test_the_panel_shows_every_lab_and_exercise():
     progress.update("names.hardmax", lambda old: {"state": "right", "tries": 1, "hints": 2})
     page, text = panel()._repr_html_(), repr(panel())
     assert all(id in page and id in text for id in EXERCISES)
-    assert "✓ names.hardmax right (1 try, 2 hints)" in text and "1 of 4" in page
+    assert "✓ names.hardmax right (1 try, 2 hints)" in text and "1 of 7" in page
 
 
 BEFORE = """
@@ -355,10 +359,23 @@ def test_results_may_be_compared_by_what_they_do():
     assert judge(task, lambda items: 3).diagnosis.violated == "returns a function"
 
 
+def twice(function, items):
+    return function(function(items)())
+
+
+def test_an_answer_may_be_run_by_a_function_of_the_task():
+    lost = Mutant({"list(items)": "list(items)[1:]"}, "equals the reference", "One is lost.")
+    options = {"look": lambda made, items: made(), "mutants": (lost,), "run": twice}
+    task = Exercise("toy.twice", "A bag.", bag, lambda: [([1, 2, 3],)], ("a", "b", "c"), **options)
+    assert judge(task, bag).right
+    found = judge(task, lambda items: lambda: items[1:]).diagnosis
+    assert found.known == "One is lost." and found.case == "items = [1, 2, 3]\nyours     → [3]\nreference → [1, 2, 3]"
+
+
 def test_a_function_may_call_itself_by_its_name():
     """Python binds the name after the gate has judged; until then it would be unknown, or an older function."""
     cell = """
-@exercise("looped.block")
+@exercise("looped_training.block")
 def looped(x, block, loops):
     if loops == 0:
         return x[None]
@@ -368,4 +385,167 @@ def looped(x, block, loops):
     for older in ({}, {"looped": None}):
         names = {"exercise": exercise, "torch": torch, **older}
         exec(cell, names)
-        assert names["looped"] is not EXERCISES["looped.block"].reference, "accepted"
+        assert names["looped"] is not EXERCISES["looped_training.block"].reference, "accepted"
+
+
+ODD = (None, True, -1, 10**30, 1e999, float("nan"), "", "right", "\ud800", [], {}, [[[]]], {"state": "right"})
+
+
+def odd(draw, deep=3):
+    """Something that may stand in a progress file, and should not."""
+    if deep and draw.random() < 0.4:
+        names = draw.sample(["state", "tries", "hints", "solution", "at", "version", "names.tester"], 3)
+        return {name: odd(draw, deep - 1) for name in names}
+    return [odd(draw, deep - 1) for _ in range(3)] if deep and draw.random() < 0.2 else draw.choice(ODD)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_odd_values_never_cost_a_right_answer(seed, capsys):
+    draw = random.Random(seed)
+    records = {"start.mix": {"state": "right"}} | {
+        id: odd(draw) for id in draw.sample(sorted(EXERCISES.keys() - {"start.mix"}), 5)
+    }
+    content = {"exercises": records} | (
+        {"version": draw.choice([1, 1, 1, 0.5, None, "1", [1], -3])} if seed % 4 else {}
+    )
+    text = json.dumps(records | {"version": 0} if seed % 7 == 0 else content)
+    progress.path().write_text(text[: -draw.randrange(1, 9)] if seed % 5 == 0 else text)
+    exercise("names.hardmax")(HARDMAX.reference)
+    page, words = panel()._repr_html_(), repr(panel())
+    assert "✓ names.hardmax right" in words and "✓ start.mix right" in words and "start.mix" in page
+    used = progress.read()["names.tester"].get("hints", 0) if "names.tester" in progress.read() else 0
+    assert f"Hint {min(used + 1, 3)} of 3" in gate.next_hint("names.tester")[1]
+    again = json.loads(progress.path().read_text())["exercises"]
+    assert again["names.hardmax"]["state"] == again["start.mix"]["state"] == "right" and not progress.notice()
+
+
+@pytest.mark.parametrize("place", ["folder", "deep", "huge", "link", "dangling", "circle", "locked"])
+def test_odd_places_never_cost_a_right_answer(place, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_unsaved", {}), monkeypatch.setattr(progress, "_trouble", [])
+    file, right = progress.path(), '"exercises": {"start.mix": {"state": "right"}'
+    match place:
+        case "folder":
+            (file / "below").mkdir(parents=True)
+        case "deep":
+            file.write_text(f'{{{right}, "a.b": {"[" * 100_000}{"]" * 100_000}}}}}')
+        case "huge":
+            file.write_text(f'{{{right}}}, "version": {"9" * 10_000}}}'.replace(', "version"', ', "more"'))
+        case "link" | "dangling":
+            (tmp_path / "kept.json").write_text(f'{{{right}}}, "version": 1}}') if place == "link" else None
+            file.symlink_to(tmp_path / "kept.json")
+        case "circle":
+            file.symlink_to(file)
+        case "locked":
+            monkeypatch.setattr(
+                "seqlab.course.progress.FileLock", lambda *_, **__: (_ for _ in ()).throw(OSError("no"))
+            )
+    exercise("names.hardmax")(HARDMAX.reference)
+    assert progress.read()["names.hardmax"]["state"] == "right"
+    assert place not in ("deep", "huge", "link") or progress.read()["start.mix"]["state"] == "right"
+    assert file.is_symlink() == (place in ("link", "dangling"))
+    assert [gate.next_hint("names.tester")[1][:6] for _ in range(2)] == ["Hint 1", "Hint 2"]
+
+
+@pytest.mark.parametrize(
+    "cut, accepted",
+    [
+        (lambda weights, values: (weights @ values).detach(), False),
+        (lambda weights, values: torch.no_grad()(torch.matmul)(weights, values), False),
+        (lambda weights, values: weights.data @ values.data, False),
+        (lambda weights, values: weights.detach() @ values, False),
+        (lambda weights, values: (weights - weights.mean().detach()) @ values + weights.mean() * values.sum(0), False),
+        (lambda weights, values: (weights - 3 * weights.detach() + 3 * weights.detach()) @ values, True),
+        (lambda weights, values: weights @ values + (0 * values.sum()).detach(), True),
+        (lambda weights, values: torch.as_tensor(weights.numpy() @ values.numpy()), True),
+    ],
+)
+def test_a_result_that_is_cut_off_on_purpose_is_wrong_where_the_reference_s_is_not(cut, accepted):
+    judgement = judge(EXERCISES["start.mix"], cut)
+    assert judgement.right == accepted, judgement
+    assert accepted or "cut off" in judgement.diagnosis.message
+
+
+def test_a_tuple_or_an_array_in_place_of_a_tensor_is_made_one_in_the_lab_too():
+    def clock_loop(c, y, eta):
+        return c - 1, y + eta * (torch.relu(c) - torch.relu(c - 1))
+
+    got = exercise("looped.clock")(clock_loop)(torch.ones(2), torch.zeros(2), 0.5)
+    assert torch.equal(got, torch.tensor([[0.0, 0.0], [0.5, 0.5]]))
+    codes = exercise("sparse.chain")(lambda chain: np.argsort([*chain[1:], chain[0]]))
+    assert torch.equal(codes((2, 0, 1)), torch.tensor([0, 1, 2]))
+    assert not judge(EXERCISES["looped.clock"], lambda c, y, eta: (c, 1)).right
+
+
+def test_a_result_that_cannot_be_looked_at_is_shown_as_it_is():
+    said = judge(EXERCISES["one_layer.closest"], lambda levels, n: (0, 1)).diagnosis
+    assert said.case.endswith("yours     → (0, 1)\nreference → ((0, 2), (1, 2))")
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda scores: scores.requires_grad_(), "itself asked for gradients"),
+        (lambda scores: scores.mul_(1), "changed in place"),
+        (lambda scores: scores.clamp_(max=scores.max()), "changed in place"),
+    ],
+)
+def test_an_input_is_let_alone_even_where_nothing_changes(change, words):
+    done = call(change, (torch.tensor([[0.0, 1.0]]),))
+    assert done.problem == "mutated" and words in done.detail
+
+
+def test_settings_are_as_before_whatever_a_function_does():
+    def shakes(x):
+        torch.set_default_dtype(torch.float64)
+        torch.manual_seed(7), np.random.seed(7), random.seed(7)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.autograd.set_detect_anomaly(True, check_nan=False)
+        torch.nn.modules.module.register_module_forward_hook(lambda *_: None)
+        torch.set_float32_matmul_precision("medium"), torch.set_num_threads(2), sys.setrecursionlimit(5000)
+        torch.set_grad_enabled(False), torch.set_default_device("meta")
+        return x
+
+    def now():
+        return [
+            *(str(get()) for get, _ in SETTINGS[:3] + SETTINGS[4:]),  # what checks types draws from `random`
+            torch.is_grad_enabled(),
+            torch.get_default_device(),
+            torch.ones(1),
+        ]
+
+    before = now()
+    for function in (shakes, lambda x: shakes(x).no_such_method()):
+        call(function, (1,))
+        assert [(a, b) for a, b in zip(before, now()) if a != b] == []
+    state = random.getstate()
+    with _as_before():
+        random.seed(7)
+    assert random.getstate() == state
+
+
+def test_a_slow_check_says_so(capsys, monkeypatch):
+    monkeypatch.setattr("seqlab.course.show.PATIENCE", 0.1)
+    exercise("start.mix")(lambda weights, values: (time.sleep(0.2), weights @ values)[1])
+    card = capsys.readouterr().out
+    assert card.startswith("… checking start.mix") and "restart of the kernel" in card and "progress is kept" in card
+    assert "✓ start.mix: right" in card
+    monkeypatch.setattr("seqlab.course.show.PATIENCE", 60)
+    exercise("start.mix")(torch.matmul)
+    assert "checking" not in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_call_into_c_that_never_ends_has_said_so_before(tmp_path):
+    """Nothing in Python runs any more: the page itself shows the line after two seconds."""
+    kernel, client = start_new_kernel(kernel_name="python3")
+    try:
+        client.execute(
+            f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom seqlab.course import exercise\n"
+            '@exercise("start.mix")\ndef mix(weights, values):\n    return sum(range(10**15))'
+        )
+        while (message := client.get_iopub_msg(timeout=120))["msg_type"] != "display_data":
+            assert message["msg_type"] != "error", message["content"]
+    finally:
+        kernel.shutdown_kernel(now=True)
+    page = message["content"]["data"]["text/html"]
+    assert "checking start.mix" in page and "visibility:hidden;animation:seqlab-late 0s 2s forwards" in page

@@ -6,8 +6,9 @@ from statistics import fmean
 import pytest
 import torch
 
+from seqlab.documents import figures
 from seqlab.documents import questions as Q
-from seqlab.documents.questions import experiment, figures, hearing, text
+from seqlab.documents.questions import experiment, hearing, text
 from seqlab.documents.questions.view import QuestionView
 from seqlab.train import checkpoint
 from seqlab.train.experiment import SEEDS

@@ -45,6 +45,22 @@ def test_missing_masks_are_named():
     assert run_copy(LOAD_MASK=False, STORE_MASK=True) == ["load outside"]
 
 
+@triton.jit
+def doubled(x, out, n, BLOCK: tl.constexpr, OTHER: tl.constexpr):
+    i = tl.arange(0, BLOCK)
+    b = tl.load(x + i, mask=i < n, other=1.0) if OTHER else tl.load(x + i, mask=i < n)
+    tl.store(out + i, 2 * b)
+
+
+def test_what_a_load_leaves_out_is_no_number_unless_one_is_said():
+    x, out = torch.ones(2), torch.empty(4)
+    with audit(x, out):
+        doubled[(1,)](x, out, 2, BLOCK=4, OTHER=False)
+        assert out[:2].tolist() == [2, 2] and out[2:].isnan().all()
+        doubled[(1,)](x, out, 2, BLOCK=4, OTHER=True)
+    assert out.tolist() == [2, 2, 2, 2]
+
+
 def test_a_race_is_found_though_the_sum_is_right():
     x, out = torch.ones(3), torch.zeros(1)
     with audit(x, out) as findings:
@@ -58,6 +74,13 @@ def test_atomics_may_meet():
     with audit() as findings:
         add_up[(3,)](x, out, ATOMIC=True)
     assert findings == []
+
+
+def test_an_atomic_outside_is_found_and_not_done():
+    x, room = torch.ones(3), torch.zeros(2)
+    with audit(x, room[1:]) as findings:
+        add_up[(3,)](x, room, ATOMIC=True)
+    assert [found.kind for found in findings] == ["store outside"] and room.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("normalizer", ["softmax", "sigmoid"])

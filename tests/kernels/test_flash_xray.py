@@ -28,15 +28,25 @@ def test_other_variants_do_not_spill_either(arch, config):
         assert xray(kernel, arch, **config).spills == 0
 
 
-@pytest.mark.parametrize("arch", ["sm_80", "sm_90", "sm_100"])
-def test_the_sigmoid_loop_is_shorter_and_reduces_nothing(arch):
+@pytest.mark.parametrize("arch, stages", [("sm_80", 2), ("sm_80", 3), ("sm_90", 2), ("sm_100", 2)])
+def test_the_sigmoid_loop_is_shorter_and_reduces_nothing(arch, stages):
     loops = {}
     for normalizer in ("softmax", "sigmoid"):
-        report = xray(f"{normalizer}_forward", arch, **TILE)
+        report = xray(f"{normalizer}_forward", arch, **TILE | {"num_stages": stages})
         loops[normalizer] = sum(report.loop.values()) - report.loop["matrix"]
         assert (report.reductions == 0) == (normalizer == "sigmoid")
         assert (report.loop["shuffle"] == 0) == (normalizer == "sigmoid")
     assert loops["sigmoid"] <= 0.8 * loops["softmax"]
+
+
+def test_amds_sigmoid_divides_by_one_instruction():
+    report = xray("sigmoid_forward", "gfx942")
+    assert report.opcodes["v_rcp_f32"] or report.opcodes["v_rcp_f32_e32"]
+    assert not any("_div_" in opcode for opcode in report.opcodes)
+
+
+def test_no_kernel_has_more_than_30_arguments():
+    assert max(len(kernel.function.arg_names) for kernel in KERNELS.values()) <= 30
 
 
 @pytest.mark.parametrize("device", DEVICES)

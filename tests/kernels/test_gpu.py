@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ci.bench import gpu as bench_gpu
+from ci.bench.gpu_cases import cases, verify
 from kernels.flash import versions
 
 
@@ -12,5 +12,6 @@ def why_not() -> str | None:
 
 
 @pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-def test_every_kernel_agrees_with_float64_on_the_gpu():
-    assert bench_gpu.verify("cuda", "triton", tiny=False) == []
+@pytest.mark.parametrize("case", cases(tiny=False), ids=lambda case: case.key)
+def test_every_kernel_agrees_with_float64_on_the_gpu(case):
+    assert verify(case, "cuda", "triton") is None

@@ -78,3 +78,11 @@ def test_whole_numbers_of_other_libraries_are_whole_numbers():
     assert (layout.n_query, layout.block) == (64, 16) and type(layout.n_query) is int and type(layout.block) is int
     with pytest.raises(ValueError, match="block: got 16.0, wanted a whole number"):
         BlockLayout.dense(64, block=16.0)
+
+
+def test_a_copy_elsewhere_is_made_once_until_the_lists_change():
+    sparse = BlockLayout.bigbird(256, block=16)
+    elsewhere = sparse.to("meta")
+    assert sparse.to("meta") is elsewhere and elsewhere.indices.is_meta
+    sparse.indices.add_(0)
+    assert sparse.to("meta") is not elsewhere

@@ -44,7 +44,7 @@ def assert_exact(
             causal=causal,
             layout=sparse,
         )
-        got = book.kernels[f"{'softmax' if step == 'delta' else normalizer}.{function}"]
+        got = book.kernels[f"{'attention' if step == 'delta' else normalizer}.{function}"]
         for name in ("loaded", "stored", "matmul_flop", "products"):
             assert getattr(got, name) == getattr(want, name), (step, name)
     return book

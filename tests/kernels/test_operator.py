@@ -140,7 +140,7 @@ def test_choose_says_what_and_why():
         ({"layout": kernels.BlockLayout.dense(16, block=8)}, ValueError, "layout: made for 16 queries and 16 keys"),
         ({"layout": layout(8, 8, 4, heads=3)}, ValueError, "layout: 3 heads, q has 2"),
         ({"q": torch.ones(1, 2, 8, 16, dtype=torch.long)}, TypeError, "q: got torch.int64"),
-        ({"q": torch.ones(1, 2, 0, 16)}, ValueError, "wanted at least one of everything"),
+        ({"q": torch.ones(1, 2, 0, 16)}, ValueError, "wanted at least one head, token and dim"),
         ({"q": torch.ones(1, 2, 8, 16, device="meta")}, ValueError, "k: on cpu, q is on meta"),
     ],
 )

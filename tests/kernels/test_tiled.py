@@ -79,6 +79,13 @@ def test_bias_and_its_gradient(normalizer, shape):
     check(*qkv(30, 40, heads=3, batch=2), impl="tiled", normalizer=normalizer, bias=added)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_bias_that_many_scores_share_is_summed_finely(seed):
+    torch.manual_seed(seed)
+    given = qkv(94, 117, heads=4, kv_heads=2, batch=3, dim=5, value=5, seed=seed)
+    check(*given, impl="tiled", normalizer="sigmoid", bias=torch.randn(94, 1))
+
+
 @both
 def test_a_bias_that_hides(normalizer):
     check(*qkv(30, 40), impl="tiled", normalizer=normalizer, bias=bias(30, 40))

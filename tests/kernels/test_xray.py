@@ -12,7 +12,7 @@ import pytest
 
 from kernels.instruments import compile as compiling
 from kernels.instruments.lines import of_ttir, python_lines
-from kernels.instruments.xray import ARCHITECTURES, Xray, XrayError, compare, xray
+from kernels.instruments.xray import ARCHITECTURES, Xray, XrayError, xray
 
 pytest.importorskip("triton")
 from tests.kernels import toy_kernels  # noqa: E402
@@ -67,7 +67,6 @@ def test_every_architecture(arch):
     assert (soft.reductions, sig.reductions) == (2, 0)
     assert sig.loop["special"] > soft.loop["special"] and soft.loop["matrix"] == sig.loop["matrix"]
     assert sig.loop["shuffle"] == 0
-    assert "main loop" in compare(soft, sig) and "-2" in compare(soft, sig)
 
 
 def test_the_sigmoid_costs_two_special_instructions_for_each_weight():
@@ -146,7 +145,6 @@ def test_equal_to_one_and_divisible_change_the_code():
     special = xray(toy_kernels.add, signature=signature, constants={"SIZE": 512, "stride": 1}, divisible=("p_x", "p_y"))
     assert plain.opcodes["LDG"] == 4 and special.opcodes["LDG"] == 1
     assert plain.loops == () and plain.loop.total() == 0 and plain.per_matrix is None
-    assert "whole kernel" in compare(plain, special) and "add (2)" in compare(plain, special)
 
 
 def test_a_compile_error_names_the_line_of_the_kernel():
@@ -180,11 +178,6 @@ def test_errors_teach(arguments, message):
     good = {"kernel": toy_kernels.add, "signature": {"p_x": "*fp32", "p_y": "*fp32", "stride": "i32"}}
     with pytest.raises(XrayError, match=message.replace("(", r"\(")):
         xray(**{"constants": {"SIZE": 16}} | good | arguments)
-
-
-def test_compare_wants_one_architecture():
-    with pytest.raises(XrayError, match="do not compare"):
-        compare(tile("sigmoid_tile", "sm_80"), tile("sigmoid_tile", "sm_90"))
 
 
 def test_the_catalogue(monkeypatch):
@@ -226,6 +219,12 @@ def test_a_kernel_of_a_notebook_cell_is_carried_with_its_helpers():
     def inner(x):
         return squash(x) * GAIN
 
+    def gated(kernel):
+        return kernel
+
+    p_x = TABLE  # an argument's name means the argument
+
+    @gated
     @triton.jit
     def outer(p_x, SIZE: tl.constexpr):
         i = tl.arange(0, SIZE)

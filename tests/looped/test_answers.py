@@ -1,10 +1,19 @@
 """Right and wrong answers to the exercises of lab 07, as learners write them."""
 
-import pytest
-
-from tests.answers import judged
+from tests.answers import told_apart
 
 RIGHT = [
+    (
+        "looped.quantiser",
+        """
+        s = (x >= delta).double()
+        return x - delta * s, count + s
+        """,
+    ),
+    (
+        "looped.clock",
+        "return c - 1, y + eta * (torch.relu(c) - torch.relu(c - 1))",
+    ),
     (
         "looped.quantiser",
         """
@@ -55,33 +64,6 @@ RIGHT = [
         """,
     ),
     (
-        "looped.clock",
-        """
-        y = labels[0] + 0 * k
-        for t in range(1, len(labels)):
-            y = y + (labels[t] - labels[t - 1]) * (k - t + 1).clamp(0, 1)
-        return y
-        """,
-    ),
-    (
-        "looped.clock",
-        """
-        eta = labels.diff()
-        t = torch.arange(1, len(labels))
-        gates = torch.relu(k[:, None] - t + 1) - torch.relu(k[:, None] - t)
-        return labels[0] + gates @ eta
-        """,
-    ),
-    (
-        "looped.clock",
-        """
-        y = torch.full_like(k, labels[0].item())
-        for t in range(1, len(labels)):
-            y += (labels[t] - labels[t - 1]) * (F.relu(k - (t - 1)) - F.relu(k - t))
-        return y
-        """,
-    ),
-    (
         "looped.moduli",
         """
         worst = 0.0
@@ -111,76 +93,142 @@ RIGHT = [
         """,
     ),
     (
-        "looped.block",
+        "looped.clock",
         """
-        out = [x]
-        for t in range(loops):
-            x = block(x)
-            out.append(x)
-        return torch.stack(out, dim=0)
+        going = torch.relu(c) - F.relu(c - 1)
+        return torch.stack([c - 1, y + going * eta])
         """,
     ),
     (
-        "looped.block",
+        "looped.clock",
         """
-        out = x.new_empty(loops + 1, *x.shape)
-        out[0] = x
-        for t in range(loops):
-            out[t + 1] = block(out[t])
-        return out
+        return torch.stack((c + -1, y + eta * c.clamp(0, 1)))
         """,
     ),
     (
-        "looped.block",
+        "looped.clock",
         """
-        if loops == 0:
-            return x[None]
-        before = looped(x, block, loops - 1)
-        return torch.cat([before, block(before[-1])[None]])
-        """,
-    ),
-    ("looped.modulated", "return x + gate * part((1 + scale) * F.rms_norm(x, x.shape[-1:], eps=eps))"),
-    (
-        "looped.modulated",
-        """
-        r = torch.rsqrt((x**2).mean(dim=1, keepdim=True) + eps)
-        y = x * r
-        return gate * part(y + scale * y) + x
+        moved = y + eta - eta * torch.relu(1 - torch.relu(c))
+        return torch.stack([c - 1, moved])
         """,
     ),
     (
-        "looped.modulated",
+        "looped.clock",
         """
-        n = x.shape[1]
-        root = (x.norm(dim=1, keepdim=True) ** 2 / n + eps) ** 0.5
-        return torch.add(x, gate[None] * part((scale[None] + 1) * x / root))
+        y = torch.add(y, eta * torch.minimum(F.relu(c), torch.ones_like(c)))
+        c = torch.sub(c, 1)
+        return torch.stack([c, y], dim=0)
         """,
     ),
     (
-        "looped.block",
+        "looped.pack",
         """
-        block(x)
-        out = [x]
-        for t in range(loops):
-            out.append(block(out[-1]))
-        return torch.stack(out)
+        return sum((Fraction(digit, 3**t) for t, digit in enumerate(digits, 1)), Fraction(0))
         """,
     ),
     (
-        "looped.block",
+        "looped.pack",
         """
-        out = [x]
-        for t in range(loops):
-            y = x
-            for _ in range(t + 1):
-                y = block(y)
-            out.append(y)
-        return torch.stack(out)
+        theta = Fraction(0)
+        for digit in reversed(digits):
+            theta = (theta + digit) / 3
+        return theta
+        """,
+    ),
+    (
+        "looped.pack",
+        """
+        top = 0
+        for digit in digits:
+            top = 3 * top + digit
+        return Fraction(top, 3 ** len(digits))
+        """,
+    ),
+    (
+        "looped.unpack",
+        """
+        digit = round(3 * theta)
+        return [digit, 3 * theta - digit]
+        """,
+    ),
+    (
+        "looped.unpack",
+        """
+        if theta > Fraction(1, 6):
+            return [1, 3 * theta - 1]
+        if theta < Fraction(-1, 6):
+            return [-1, 3 * theta + 1]
+        return [0, 3 * theta]
+        """,
+    ),
+    (
+        "looped.unpack",
+        """
+        theta = 3 * theta
+        half = Fraction(1, 2)
+        digit = int(theta > half) - int(theta < -half)
+        return digit, theta - digit
+        """,
+    ),
+    (
+        "looped.unpack",
+        """
+        steep = 10**40
+        relu = lambda u: max(u, 0)
+        ramp = lambda u: relu(steep * u) - relu(steep * u - 1)
+        digit = ramp(theta - Fraction(1, 6)) - ramp(-theta - Fraction(1, 6))
+        return [digit, 3 * theta - digit]
+        """,
+    ),
+    (
+        "looped.follow",
+        """
+        step = max(abs(b - a) for a, b in zip(labels, labels[1:])) / m
+        value, digits = labels[0], []
+        for label in labels[1:]:
+            digit = max(-m, min(m, round((label - value) / step)))
+            value += digit * step
+            digits.append(digit)
+        return digits
+        """,
+    ),
+    (
+        "looped.follow",
+        """
+        step = Fraction(max(abs(b - a) for a, b in zip(labels, labels[1:])), m)
+        places = [((label - labels[0]) / step + Fraction(1, 2)) // 1 for label in labels]
+        return [b - a for a, b in zip(places, places[1:])]
+        """,
+    ),
+    (
+        "looped.follow",
+        """
+        step = max(abs(b - a) for a, b in zip(labels, labels[1:])) / m
+        places = [round((label - labels[0]) / step) for label in labels]
+        return np.diff(places).tolist()
         """,
     ),
 ]
 
 WRONG = [
+    (
+        "looped.sequence_id",
+        """
+        m = max(keys)
+        return [[-1 if k == m else k for k in keys], float(acc) * columns + m]
+        """,
+    ),
+    (
+        "looped.follow",
+        """
+        eps = max(abs(b - a) for a, b in zip(labels, labels[1:]))
+        value, out = Fraction(0), []
+        for y in labels[1:]:
+            d = max(-m, min(m, round((y - value) * m / eps))) if eps else 0
+            out.append(d); value += d * eps / m
+        return out
+        """,
+    ),
     (
         "looped.quantiser",
         """
@@ -353,64 +401,6 @@ WRONG = [
         return [keys, columns * acc + m]
         """,
     ),
-    ("looped.clock", "return labels[k.long()]"),
-    ("looped.clock", "return labels[k.long().clamp(0, len(labels) - 1)]"),
-    ("looped.clock", "return labels[k.round().long().clamp(0, len(labels) - 1)]"),
-    (
-        "looped.clock",
-        """
-        y = labels[0].expand(len(k))
-        for t in range(1, len(labels)):
-            y = y + (labels[t] - labels[t - 1]) * (k >= t)
-        return y
-        """,
-    ),
-    (
-        "looped.clock",
-        """
-        y = labels[0].expand(len(k))
-        for t in range(1, len(labels)):
-            y = y + (labels[t] - labels[t - 1]) * (torch.relu(k - t + 0.5) - torch.relu(k - t - 0.5))
-        return y
-        """,
-    ),
-    (
-        "looped.clock",
-        """
-        y = labels[0].expand(len(k))
-        for t in range(1, len(labels)):
-            y = y + (labels[t] - labels[t - 1]) * 2 * (torch.relu(k - t + 0.5) - torch.relu(k - t))
-        return y
-        """,
-    ),
-    (
-        "looped.clock",
-        """
-        y = labels[0].expand(len(k))
-        for t in range(1, len(labels) - 1):
-            y = y + (labels[t] - labels[t - 1]) * (k - t + 1).clamp(0, 1)
-        return y
-        """,
-    ),
-    (
-        "looped.clock",
-        """
-        y = labels[0].expand(len(k))
-        for t in range(1, len(k)):
-            y = y + (labels[t] - labels[t - 1]) * (k - t + 1).clamp(0, 1)
-        return y
-        """,
-    ),
-    (
-        "looped.clock",
-        """
-        labels = labels.float()
-        y = labels[0].expand(len(k))
-        for t in range(1, len(labels)):
-            y = y + (labels[t] - labels[t - 1]) * (k - t + 1).clamp(0, 1)
-        return y.double()
-        """,
-    ),
     (
         "looped.moduli",
         """
@@ -511,168 +501,107 @@ WRONG = [
         return worst
         """,
     ),
-    ("looped.block", "return torch.stack([x] + [block(x)] * loops)"),
     (
-        "looped.block",
+        "looped.clock",
         """
-        out = [x, block(x)]
-        for _ in range(loops - 1):
-            out.append(block(out[-1]))
-        return torch.stack(out)
+        return torch.stack([c - 1, y + eta * (c >= 1)])
         """,
     ),
     (
-        "looped.block",
+        "looped.clock",
         """
-        out = [x]
-        for t in range(loops):
-            out.append(block(out[t // 2]))
-        return torch.stack(out)
+        return torch.stack([c - 1, y + eta * torch.relu(c)])
         """,
     ),
     (
-        "looped.block",
+        "looped.clock",
         """
-        out = [x]
-        for t in range(loops):
-            out.append(block(out[-1]))
-        return torch.stack(out[::-1])
+        return torch.stack([torch.relu(c - 1), y + eta * c.clamp(0, 1)])
         """,
     ),
     (
-        "looped.block",
+        "looped.clock",
         """
-        out = [x]
-        for t in range(loops):
-            out.append(block(out[-1].clone()))
-        return torch.stack(out, dim=1)
+        return torch.stack([c, y + eta * c.clamp(0, 1)])
         """,
     ),
     (
-        "looped.block",
+        "looped.clock",
         """
-        n, d = x.shape
-        out = torch.zeros(loops + 1, n, d)
-        out[0] = x
-        for t in range(loops):
-            out[t + 1] = block(out[t])
-        return out
+        return torch.stack([y + eta * c.clamp(0, 1), c - 1])
         """,
     ),
     (
-        "looped.block",
+        "looped.clock",
         """
-        out = [x]
-        for t in range(loops):
-            out.append(block(out[-1]).clamp(-80, 80))
-        return torch.stack(out)
+        return torch.stack([c - 1, y + eta * torch.sign(c)])
         """,
     ),
     (
-        "looped.block",
+        "looped.pack",
         """
-        out = [x]
-        for t in range(loops):
-            x += block(x) - x
-            out.append(x.clone())
-        return torch.stack(out)
-        """,
-    ),
-    ("looped.modulated", "return x + gate * part((1 + scale) * x / (x.square().mean(-1, keepdim=True)).sqrt())"),
-    (
-        "looped.modulated",
-        """
-        return x + gate * part((1 + scale) * x / (x.square().mean(-1, keepdim=True)).sqrt().clamp(min=eps))
+        return float(sum(digit / 3**t for t, digit in enumerate(digits, 1)))
         """,
     ),
     (
-        "looped.modulated",
+        "looped.pack",
         """
-        return x + gate * part((1 + scale) * x / (x.square().mean(-1, keepdim=True).sqrt() + eps))
+        return sum((Fraction(digit, 3**t) for t, digit in enumerate(digits)), Fraction(0))
         """,
     ),
     (
-        "looped.modulated",
+        "looped.pack",
         """
-        return x + gate * part((1 + scale) * x / (x.square().mean(-1, keepdim=True) + eps**2).sqrt())
+        return sum((Fraction(digit, 3**t) for t, digit in enumerate(reversed(digits), 1)), Fraction(0))
         """,
     ),
     (
-        "looped.modulated",
+        "looped.unpack",
         """
-        return x + gate * part((1 + scale) * x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt())
+        digit = int(3 * theta)
+        return [digit, 3 * theta - digit]
         """,
     ),
     (
-        "looped.modulated",
+        "looped.unpack",
         """
-        return x + gate * part((1 + scale) * x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt())
-        """,
-    ),
-    ("looped.modulated", "return x + gate * part((1 + scale) * x / (x.square().sum(-1, keepdim=True) + eps).sqrt())"),
-    ("looped.modulated", "return x + gate * part((1 + scale) * x / (x.square().mean() + eps).sqrt())"),
-    ("looped.modulated", "return x + gate * part((1 + scale) * x / (x.square().mean(0, keepdim=True) + eps).sqrt())"),
-    (
-        "looped.modulated",
-        """
-        return x + gate * part((1 + scale) * x / (x.square().amax(-1, keepdim=True) + eps).sqrt())
+        digit = math.floor(3 * theta)
+        return [digit, 3 * theta - digit]
         """,
     ),
     (
-        "looped.modulated",
+        "looped.unpack",
         """
-        return x + (1 + scale) * part(gate * x / (x.square().mean(-1, keepdim=True) + eps).sqrt())
+        digit = round(3 * theta)
+        return [digit, theta - Fraction(digit, 3)]
         """,
     ),
     (
-        "looped.modulated",
+        "looped.unpack",
         """
-        return x + gate * (1 + scale) * part(x / (x.square().mean(-1, keepdim=True) + eps).sqrt())
+        digit = round(3 * theta)
+        return [3 * theta - digit, digit]
         """,
     ),
     (
-        "looped.modulated",
+        "looped.follow",
         """
-        return x + part(gate * (1 + scale) * x / (x.square().mean(-1, keepdim=True) + eps).sqrt())
+        step = max(abs(b - a) for a, b in zip(labels, labels[1:])) / m
+        return [round((b - a) / step) for a, b in zip(labels, labels[1:])]
         """,
     ),
     (
-        "looped.modulated",
+        "looped.follow",
         """
-        y = x / (x.square().mean(-1, keepdim=True) + eps).sqrt()
-        return y + gate * part((1 + scale) * y)
+        return [0] * (len(labels) - 1)
         """,
     ),
     (
-        "looped.modulated",
+        "looped.follow",
         """
-        y = x / (x.square().mean(-1, keepdim=True) + eps).sqrt()
-        return x + gate[0] * part((1 + scale) * y)
-        """,
-    ),
-    (
-        "looped.modulated",
-        """
-        y = x / (x.square().mean(-1, keepdim=True) + eps).sqrt()
-        return x + gate * part((1 + scale.abs()) * y)
-        """,
-    ),
-    (
-        "looped.modulated",
-        """
-        y = torch.nan_to_num(x / x.square().mean(-1, keepdim=True).sqrt())
-        return x + gate * part((1 + scale) * y)
+        return [b - a for a, b in zip(labels, labels[1:])]
         """,
     ),
 ]
 
-
-@pytest.mark.parametrize("id, body", RIGHT)
-def test_the_gate_accepts(id, body):
-    judgement = judged(id, body)
-    assert judgement.right, judgement
-
-
-@pytest.mark.parametrize("id, body", WRONG)
-def test_the_gate_rejects(id, body):
-    assert not judged(id, body).right
+test_the_gate_tells_right_answers_from_wrong_ones = told_apart(RIGHT, WRONG)

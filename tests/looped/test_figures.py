@@ -1,20 +1,15 @@
 """Pictures of the looped construction: alt text tells what the numbers say."""
 
 import pytest
-import torch
 
 from seqlab import looped
 from seqlab.looped import figures, moduli
 
 
-def test_loop_lines():
-    made = looped.packed(looped.times_mean, 2)
-    x = torch.tensor([[0.1], [0.9]], dtype=torch.float64)
-    picture = figures.loop_lines(made, x, "acc")
-    assert "13 loops" in picture.layout.meta["alt"] and "sequence id in loops 2 to 3" in picture.layout.meta["alt"]
-    assert len(picture.data) == 2
-    with pytest.raises(ValueError, match="coordinate: got 'nothing'"):
-        figures.loop_lines(made, x, "nothing")
+def test_loops_guaranteed_and_needed():
+    picture = figures.loops_needed({1: 4, 2: 34, 10: 20002}, {2: 13, 10: 1909})
+    assert "guaranteed by the theorem: 4 to 20,002" in picture.layout.meta["alt"]
+    assert [list(trace.x) for trace in picture.data] == [[1, 2, 10], [2, 10]]
 
 
 def test_memoriser_pictures():

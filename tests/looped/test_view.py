@@ -4,6 +4,8 @@ from fractions import Fraction
 
 import pytest
 
+from seqlab.looped import below_largest, packed
+from seqlab.looped.state_view import StateView
 from seqlab.looped.view import BARE, CARRIED, CLOCK, MODES, LoopView, block, seen, tables
 from seqlab.widgets.contract import sweep
 
@@ -68,3 +70,22 @@ def test_the_sentence_says_what_happened():
     view.mode.value = CARRIED
     assert "below the largest step" in view.picture.value
     assert run(view.tables["one jump"], CARRIED)[-1] == view.tables["one jump"]
+
+
+@pytest.mark.parametrize("clock", [True, False])
+def test_the_map_of_states_follows_loop_and_token(clock):
+    made = packed(below_largest, 3, clock=clock)
+    view = StateView(made, [[Fraction(1, 5)], [Fraction(4, 5)]])
+    rows = [view._rows()]
+    view.token.value = 1
+    rows.append(view._rows())
+    for row, k in zip(rows, (6, 42)):  # token 0 of cells {0, 2}: 2 · 9 · 0 + 6; token 2: 2 · 9 · 2 + 6
+        assert row["k - t"][4:].tolist() == [k - t for t in range(len(row["k - t"]) - 4)]
+        assert (row["y0"][4 + k :] == row["y0"][-1]).all()
+        assert row["y0"][3 + k] != row["y0"][-1] or not clock
+    shown = {view.picture.value}
+    for loop in (0, 1, 3, 20, view.step.max):
+        view.step.value = loop
+        shown.add(view.picture.value)
+    assert len(shown) >= 5 and "stage 3 (values)" in view.picture.value
+    assert len(sweep()) >= 4 and view.twin() == view.picture.value

@@ -57,10 +57,10 @@ def test_bad_cells():
 
 def test_full_mode_has_the_sizes_of_the_paper(monkeypatch):
     monkeypatch.setattr(type(E.TASKS["edit 60"]), "baseline", lambda task: 0.5)  # counting them takes a minute
-    plan = E.FULL["strings, full"]
+    plan = E.PAPER["strings, full"]
     assert {(c.task, c.arm, c.loops) for c in plan.cells} >= {("edit 60", "modulated", 100), ("lcs 100", "stack", 12)}
     assert plan.config.dim == 256 and E.TASKS["lcs 100"].shape[1] == 202
-    assert {name: part.cells[0][0] for name, part in E.parts(full=True).items()} == {"strings, full": "edit 60"}
+    assert {name: part.cells[0][0] for name, part in E.parts(paper=True).items()} == {"strings, full": "edit 60"}
     with torch.device("meta"):
         assert parameters(LoopedTransformer(12, 122, 181, plan.config)) > 700_000
 

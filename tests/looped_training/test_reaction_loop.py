@@ -7,13 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from seqlab.looped_training.reaction_loop import by_loops
-from seqlab.start.reaction import KNOWN_MAP, REACTION, ModelMissing, ReactionModel, atom_map, atoms_right
+from seqlab.start.reaction import KNOWN_MAP, REACTION, ReactionModel, atom_map, atoms_right
 
-try:
-    MODEL = ReactionModel()
-except ModelMissing:
-    MODEL = None
-installed = pytest.mark.skipif(MODEL is None, reason="the optional package with the weights is not installed")
+MODEL = ReactionModel()
 
 
 def reference(model, tokens):
@@ -50,7 +46,6 @@ def reference(model, tokens):
     return y @ w[e + "word_embeddings.weight"].T + w["predictions.bias"], torch.stack(maps)
 
 
-@installed
 @pytest.mark.parametrize("reaction", [REACTION, "CCO.[Na+]>>CC=O"])
 def test_twelve_loops_are_the_unlooped_model(reaction):
     trace = MODEL.trace(reaction, loops=12)
@@ -61,7 +56,6 @@ def test_twelve_loops_are_the_unlooped_model(reaction):
     assert (MODEL.trace(reaction, loops=11).logits - logits).abs().max() > 1e-2
 
 
-@installed
 def test_a_longer_run_passes_through_the_shorter_ones():
     long = MODEL.trace(REACTION, loops=5)
     short = MODEL.trace(REACTION, loops=3)
@@ -74,7 +68,6 @@ def test_a_longer_run_passes_through_the_shorter_ones():
         MODEL.trace("C" * 600)
 
 
-@installed
 def test_masked_rows_are_what_masking_by_hand_gives():
     tokens = MODEL.tokenize("CCO>>CC=O")
     pairs = MODEL.fill_in("CCO>>CC=O")
@@ -84,7 +77,6 @@ def test_masked_rows_are_what_masking_by_hand_gives():
     assert len(pairs) == len(tokens) - 2
 
 
-@installed
 def test_residuals_are_those_of_each_pass():
     hidden = MODEL.trace(REACTION, loops=4).hidden
     wanted = [(b - a).norm().item() / a.norm().item() for a, b in zip(hidden, hidden[1:])]
@@ -92,7 +84,6 @@ def test_residuals_are_those_of_each_pass():
     assert len(set(wanted)) == 4
 
 
-@installed
 def test_loop_by_loop():
     found = by_loops(MODEL)
     assert [reading.loops for reading in found] == list(range(1, 25)) and found[0].masked == 54
@@ -108,7 +99,6 @@ def test_the_known_map_is_of_eleven_atoms():
     assert len(KNOWN_MAP) == 11
 
 
-@installed
 def test_readings_are_of_the_pass_that_they_name():
     readings, trace = by_loops(MODEL, most=3), MODEL.trace(REACTION, loops=3)
     guesses = [[guess for _, guess in MODEL.fill_in(REACTION, loops=r)] for r in (1, 2, 3)]
@@ -118,7 +108,6 @@ def test_readings_are_of_the_pass_that_they_name():
     assert [reading.atoms for reading in readings] == atoms and atoms[0] < atoms[2]
 
 
-@installed
 def test_a_map_wants_a_product():
     with pytest.raises(ValueError, match="no >>"):
         atom_map(MODEL.trace("CCO"))

@@ -1,8 +1,6 @@
 """Right and wrong answers to the exercises of lab 01: exercise, body, and whether it is accepted."""
 
-import pytest
-
-from tests.answers import judged
+from tests.answers import told_apart
 
 SCORES = "s = q @ k.T / math.sqrt(q.shape[-1])\n"
 E = SCORES + "e = torch.exp(s - s.amax(-1, keepdim=True))\n"
@@ -268,7 +266,114 @@ ANSWERS = [
     ("names.tester", "[s.sort() for s in names]\n" + clash(BAGS), False),
 ]
 
+HEAD = "weights(x @ a, x @ b) @ x @ c @ d for a, b, c, d in heads"
+FF = "u, p, d, q = table\nreturn "
+ANSWERS += [
+    ("names.sharp", "return math.log((keys - 1) / error) / gap", True),
+    ("names.sharp", "return (np.log(keys - 1) - np.log(error)) / gap", True),
+    ("names.sharp", "return -(math.log(error / (1 - error)) - math.log(keys - 1)) / gap", True),
+    ("names.sharp", "return math.log(keys / error) / gap", False),
+    ("names.sharp", "return 2 * math.log((keys - 1) / error) / gap", False),
+    ("names.sharp", "return 100.0", False),
+    ("names.block", f"x = x + sum({HEAD})\n{FF}x + torch.relu(x @ u + p) @ d + q", True),
+    (
+        "names.block",
+        "y = x.clone()\nfor a, b, c, d in heads: y = y + weights(x @ a, x @ b) @ (x @ c) @ d\n"
+        f"{FF}y + (y @ u + p).clamp(min=0) @ d + q",
+        True,
+    ),
+    (
+        "names.block",
+        f"y = x + torch.stack([{HEAD}]).sum(0)\n{FF}y + F.linear(F.relu(F.linear(y, u.T, p)), d.T, q)",
+        True,
+    ),
+    (
+        "names.block",
+        f"for a, b, c, d in heads: x = x + weights(x @ a, x @ b) @ x @ c @ d\n{FF}x + torch.relu(x @ u + p) @ d + q",
+        False,
+    ),
+    ("names.block", f"{FF}x + sum({HEAD}) + torch.relu(x @ u + p) @ d + q", False),
+    ("names.block", f"x = x + sum({HEAD})\n{FF}x + F.gelu(x @ u + p) @ d + q", False),
+    (
+        "names.block",
+        f"x = x + sum({HEAD.replace('weights', 'attention_weights')})\n{FF}x + torch.relu(x @ u + p) @ d + q",
+        False,
+    ),
+    ("names.block", f"x += sum({HEAD})\n{FF}x + torch.relu(x @ u + p) @ d + q", False),
+    (
+        "names.symmetrize",
+        "on = torch.eye(len(matrix)).bool()\nreturn torch.where(on, matrix[on].mean(), matrix[~on].mean())",
+        True,
+    ),
+    (
+        "names.symmetrize",
+        "import itertools\norders = list(itertools.permutations(range(len(matrix))))\n"
+        "return sum(matrix[list(o)][:, list(o)] for o in orders) / len(orders)",
+        True,
+    ),
+    (
+        "names.symmetrize",
+        "n = len(matrix)\nd = matrix.diagonal().mean()\nb = (matrix.mean() * n - d) / (n - 1)\n"
+        "return (d - b) * torch.eye(n, dtype=matrix.dtype) + b * torch.ones_like(matrix)",
+        True,
+    ),
+    (
+        "names.symmetrize",
+        "n = len(matrix)\nturns = [[(i + k) % n for i in range(n)] for k in range(n)]\n"
+        "return sum(matrix[o][:, o] for o in turns) / n",
+        False,
+    ),
+    ("names.symmetrize", "return matrix.diagonal().mean() * torch.eye(len(matrix)).to(matrix)", False),
+    ("names.symmetrize", "return torch.zeros_like(matrix)", False),
+]
 
-@pytest.mark.parametrize("id, body, accepted", ANSWERS)
-def test_right_answers_are_accepted_and_no_others(id, body, accepted):
-    assert judged(id, body).right == accepted
+ANSWERS += [
+    (
+        "names.tester",
+        """
+        seen = {}
+        for i, row in enumerate(names):
+            for k, name in enumerate(row):
+                if name in seen:
+                    j, l = seen[name]
+                    if i == j or sorted(sequences[i]) != sorted(sequences[j]):
+                        return (j, l), (i, k)
+                else:
+                    seen[name] = (i, k)
+        """,
+        False,
+    ),
+    (
+        "names.tester",
+        """
+        for i in range(len(names)):
+            for j in range(i, len(names)):
+                for k in range(len(names[i])):
+                    for l in range(len(names[j])):
+                        if not (i, k) < (j, l) or names[i][k] != names[j][l]:
+                            continue
+                        if i == j or sorted(sequences[i]) != sorted(sequences[j]):
+                            return (i, k), (j, l)
+        """,
+        False,
+    ),
+    (
+        "names.block",
+        """
+        y = x + sum(weights(x @ a, x @ b).detach() @ x @ c @ d for a, b, c, d in heads)
+        return y + torch.relu(y @ table[0] + table[1]) @ table[2] + table[3]
+        """,
+        False,
+    ),
+    (
+        "names.block",
+        """
+        f = lambda t: t.float()
+        y = f(x) + sum(weights(f(x @ a), f(x @ b)) @ f(x @ c @ d) for a, b, c, d in heads)
+        return (y + torch.relu(y @ f(table[0]) + f(table[1])) @ f(table[2]) + f(table[3])).to(x.dtype)
+        """,
+        False,
+    ),
+]
+
+test_the_gate_tells_right_answers_from_wrong_ones = told_apart(ANSWERS)

@@ -1,10 +1,30 @@
 """Right and wrong answers to the exercises of lab 05, as learners write them."""
 
-import pytest
-
-from tests.answers import judged
+from tests.answers import told_apart
 
 RIGHT = [
+    ("one_layer.gradient", "p = torch.softmax(a, 0)\nreturn p + (torch.diag(p) - torch.outer(p, p)) @ a"),
+    (
+        "one_layer.memoriser",
+        """
+        slope = labels.diff() / ids.diff()
+        zero = torch.zeros(1, dtype=z.dtype)
+        change = torch.cat([slope, zero]) - torch.cat([zero, slope])
+        return labels[0] + torch.relu(z[:, None] - ids) @ change
+        """,
+    ),
+    (
+        "one_layer.memoriser",
+        """
+        def relu(t):
+            return t.clamp(min=0)
+        steps = [(relu(z - a) - relu(z - b)) / (b - a) for a, b in zip(ids[:-1], ids[1:])]
+        out = labels[0] + 0 * z
+        for s, d in zip(steps, labels.diff()):
+            out = out + d * s
+        return out
+        """,
+    ),
     (
         "one_layer.boltz",
         """
@@ -33,13 +53,6 @@ RIGHT = [
         p = torch.softmax(a, 0)
         m = boltz(a)
         return torch.stack([p[i] * (1 + a[i] - m) for i in range(len(a))])
-        """,
-    ),
-    (
-        "one_layer.gradient",
-        """
-        x = a.clone().requires_grad_()
-        return torch.autograd.grad(boltz(x), x)[0]
         """,
     ),
     (
@@ -141,9 +154,132 @@ RIGHT = [
         return labels[0] + (ramps * (labels[1:] - labels[:-1])).sum(1)
         """,
     ),
+    ("one_layer.codes", "return [2.0**k for k in range(count)][::-1]"),
+    (
+        "one_layer.codes",
+        """
+        out = []
+        while len(out) < count:
+            out.append(1 + sum(out))
+        return out
+        """,
+    ),
+    (
+        "one_layer.codes",
+        """
+        return tuple(1 << k for k in range(count))
+        """,
+    ),
+    (
+        "one_layer.confuse",
+        """
+        inner = range(numbers[0] + 1, numbers[-1])
+        for s in combinations(inner, len(numbers) - 2):
+            s = [numbers[0], *s, numbers[-1]]
+            if sum(s) == sum(numbers) and s != list(numbers):
+                return s
+        """,
+    ),
+    (
+        "one_layer.confuse",
+        """
+        inside = set(numbers[1:-1])
+        low, high = numbers[0], numbers[-1]
+        for step in range(1, high - low):  # one up, one down, by as much
+            for a in sorted(inside):
+                for b in sorted(inside):
+                    if a != b:
+                        moved = inside - {a, b} | {a - step, b + step}
+                        inner = low < a - step and b + step < high
+                        if inner and len(moved) == len(inside) and moved != inside:
+                            return (low, *sorted(moved), high)
+        return None
+        """,
+    ),
+    (
+        "one_layer.confuse",
+        """
+        low, high, n, total = numbers[0], numbers[-1], len(numbers), sum(numbers)
+        found = [
+            s
+            for s in combinations(range(low, high + 1), n)
+            if s[0] == low and s[-1] == high and sum(s) == total and s != numbers
+        ]
+        return found[-1] if found else None
+        """,
+    ),
+    (
+        "one_layer.closest",
+        """
+        top = list(range(levels))[levels - n + 1:]
+        return [1] + top, [0] + top
+        """,
+    ),
+    ("one_layer.closest", "return [{low, *range(levels - 1, levels - n, -1)} for low in (0, 1)]"),
+    (
+        "one_layer.closest",
+        """
+        others = tuple(levels - 1 - k for k in range(n - 1))
+        return (*others, 1), (*others, 0)
+        """,
+    ),
 ]
 
 WRONG = [
+    (
+        "one_layer.gradient",
+        """
+        x = a.clone().requires_grad_()
+        return torch.autograd.grad(boltz(x), x)[0]
+        """,
+    ),
+    (
+        "one_layer.gradient",
+        "return torch.func.grad(boltz)(a)",
+    ),
+    (
+        "one_layer.gradient",
+        """
+        h = 1e-20
+        out = []
+        for i in range(len(a)):
+            z = a.to(torch.complex128).clone(); z[i] += 1j * h
+            e = torch.exp(z - a.max()); out.append(((z * e).sum() / e.sum()).imag / h)
+        return torch.stack(out).to(a.dtype)
+        """,
+    ),
+    (
+        "one_layer.codes",
+        "return [1, 2, 4, 8, 16, 32, 64, 128][:count]",
+    ),
+    (
+        "one_layer.head",
+        """
+        s = x @ v
+        w = torch.softmax(kappa * torch.outer(s, s), -1).detach()
+        return x + shift * torch.outer(w @ s, v)
+        """,
+    ),
+    ("one_layer.codes", "return [k * k + 1 for k in range(count)]"),
+    ("one_layer.codes", "return [2 ** (k + 1) for k in range(count)]"),
+    ("one_layer.codes", "return [1.618**k for k in range(count)]"),
+    ("one_layer.codes", "return [1] * count"),
+    ("one_layer.confuse", "return numbers"),
+    ("one_layer.confuse", "return tuple(numbers[0] + numbers[-1] - x for x in reversed(numbers))"),
+    ("one_layer.confuse", "return None"),
+    ("one_layer.confuse", "return (numbers[0], numbers[1] + 1, *numbers[2:-2], numbers[-2] - 1, numbers[-1])"),
+    ("one_layer.confuse", "return (numbers[0] - 1, *numbers[1:-1], numbers[-1] + 1)"),
+    ("one_layer.closest", "return (0, *range(levels - n, levels - 1)), (1, *range(levels - n, levels - 1))"),
+    ("one_layer.closest", "return tuple(range(n)), tuple(range(1, n + 1))"),
+    ("one_layer.closest", "return (0, *range(2, n + 1)), (1, *range(2, n + 1))"),
+    (
+        "one_layer.closest",
+        """
+        sets = list(combinations(range(min(levels, 9)), n))
+        b = lambda s: sum(5.2 * k * 2.718 ** (5.2 * k) for k in s) / sum(2.718 ** (5.2 * k) for k in s)
+        return min(combinations(sets, 2), key=lambda pair: abs(b(pair[0]) - b(pair[1])))
+        """,
+    ),
     (
         "one_layer.boltz",
         """
@@ -398,13 +534,4 @@ WRONG = [
     ),
 ]
 
-
-@pytest.mark.parametrize("id, body", RIGHT)
-def test_the_gate_accepts(id, body):
-    judgement = judged(id, body)
-    assert judgement.right, judgement
-
-
-@pytest.mark.parametrize("id, body", WRONG)
-def test_the_gate_rejects(id, body):
-    assert not judged(id, body).right
+test_the_gate_tells_right_answers_from_wrong_ones = told_apart(RIGHT, WRONG)

@@ -2,22 +2,19 @@
 uploaded breaks it.
 """
 
-import ipywidgets
+import subprocess
+import sys
+import threading
+import time
+
 import pytest
 
-from seqlab.one_layer import certificate
+from seqlab.one_layer import certificate, certificate_view
 from seqlab.one_layer.certificate_view import EXAMPLES, SCALES, CertificateView, along_v, at_scale
 from seqlab.one_layer.mapping import closest
 from seqlab.widgets.contract import sweep
 
 HEADER = "sequence,token,label"
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    ipywidgets.Widget.close_all()
-    yield
-    ipywidgets.Widget.close_all()
 
 
 def test_the_contract():
@@ -156,3 +153,59 @@ def test_the_static_twin():
     view.text.value = "?"
     assert view.twin() == view.error.value + view.picture.value
     assert "aria-label='15 names" in view.picture.value
+
+
+def pairs(rows, length):
+    """So many tokens in a row, each in two rows, so that names of one token must be compared; all labels differ."""
+    words = [[f"w{(i // 2) * length + k}" for k in range(length - 1)] + [f"end{i}"] for i in range(rows)]
+    return "\n".join([HEADER, *(f"{i},{word},{i}{word}" for i, row in enumerate(words) for word in row)])
+
+
+def ended(view, seconds=60):
+    until = time.monotonic() + seconds
+    while not view.stop.disabled:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return view
+
+
+def test_what_takes_long_shows_how_far_it_is_and_comes_to_the_same_end(monkeypatch):
+    text = pairs(10, 12)
+    wanted = ended(CertificateView(text)).picture.value
+    view = CertificateView()
+    assert view.working.layout.display == "none"
+    gate = threading.Event()
+    monkeypatch.setattr(certificate_view, "certificate", lambda *text, **how: gate.wait() and certificate(*text, **how))
+    view.text.value = text
+    assert view.working.layout.display == "" and not view.stop.disabled
+    gate.set()
+    assert ended(view).picture.value == wanted and not view.error.value
+    assert view.working.layout.display == "none"
+    view.text.value = "?"
+    assert "wanted the header" in ended(view).error.value and view.picture.value == wanted
+
+
+def test_it_can_be_stopped_and_begun_again():
+    view = CertificateView()
+    before = view.picture.value
+    view.text.value = pairs(66, 60)
+    assert not view.stop.disabled and "holds" in before
+    while view.bar.value < 100:  # of 3,960 names
+        time.sleep(0.02)
+    view.stop.click()
+    assert "names: any change above begins again" in ended(view, 2).error.value and "stopped before" in view.error.value
+    assert view.picture.value == before and view.text.value.startswith(HEADER) and view.bar.max == 3960
+    view.example.value = "who bites whom"  # an old job does not come back
+    assert "</span> fails" in ended(view).picture.value and not view.error.value
+    view.text.value = pairs(66, 60)
+    view.example.value = "a word that repeats"
+    picture = ended(view).picture.value
+    time.sleep(0.3)
+    assert "the dog" not in view.error.value and view.picture.value == picture != before
+
+
+def test_a_kernel_that_ends_meanwhile_ends_well():
+    code = "from seqlab.one_layer.certificate_view import CertificateView\nview = CertificateView()\n"
+    code += f"view.text.value = {pairs(66, 60)!r}\nassert not view.stop.disabled"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and not done.stderr, done.stderr

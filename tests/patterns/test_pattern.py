@@ -1,4 +1,4 @@
-"""The algebra against masks, masks against definitions, attention with a pattern, layouts, cost, and error messages."""
+"""The algebra against masks, masks against definitions, attention with a pattern, layouts, and error messages."""
 
 import copy
 import pickle
@@ -205,15 +205,6 @@ def test_layouts_per_head():
     assert layout.heads == 2 and layout.blocks().sum(dim=(1, 2)).tolist() == [2, 4]
 
 
-def test_cost():
-    cost = patterns.strided(4).at(16).cost(8)
-    connections = 124 + 64
-    assert cost.flops == 4 * 8 * connections and cost.least_bytes == 2 * 4 * 16 * 8 * 4
-    assert cost.gathered_bytes == (2 * connections + 2 * 2 * 16) * 8 * 4
-    heads = per_head(patterns.window(), patterns.star()).at(9)
-    assert heads.cost(8).flops == 4 * 8 * heads.connections()[0] and heads.cost(8).least_bytes == 2 * 4 * 9 * 8 * 4
-
-
 def test_run_arithmetic_against_sets():
     draw = np.random.default_rng(0)
     for _ in range(200):
@@ -278,7 +269,6 @@ def test_names_and_immutability():
 def test_patterns_can_be_copied_and_sent(pattern):
     for other in (pickle.loads(pickle.dumps(pattern)), copy.deepcopy(pattern)):
         assert other.name == pattern.name and torch.equal(other.at(12).masks(), pattern.at(12).masks())
-        assert (other.chain is None) == (pattern.chain is None)
 
 
 def test_a_mask_made_in_another_mode_serves_training_later():

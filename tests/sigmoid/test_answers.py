@@ -1,8 +1,6 @@
 """Right and wrong answers to the exercises of lab 06, as learners write them."""
 
-import pytest
-
-from tests.answers import judged
+from tests.answers import told_apart
 
 RIGHT = [
     (
@@ -160,9 +158,82 @@ RIGHT = [
         return n * norm(w_v) * (s.max() + 2 * (s * (1 - s)).max() * size)
         """,
     ),
+    (
+        "sigmoid.read_back",
+        """
+        ids, base = [], gain + 1
+        for _ in range(length):
+            l = total % base or base
+            ids = [l] + ids
+            total = (total - l) // base + l
+        return ids
+        """,
+    ),
+    (
+        "sigmoid.read_back",
+        """
+        def back(t, n):
+            if n == 0:
+                return []
+            l = (t - 1) % (gain + 1) + 1
+            return back((t + gain * l) // (gain + 1), n - 1) + [l]
+        return back(total, length)
+        """,
+    ),
+    (
+        "sigmoid.read_back",
+        """
+        found = []
+        while len(found) < length:
+            last = next(l for l in range(1, gain + 2) if (total - l) % (gain + 1) == 0)
+            found.append(last)
+            total = (total + gain * last) // (gain + 1)
+        return tuple(sorted(found))
+        """,
+    ),
+    (
+        "sigmoid.read_back",
+        """
+        ids = []
+        for _ in range(length):
+            l = total % (gain + 1)
+            ids.append(l)
+            total = (total + gain * l) // (gain + 1)
+        return ids[::-1]
+        """,
+    ),
 ]
 
 WRONG = [
+    (
+        "sigmoid.hybrid_norm",
+        """
+        n = lambda t: F.layer_norm(t, t.shape[-1:], eps=eps)
+        return x + n(attention(n(x).detach()))
+        """,
+    ),
+    (
+        "sigmoid.read_back",
+        """
+        ids = []
+        for _ in range(length):
+            total, l = divmod(total, gain + 1)
+            ids.append(l)
+        return ids[::-1]
+        """,
+    ),
+    (
+        "sigmoid.read_back",
+        """
+        ids = []
+        for _ in range(length):
+            l = (total - 1) % (gain + 1) + 1
+            ids.append(l)
+            total = int((total + gain * l) / (gain + 1))
+        return ids[::-1]
+        """,
+    ),
+    ("sigmoid.read_back", "return [total // length] * length"),
     ("sigmoid.bias", "return trained[1]"),
     ("sigmoid.bias", "return -math.log(n / trained[0])"),
     ("sigmoid.bias", "return trained[1] - math.log(n / 64)"),
@@ -505,13 +576,4 @@ WRONG = [
     ),
 ]
 
-
-@pytest.mark.parametrize("id, body", RIGHT)
-def test_the_gate_accepts(id, body):
-    judgement = judged(id, body)
-    assert judgement.right, judgement
-
-
-@pytest.mark.parametrize("id, body", WRONG)
-def test_the_gate_rejects(id, body):
-    assert not judged(id, body).right
+test_the_gate_tells_right_answers_from_wrong_ones = told_apart(RIGHT, WRONG)

@@ -1,8 +1,6 @@
 """Right and wrong answers to the exercises of lab 03: exercise, body, and whether it is accepted."""
 
-import pytest
-
-from tests.answers import judged
+from tests.answers import told_apart
 
 SETS = "i = torch.arange(n)\nd = (i[:, None] - i[None]).abs()\nreturn torch.stack([{}])"
 REACH = """
@@ -27,6 +25,9 @@ SHIFT = (
     "return torch.where((ids > low) & (ids < high), a, 0)"
 )
 CODE = "code = torch.zeros(len(chain))\nfor place, token in enumerate(chain):\n    code[token] = {}\nreturn code"
+RING = "seen = torch.eye(n).bool()\nfor k in range(n):\n    seen[k, {}] = True\nreturn seen"
+STAR = "seen = torch.eye(n).bool()\nseen[{0}] = True\nseen[:, {0}] = True\n"
+LINES = "others = [k for k in range(n) if k != {}]\nfor a, b in zip(others, others[1:]):\n    seen[b, a] = b != {}\n"
 MAX = "return names + c * names.where(seen, -torch.inf).amax(-1)"
 
 
@@ -180,7 +181,7 @@ ANSWERS = [
     ("sparse.chain", CODE.format("(token - 1) % len(chain)").replace("code[token]", "code[place]"), False),
     ("sparse.chain", "return (torch.tensor(chain) - 1) % len(chain)", False),
     ("sparse.chain", "return (torch.tensor(chain).argsort() - torch.tensor(chain)[0] - 1) % len(chain)", False),
-    ("sparse.chain", CODE.format("(place - 1) % len(chain)") + ".tolist()", False),
+    ("sparse.chain", CODE.format("(place - 1) % len(chain)") + ".tolist()", True),
     ("sparse.all_max", MAX, True),
     ("sparse.all_max", "return torch.stack([v + c * names[s].max() for v, s in zip(names, seen)])", True),
     (
@@ -211,9 +212,36 @@ ANSWERS = [
         "d, names = names.dtype, names.float()\n" + MAX.replace("return ", "return (") + ").to(d)",
         False,
     ),
+    ("sparse.smallest", RING.format("(k + 1) % n"), True),
+    ("sparse.smallest", RING.format("k - 1"), True),
+    (
+        "sparse.smallest",
+        "order = torch.arange(n).flip(0)\nseen = torch.eye(n).bool()\nseen[order, order.roll(1)] = True\nreturn seen",
+        True,
+    ),
+    ("sparse.smallest", "a = torch.eye(n)\nreturn (a + a.roll(1, 1)) > 0", True),
+    ("sparse.smallest", "a = torch.eye(n).bool()\nreturn a.roll(1, 0)", False),
+    ("sparse.smallest", RING.format("[(k + 1) % n, (k - 1) % n]"), False),
+    ("sparse.smallest", RING.format("max(k - 1, 0)"), False),
+    ("sparse.smallest", RING.format("0"), False),
+    ("sparse.smallest", RING.format("(k + 2) % n"), False),
+    ("sparse.smallest", RING.format("k ^ 1 if k ^ 1 < n else 0"), False),
+    ("sparse.smallest", STAR.format(0) + "return seen", False),
+    ("sparse.smallest", "return torch.ones(n, n).tril().triu(-1).bool()", False),
+    ("sparse.smallest", "return torch.ones(n, n).bool()", False),
+    ("sparse.smallest", RING.format("k - 1").replace("return seen", "return seen.float()"), False),
+    ("sparse.two_steps", STAR.format(0) + LINES.format(0, 2) + "return seen", True),
+    ("sparse.two_steps", STAR.format(-1) + LINES.format("n - 1", 1) + "return seen", True),
+    ("sparse.two_steps", STAR.format("n // 2") + LINES.format("n // 2", "n // 2 + 1") + "return seen", True),
+    ("sparse.two_steps", STAR.format(0) + "for k in range(3, n):\n    seen[k, k - 2] = True\nreturn seen", True),
+    ("sparse.two_steps", STAR.format(0) + "return seen", False),
+    ("sparse.two_steps", STAR.format(0) + LINES.format(0, -1) + "return seen", False),
+    ("sparse.two_steps", STAR.format(0) + LINES.format(0, 3) + "seen[1, 0] = False\nreturn seen", False),
+    ("sparse.two_steps", RING.format("k - 1"), False),
+    ("sparse.two_steps", "return torch.ones(n, n).bool()", False),
+    ("sparse.two_steps", RING.format("[k - 1, 0]"), False),
+    ("sparse.two_steps", STAR.format(0) + LINES.format(0, 2) + "seen.fill_diagonal_(False)\nreturn seen", False),
+    ("sparse.two_steps", "return torch.ones(n, n).tril(1).triu(-1).bool()", False),
 ]
 
-
-@pytest.mark.parametrize("id, body, accepted", ANSWERS)
-def test_right_answers_are_accepted_and_no_others(id, body, accepted):
-    assert judged(id, body).right == accepted
+test_the_gate_tells_right_answers_from_wrong_ones = told_apart(ANSWERS)

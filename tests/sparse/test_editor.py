@@ -1,9 +1,9 @@
 """The pattern editor without a browser: the catalogue, painting, two sets, and the twin."""
 
-import ipywidgets
 import numpy as np
 import pytest
 
+from seqlab.colours import ORANGE
 from seqlab.sparse.editor import CATALOGUE, PatternEditor
 from seqlab.widgets.contract import sweep
 from seqlab.widgets.pattern_grid import PatternGrid
@@ -21,17 +21,12 @@ def test_every_pattern_of_the_catalogue_is_shown_and_judged(name):
 def test_the_ring_shows_when_each_token_hears(name):
     editor = PatternEditor(9, name)
     editor.source.value = 3
-    want, heard = np.full(9, -1), np.arange(9) == 3
-    for step in range(20):  # by the definition: a token has heard once it sees one that had
-        want[heard & (want < 0)] = step
+    heard = np.arange(9) == 3
+    for step in range(editor.hop.max + 1):  # by the definition: a token has heard once it sees one that had
+        editor.hop.value = step
+        assert f" {heard.sum()} of 9 tokens have heard of token 3" in editor.ring.value
+        assert editor.ring.value.count(ORANGE) == heard.sum()
         heard = np.array([any(heard[key] for key in editor.instance.keys(query, step)) for query in range(9)])
-    assert list(editor.grid.heard) == [255 if step < 0 else step for step in want]
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    """The sweep moves every control there is."""
-    ipywidgets.Widget.close_all()
 
 
 def paint(editor, row, column, value):
@@ -61,9 +56,11 @@ def test_two_sets_are_painted_one_at_a_time():
 
 def test_unreachable_tokens_and_missing_chains_are_told():
     editor = PatternEditor(6, "own token only")
-    assert "never" in editor.picture.value and "none exists" in editor.picture.value and editor.grid.chain == []
+    assert (
+        "never" in editor.picture.value and "none exists" in editor.picture.value and "chain" not in editor.ring.value
+    )
     editor.choice.value = "window"
-    assert editor.grid.chain == list(range(6))
+    assert "A chain through all tokens is dashed" in editor.ring.value and len(editor.found.chain.order) == 6
 
 
 def test_the_size_can_change_and_the_sweep_finds_no_error():
@@ -76,6 +73,7 @@ def test_the_size_can_change_and_the_sweep_finds_no_error():
 def test_the_twin_has_the_grid_and_the_verdict():
     twin = PatternEditor(4, "window")._repr_mimebundle_()["text/html"]
     assert "■ ■ · ·" in twin and "each token sees itself" in twin
+    assert "After 1 step 2 of 4 tokens have heard of token 0" in twin
 
 
 def test_refusals():
@@ -83,3 +81,7 @@ def test_refusals():
         PatternEditor(12, "ring")
     with pytest.raises(ValueError, match="grid: got shape"):
         PatternGrid().paint(np.ones((3, 4), dtype=bool))
+
+
+def test_a_grid_begins_empty_and_leaves_a_picture():
+    assert not PatternGrid().grid.any() and PatternGrid(n=3).grid.shape == (3, 3) and "·" in PatternGrid().twin()

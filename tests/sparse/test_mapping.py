@@ -6,7 +6,6 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 
 from seqlab import patterns, sparse, universal
 from seqlab.attention import softmax
@@ -71,7 +70,7 @@ def test_contextual_mapping_on_all_sequences(name, size):
     assert verdict and verdict.margin >= 1 and all(h.holds for h in verdict.statement.hypotheses)
     assert verdict.checked == levels ** (dim * length) and verdict.unit == "units of delta"
     assert mapping.formula == LAYERS[name][SIZES.index(size)] == mapping.program().count().layers
-    assert sparse.layer_count(mapping) and sparse.chain_steps(mapping)
+    assert universal.layer_count(mapping)
     sequences = mapping.sequences()
     names = mapping.names(sequences).tolist()
     assert len(set(itertools.chain(*names))) == length * len(sequences)  # both conditions at once
@@ -112,20 +111,6 @@ def test_layers_keep_the_pattern():
     assert size.heads == 2 * size.layers - mapping.steps and size.connections == size.heads * (3 * 4 - 2)
     (counts,) = universal.layer_count(mapping).notes
     assert "layers=9" in counts
-
-
-def test_selective_shift():
-    assert sparse.check_sparse_shift()
-    verdict = sparse.check_sparse_shift(restricted=False)
-    assert not verdict and verdict.witness
-    full = torch.ones(4, 4, dtype=torch.bool)
-    ids = torch.tensor([[3, 1, 4, 0], [7, 7, 2, 5]])
-    assert torch.equal(sparse.sparse_shift(ids, full, 0.5, 3.5), universal.selective_shift(ids, 0.5, 3.5))
-    seen = patterns.window(1).at(4).mask
-    assert sparse.all_max_shift(ids, seen, 10).tolist() == [[33, 41, 44, 40], [77, 77, 72, 55]]
-    assert sparse.sparse_shift(ids, torch.zeros(4, 4, dtype=torch.bool), 0.5, 3.5).eq(0).all()
-    with pytest.raises(ValueError, match="low < high"):
-        sparse.sparse_shift(ids, full, 1.0, 1.0)
 
 
 def test_positions_follow_the_chain():
@@ -181,8 +166,6 @@ def test_one_step_too_few(pattern, steps):
 def test_gain_one():
     mapping = sparse.contextual_mapping(patterns.star(), 2, 1, 4, gain=1)
     assert refuted(mapping, gain=1) == ["gain"]
-    verdict = sparse.chain_steps(mapping)
-    assert not verdict and verdict.witness.objects[1] != verdict.witness.objects[2]
 
 
 @pytest.mark.parametrize(

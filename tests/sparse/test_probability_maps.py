@@ -1,4 +1,4 @@
-"""sparsemax and entmax against slow exact projections, masks, gradients; Assumption 2 and what violates it."""
+"""sparsemax and entmax against slow exact projections, masks; Assumption 2 and what violates it."""
 
 import itertools
 import math
@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from seqlab.attention import attention, hardmax, sigmoid, softmax
+from seqlab.attention import hardmax, sigmoid, softmax
 from seqlab.sparse.probability_maps import MAPS, ProbabilityMap, check_sharpening, entmax15, scale_free, sparsemax
 
 
@@ -56,19 +56,6 @@ def test_masks_act_before_the_map(normalizer):
     for row in (0, 2, 3):
         torch.testing.assert_close(weights[row][allowed[row]], normalizer(scores[row][None, allowed[row]])[0])
         assert weights[row].sum() == pytest.approx(1)
-
-
-@pytest.mark.parametrize("normalizer", [sparsemax(), entmax15(), sparsemax(0.5)], ids=repr)
-def test_gradients(normalizer):
-    draw = torch.Generator().manual_seed(2)
-    q, k, v = (torch.randn(2, 5, 3, generator=draw, dtype=torch.float64, requires_grad=True) for _ in range(3))
-    pattern = torch.rand(5, 5, generator=draw) < 0.7
-    pattern[2] = False
-    run = lambda q, k, v: attention(q, k, v, normalizer=normalizer, pattern=pattern)
-    assert torch.autograd.gradcheck(run, (q, k, v))
-    alone = torch.zeros(1, 1, dtype=torch.float64, requires_grad=True)
-    normalizer(alone).sum().backward()
-    assert alone.grad.item() == 0
 
 
 @pytest.mark.parametrize("normalizer", [sparsemax(), entmax15()], ids=repr)
@@ -126,10 +113,6 @@ def test_sigmoid_is_no_probability_map():
     [
         (lambda: sparsemax(math.inf), "beta: got inf"),
         (lambda: entmax15(-1.0), "beta: got -1"),
-        (lambda: check_sharpening("relu"), "map: got 'relu'"),
-        (lambda: check_sharpening("softmax", 1), "n: got 1"),
-        (lambda: check_sharpening("softmax", zeta=0.0), "zeta: got 0"),
-        (lambda: check_sharpening("softmax", eta=1.5), "eta: got 1.5"),
     ],
 )
 def test_errors_teach(call, message):

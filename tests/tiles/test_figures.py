@@ -5,6 +5,7 @@ import pytest
 from kernels.instruments.ledger import Counts
 from kernels.instruments.roofline import roofline
 from seqlab.tiles import figures
+from seqlab.tiles.timeline import Step
 
 LINE = roofline(None, Counts(loaded=2_000_000_000, matmul_flop=10**12), "H100")
 FIGURES = {
@@ -14,6 +15,10 @@ FIGURES = {
     ),
     "counted": (figures.counted([16, 32], [90, 50], [90, 50]), "exactly on the closed form"),
     "off": (figures.counted([16, 32], [90, 51], [90, 50]), "off the closed form"),
+    "timeline": (
+        figures.timeline({"a": [Step("loads", "memory", 0, 9), Step("S", "matrix units", 0, 5)]}),
+        "a: 5 clocks (loads 9, S 5)",
+    ),
     "limits": (figures.limits({"a": LINE}), "a: 1.01 ms, bound by matrix units"),
 }
 

@@ -3,7 +3,6 @@
 import json
 import re
 
-import ipywidgets
 import pytest
 
 from kernels.instruments.instructions import CLASSES
@@ -38,13 +37,6 @@ def reports():
             constants={"stride": 1, "SIZE": 64},
         )
     yield made
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    ipywidgets.Widget.close_all()
-    yield
-    ipywidgets.Widget.close_all()
 
 
 @pytest.mark.parametrize("arch, names", [("sm_90", "Python TTIR PTX SASS"), ("gfx942", "Python TTIR AMDGCN")])

@@ -1,20 +1,25 @@
 """The kit of experiments: cell by cell, resumable, and every shipped result is complete and of these settings."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
+from distributed import LocalCluster
 from torch import nn
 
+from seqlab.capstone import quality
 from seqlab.documents import genome, text
 from seqlab.documents.questions import experiment as questions
 from seqlab.looped_training import experiments as looped
 from seqlab.one_layer import trained
 from seqlab.sigmoid import modalities
 from seqlab.sparse import copying
-from seqlab.train.experiment import SEEDS, Experiment, Part, beats, by, seeded, train
+from seqlab.train.cluster import connect, made
+from seqlab.train.experiment import SEEDS, Experiment, Part, beats, by, main, seeded, train
 
-ROOMS = {room.EXPERIMENT.file.name: room for room in (copying, text, genome, questions, trained, modalities, looped)}
+SHIPPED = copying, text, genome, questions, trained, modalities, looped, quality
+ROOMS = {room.EXPERIMENT.file.name: room for room in SHIPPED}
 
 
 @pytest.mark.parametrize("file", ROOMS)
@@ -64,17 +69,51 @@ def test_measuring_resumes_keeps_other_parts_and_writes_whole_files(tmp_path, wh
     assert ran[-1] == "a" and len(stored()["cells"]) == 1
 
 
-def test_the_command_measures_what_is_named(tmp_path):
-    part = Part(lambda name, seed: {"name": name, "seed": seed}, ("name", "seed"), seeded([("a",)]), {})
-    experiment = Experiment(
-        tmp_path / "x.json", lambda big=False: {"one": part, "two": part} if not big else {"big": part}
-    )
-    experiment.main(["two"])
+def few(big: bool = False) -> dict[str, Part]:
+    part = Part(lambda name, seed: {"name": name, "seed": seed}, ("name", "seed"), seeded([("a",)]), {"big": big})
+    return {"big": part} if big else {"one": part, "two": part}
+
+
+EXPERIMENT = Experiment(Path("set by the tests"), few)
+
+
+def test_the_command_measures_what_is_named(tmp_path, capsys):
+    experiment = Experiment(tmp_path / "x.json", few)
+    main(experiment, arguments=["two"])
+    assert not experiment.file.exists() and "two" in (said := capsys.readouterr().out) and "0 of    3 cells" in said
+    main(experiment, arguments=["--full", "two"])
     assert set(experiment.results()) == {"two", "versions"} and len(experiment.results()["two"]["cells"]) == len(SEEDS)
-    experiment.main(["--big"], big={"action": "store_true"})
+    said = capsys.readouterr().out
+    assert "0 of    3 cells" in said and "3 of    3 cells" in said
+    main(experiment, arguments=["--full", "--big"], big={"action": "store_true"})
     assert {"two", "big"} < set(experiment.results())
-    with pytest.raises(KeyError, match="three"):
-        experiment.main(["three"])
+    with pytest.raises(SystemExit):
+        main(experiment, arguments=["three"])
+    assert "no part three; wanted some of one, two" in capsys.readouterr().err
+
+
+def test_workers_measure_the_same_and_one_of_another_version_is_refused(tmp_path):
+    here, away = (Experiment(tmp_path / name, few) for name in ("here.json", "away.json"))
+    main(here, arguments=["--full"])
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as dask:
+        main(away, arguments=["--full", "--dask", dask.scheduler_address])
+        stored = {name: part for name, part in away.results().items() if name != "versions"}
+        for name, part in stored.items():
+            same = lambda cells: [{**cell, "seconds": 0} for cell in cells]
+            assert same(part["cells"]) == same(here.results()[name]["cells"])
+        with connect(dask.scheduler_address) as client, pytest.raises(RuntimeError, match="update its checkout"):
+            list(made(client, __name__, {}, "one", {"big": True}, [("a", 0)]))
+
+
+def test_the_table_of_costs_is_that_of_the_files():
+    told = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+    for room in ROOMS.values():
+        package = ".".join(room.__name__.split(".")[:2])
+        files = [one.EXPERIMENT for one in ROOMS.values() if one.__name__.startswith(package + ".")]
+        parts = [one.results() if "cells" in one.results() else list(one.results().values()) for one in files]
+        parts = [part for some in parts for part in (some if isinstance(some, list) else [some]) if "cells" in part]
+        cells, minutes = sum(len(part["cells"]) for part in parts), sum(part["minutes"] for part in parts)
+        assert f"| `{package}` | {cells} | {minutes:.0f} |" in told
 
 
 def test_training_starts_at_its_seed_and_an_interrupted_run_is_no_result():

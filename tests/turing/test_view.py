@@ -2,19 +2,11 @@
 
 import itertools
 
-import ipywidgets
 import pytest
 
 from seqlab.turing import decode, shipped
 from seqlab.turing.view import STEPS, WORDS, TuringView
 from seqlab.widgets.contract import sweep
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    ipywidgets.Widget.close_all()
-    yield
-    ipywidgets.Widget.close_all()
 
 
 def test_the_contract():

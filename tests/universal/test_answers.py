@@ -1,8 +1,6 @@
 """Right and wrong answers to the exercises of lab 02: exercise, body, and whether it is accepted."""
 
-import pytest
-
-from tests.answers import judged
+from tests.answers import told_apart
 
 HEADS = """
 def head(b):
@@ -17,7 +15,78 @@ ROUND = "t = x[:, i] - k * delta\nout = x.clone()\nout[{}, i] = {}\nreturn out"
 LOOK_UP = "t = x @ u - name\nreturn x + ({}).to(x.dtype)[:, None] * (new - old)"
 SMALLEST = "ids.min() if v < 0 else ids.mean() if v == 0 else ids.max()"
 
+MORE = "up = (a * low + b) / epsilon\ndown = (a * (high - epsilon) + b) / epsilon\n"
 ANSWERS = [
+    (
+        "universal.four_relus",
+        MORE + "return ((low - epsilon, up), (low, a - up), (high - epsilon, -(a + down)), (high, down))",
+        True,
+    ),
+    (
+        "universal.four_relus",
+        "places = [low - epsilon, low, high - epsilon, high]\nvalues = [0, a * low + b, a * (high - epsilon) + b, 0]\n"
+        "slopes = [(v - u) / (d - c) for c, d, u, v in zip(places, places[1:], values, values[1:])]\n"
+        "return list(zip(places, np.diff([0, *slopes, 0]).tolist()))",
+        True,
+    ),
+    (
+        "universal.four_relus",
+        MORE + "parts = {high: down, high - epsilon: -a - down, low: a - up, low - epsilon: up}\n"
+        "return [(place, weight) for place, weight in parts.items() if weight != 0]",
+        True,
+    ),
+    (
+        "universal.four_relus",
+        MORE + "return [(low - epsilon, up), (low, -up), (high - epsilon, -up), (high, up)]",
+        False,
+    ),
+    (
+        "universal.four_relus",
+        MORE + "half = epsilon / 2\n"
+        "return [(low - half, up), (low + half, a - up), (high - half, -a - down), (high + half, down)]",
+        False,
+    ),
+    (
+        "universal.read_off",
+        "def back(top, left):\n    last = top % tokens\n"
+        "    return [*(back(last + (top - last) // tokens, left - 1) if left > 1 else []), last]\n"
+        "return back(top, length)",
+        True,
+    ),
+    (
+        "universal.read_off",
+        "out = [0] * length\nfor j in reversed(range(length)):\n"
+        "    q, out[j] = divmod(top, tokens)\n    top = q + out[j]\nreturn tuple(out)",
+        True,
+    ),
+    ("universal.read_off", "return sorted(top // tokens**k % tokens for k in range(length))", False),
+    ("universal.read_off", "return [top % tokens] * length", False),
+    (
+        "universal.diagonals",
+        "r = len(filter) // 2\nw = torch.zeros(length, length, dtype=filter.dtype)\n"
+        "for i in range(length):\n    for j in range(length):\n"
+        "        if abs(j - i) <= r: w[i, j] = filter[j - i + r]\nreturn w",
+        True,
+    ),
+    (
+        "universal.diagonals",
+        "r = len(filter) // 2\np = F.pad(filter, (length, length))\n"
+        "return torch.stack([p[length + r - i : length + r - i + length] for i in range(length)])",
+        True,
+    ),
+    (
+        "universal.diagonals",
+        "r = len(filter) // 2\nw = torch.zeros(length, length).to(filter)\nfor d in range(-r, r + 1):\n"
+        "    if abs(d) < length: w = w + torch.diag(filter[d + r].expand(length - abs(d)), d)\nreturn w",
+        True,
+    ),
+    (
+        "universal.diagonals",
+        "r = len(filter) // 2\nw = torch.zeros(length, length, dtype=filter.dtype)\n"
+        "for i in range(length):\n    for j in range(length):\n"
+        "        if abs(j - i) <= r: w[i, j] = filter[i - j + r]\nreturn w",
+        False,
+    ),
     ("universal.quantiser", ROUND.format("(t >= 0) & (t < delta)", "k * delta"), True),
     ("universal.quantiser", ROUND.format("(0 < t) & (t < delta)", "k * delta"), True),
     (
@@ -255,7 +324,17 @@ ANSWERS = [
     ),
 ]
 
+ANSWERS += [
+    (
+        "universal.read_off",
+        """
+        if length == 0:
+            return []
+        last = top % tokens
+        return [*read_off((top - last) // tokens + last, tokens, length - 1), last]
+        """,
+        True,
+    ),
+]
 
-@pytest.mark.parametrize("id, body, accepted", ANSWERS)
-def test_right_answers_are_accepted_and_no_others(id, body, accepted):
-    assert judged(id, body).right == accepted
+test_the_gate_tells_right_answers_from_wrong_ones = told_apart(ANSWERS)

@@ -237,8 +237,13 @@ def test_softmax_has_a_threshold(case, expected):
     mapping = universal.contextual_mapping(*case, positions=True)
     threshold = universal.softmax_threshold(mapping)
     assert threshold == pytest.approx(expected, rel=0.03)
-    assert universal.blocks(mapping, softmax(threshold * 1.01))
-    cold = universal.blocks(mapping, softmax(threshold / 1.05))
+    steep, cold = (universal.blocks(mapping, softmax(scale)) for scale in (threshold * 1.01, threshold / 1.05))
+    assert steep and [h.holds for h in (*steep.statement.hypotheses, *cold.statement.hypotheses)] == [
+        True,
+        True,
+        False,
+        True,
+    ]
     sequence, token, got, exact = cold.witness.objects
     assert not cold and abs(got - exact) > 0.5 and cold.margin == pytest.approx(0.5 - abs(got - exact))
     assert universal.softmax_errors(mapping, [1000.0])[0] < 1e-9

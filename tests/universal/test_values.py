@@ -75,7 +75,7 @@ def test_relu_and_softmax_cost_the_strips_only(case, positions, epsilon):
         assert wrong >= volume - spread
 
 
-def test_softmax_too_cold_fails():
+def test_softmax_too_blunt_fails():
     made = universal.approximate(wave, 2, 2, 2, positions=True)
     verdict = made.check_table(normalizer=softmax(3.0))
     x, got, want = (torch.tensor(row, dtype=torch.float64).reshape(1, 2, 2) for row in verdict.witness.objects)

@@ -8,13 +8,6 @@ from seqlab.widgets import AttentionView
 from seqlab.widgets.contract import ContractError, controls, sweep
 
 
-@pytest.fixture(autouse=True)
-def alone():
-    ipywidgets.Widget.close_all()
-    yield
-    ipywidgets.Widget.close_all()
-
-
 def visited(widget, trait="value"):
     seen = []
     widget.observe(lambda change: seen.append(change["new"]), trait)

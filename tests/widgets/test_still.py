@@ -19,13 +19,6 @@ from seqlab.widgets.view import View
 DRAWING = picture('a & b, it\'s "c"', 300, 100, circle(10, 10, 5), text(3, 4, "x < y"))
 
 
-@pytest.fixture(autouse=True)
-def alone():
-    ipywidgets.Widget.close_all()
-    yield
-    ipywidgets.Widget.close_all()
-
-
 def parsed(bundle):
     return ElementTree.fromstring(bundle["image/svg+xml"])
 

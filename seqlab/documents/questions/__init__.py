@@ -8,10 +8,9 @@
 | (argument) a path from question to answer | `reachable`, `ceiling`                                              |
 """
 
-from seqlab.documents.questions.asking import Answer, Found, ask
 from seqlab.documents.questions.experiment import chance, pooled, quick, results, summary, train
 from seqlab.documents.questions.hearing import ARMS, ceiling, layout, listens, reachable
-from seqlab.documents.questions.model import Config, Reader, shipped
+from seqlab.documents.questions.model import Answer, Config, Found, Reader, ask, shipped
 from seqlab.documents.questions.text import TEST, Document, bm25, document, documents, tokens
 
 __all__ = [

@@ -163,7 +163,7 @@ def measure(arm: str, seed: int) -> dict:
 def parts() -> dict[str, Part]:
     """All readers; the file holds nothing else."""
     setting = {"steps": STEPS, "batch": BATCH, "rate": RATE, "practice": PRACTICE, "dim": Config.dim}
-    setting |= {"layers": Config.layers, "test": TEST, "command": "python -m seqlab.documents.questions"}
+    setting |= {"layers": Config.layers, "test": TEST}
     return {"": Part(measure, ("arm", "seed"), seeded((arm,) for arm in TRAINED), setting)}
 
 
@@ -171,6 +171,6 @@ EXPERIMENT = Experiment(Path(__file__).with_name("results.json"), parts)
 
 
 def results() -> dict:
-    """What `python -m seqlab.documents.questions` measured: "setting", "minutes", "versions" and "cells", one for each
+    """What `python -m seqlab.documents --full` measured: "setting", "minutes", "versions" and "cells", one for each
     trained reader, with the ranks of every question ("ranks", as `judge` gives them); and "bm25", ranked alike."""
     return EXPERIMENT.results() | {"bm25": lexical()}

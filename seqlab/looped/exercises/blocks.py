@@ -1,41 +1,37 @@
-"""The exercises of lab 07 on what the proof builds: loop bodies, the clock."""
+"""The exercises of lab 07 on what the proof builds: three loop bodies, the third with a clock."""
 
 import torch
 
-from seqlab.course.cases import double, normal
+from seqlab.course.cases import double, drawn, normal
 from seqlab.course.check import Exercise, Mutant
 
 
 def quantiser_loop(x, count, delta):
-    """One loop: where x ≥ δ, one more cell is counted and δ is taken off x.
-    x, count: (n,) -> (2, n), the new x and the new count
+    """One loop, the same in every turn: after 1/δ - 1 of them count is ⌊x/δ⌋, and x what is left of it in its cell.
+
+    x, count: (n,) -> (2, n), the new x and the new count, which may grow by 1 in a loop
     """
     step = (x >= delta).to(x.dtype)
     return torch.stack([x - delta * step, count + step])
 
 
 def max_loop(keys, acc, columns):
-    """One loop: fetch the largest key, append it to acc as a digit in base `columns`, mark it as used.
-    -> [keys, acc]
+    """One loop: attention tells everyone one number, the largest key. After N loops acc must name the set of keys.
 
-    A key that was fetched becomes -1: it is below all token ids 0 … columns - 1 from now on.
+    keys: token ids 0 … columns - 1, or -1 for a key that was fetched before -> [keys, acc], the new ones
+    acc:  a number to the base `columns`; the key that is fetched becomes its last digit
     """
     found = max(keys)
     return [[-1 if key == found else key for key in keys], columns * acc + found]
 
 
-def clock_memoriser(labels, k):
-    """y_k by K - 1 loops: loop t adds η(t) · 1{k ≥ t}, η(t) = y_t - y_{t-1}, the indicator made of two ReLUs.
+def clock_loop(c, y, eta):
+    """One loop, the same in every turn but for η: a token with steps left, c ≥ 1, takes the step η; others rest.
 
-    labels: y_0, …, y_{K-1}, shape (K,)    k: shape (n,)    -> (n,)
-
-    Whole k is what counts: between two of them the ReLUs draw a straight line, and beyond the ends nothing moves.
+    c: (n,), whole numbers, how many steps are left; y: (n,); eta: a number -> (2, n), the new c and the new y
+    Of c and y a layer can make sums and ReLUs, and nothing else. c goes down by 1 in every loop, below 0 too.
     """
-    y = labels[0].expand(len(k)).clone()
-    for t in range(1, len(labels)):
-        eta = labels[t] - labels[t - 1]
-        y = y + eta * (torch.relu(k - t + 1) - torch.relu(k - t))
-    return y
+    return torch.stack([c - 1, y + eta * (torch.relu(c) - torch.relu(c - 1))])
 
 
 def _takes_off(result, x, count, delta):
@@ -58,6 +54,7 @@ def _counts(result, x, count, delta):
 QUANTISER = Exercise(
     id="looped.quantiser",
     title="The loop that counts cells.",
+    mark="•",
     reference=quantiser_loop,
     cases=lambda: [
         (double(0.25), double(0), 0.5),
@@ -68,6 +65,11 @@ QUANTISER = Exercise(
     ],
     tolerance=1e-10,
     properties=(("takes δ off where x reaches it", _takes_off), ("counts the cells", _counts)),
+    draw=lambda random: (
+        double(*(random.randint(0, 9) / 8 for _ in range(5))),
+        double(*random.choices(range(9), k=5)),
+        random.choice((0.125, 0.25, 0.5)),
+    ),
     hints=(
         "Every loop is the same: it only asks whether a whole cell is still left in x.",
         "step = 1 where x ≥ δ, else 0. The new x loses δ · step, the count gains step.",
@@ -118,6 +120,7 @@ def _appends(result, keys, acc, columns):
 SEQUENCE_ID = Exercise(
     id="looped.sequence_id",
     title="The loop that names the sequence.",
+    mark="•",
     reference=max_loop,
     cases=lambda: [
         ([1, 0], 0, 2),
@@ -126,8 +129,14 @@ SEQUENCE_ID = Exercise(
         ([3, -1, -1, 0], 22, 5),
         ([-1, 0], 1, 2),
         ([12, 4000, 7], 5000, 6000),
+        ([997, 3], 10**30 + 7, 1000),
     ],
     properties=(("marks the key that was fetched, and no other", _marks), ("appends the key as a digit", _appends)),
+    draw=lambda random: (
+        [*random.sample(range(columns := random.randint(5, 5000)), random.randint(1, 4)), *random.randint(0, 3) * [-1]],
+        random.randrange(1, columns**2),
+        columns,
+    ),
     hints=(
         "Everyone hears the same number, the largest key. Who it belongs to must not be heard again.",
         "To append a digit in base b: b · acc + digit. The digit is max(keys).",
@@ -158,84 +167,98 @@ SEQUENCE_ID = Exercise(
 )
 
 
-def _starts(result, labels, k):
-    for got in result[k <= 0]:
-        if abs(got - labels[0]) > 1e-9:
-            return f"k ≤ 0 is reached before the first loop: y_0 = {labels[0]:g}, yours is {got:g}."
+def _counts_down(result, c, y, eta):
+    if not torch.allclose(result[0], c - 1):
+        return "c goes down by 1 at every token, whether it moves or rests."
 
 
-def _recalls(result, labels, k):
-    for at, got in zip(k.tolist(), result):
-        label = labels[min(max(int(at), 0), len(labels) - 1)]
-        if at == int(at) and abs(got - label) > 1e-9:
-            return f"k = {at:g}: the label is {label:.4g}, yours is {got:.4g}."
+def _rests(result, c, y, eta):
+    for left, before, after in zip(c, y, result[1]):
+        if left <= 0 and abs(after - before) > 1e-6:
+            return f"a token with c = {left:g} has no step left; y = {before:g} became {after:g}."
 
 
-def _straight(result, labels, k):
-    for at, got in zip(k.tolist(), result):
-        if 0 < at < len(labels) - 1 and at != int(at):
-            before, after = labels[int(at)], labels[int(at) + 1]
-            want = before + (at - int(at)) * (after - before)
-            if abs(got - want) > 1e-9:
-                return (
-                    f"between k = {int(at)} and {int(at) + 1} two ReLUs rise straight from {before:g} to {after:g}: "
-                    f"{want:g} at {at:g}, yours is {got:g}."
-                )
+def _steps(result, c, y, eta):
+    for left, before, after in zip(c, y, result[1]):
+        if left >= 1 and abs(after - before - eta) > 1e-6:
+            return (
+                f"at c = {left:g} the step is η = {eta:g}, from {before:g} to {before + eta:g}; yours is at {after:g}."
+            )
+
+
+def _straight(result, c, y, eta):
+    for left, before, after in zip(c, y, result[1]):
+        if 0 < left < 1 and abs(after - before - left * eta) > 1e-6:
+            return (
+                f"between c = 0 and 1 two ReLUs rise straight: at c = {left:g} the step is {left * eta:g}, "
+                f"yours is {after - before:g}."
+            )
 
 
 CLOCK = Exercise(
     id="looped.clock",
-    title="The memoriser with a clock.",
-    reference=clock_memoriser,
+    title="The loop that a clock tells how far to go.",
+    reference=clock_loop,
+    mark="••",
     cases=lambda: [
-        (double(1, 3), double(0, 1)),
-        (double(0, 1, -1), double(0, 1, 2)),
-        (double(2, 2, 5, 4), double(0, 1, 2, 3)),
-        (normal(9).double(), double(8, 7, 6, 5, 4, 3, 2, 1, 0)),
-        (double(0.3, -1, 5000.7, 2), double(9, 3, -2, 2, 0, 1)),
-        (double(1, 5, 3), double(0.5, 1.25, 0, 2)),
+        (double(1), double(0), 2.0),
+        (double(0, 1), double(5, 5), 1.0),
+        (double(3, -2), double(1, 1), -0.5),
+        (double(0.5, 0.25, 1.5), double(0, 1, 2), 3.0),
+        (double(4, 3, 2, 1, 0, -1, -7, 5000), normal(8).double(), 0.3),
     ],
+    tolerance=1e-10,
     properties=(
-        ("starts at the first label", _starts),
-        ("recalls every label exactly", _recalls),
+        ("counts down", _counts_down),
+        ("rests where no step is left", _rests),
+        ("takes the whole step where one is left", _steps),
         ("is made of ReLUs, straight in between", _straight),
     ),
+    draw=lambda random: (
+        double(*(random.randint(-8, 24) / 4 for _ in range(6))),
+        drawn(random, 6),
+        random.uniform(-2, 2),
+    ),
     hints=(
-        "Walk along the table. Loop t makes the step from y_{t-1} to y_t, but only for those who want to go that far.",
-        "For whole numbers 1{k ≥ t} = ReLU(k - t + 1) - ReLU(k - t). The step of loop t is η(t) = y_t - y_{t-1}.",
-        "Start with y = labels[0] for everyone; for t = 1 … K-1 add "
-        "(labels[t] - labels[t-1]) * (relu(k - t + 1) - relu(k - t)).",
+        "Draw what you need over c: 0 up to c = 0, then a rise, then 1 from c = 1 on. Which two ReLUs differ by that?",
+        "One ReLU starts to rise at c = 0 and never stops. A second one, taken off, rises from c = 1 on.",
+        "torch.stack([c - 1, y + eta * (torch.relu(c) - torch.relu(c - 1))]).",
     ),
     mutants=(
         Mutant(
-            {" - torch.relu(k - t)": ""},
-            "recalls every label exactly",
-            "One ReLU keeps growing: whoever wants to go far gets a step several times. Take ReLU(k - t) off.",
+            {" - torch.relu(c - 1)": ""},
+            "takes the whole step where one is left",
+            "One ReLU keeps growing: whoever wants to go far gets a step several times. Take a second ReLU off.",
         ),
         Mutant(
-            {"labels[t] - labels[t - 1]": "labels[1] - labels[0]"},
-            "recalls every label exactly",
-            "Every loop makes the same step. That is the block without a clock.",
+            {"[c - 1": "[c"},
+            "counts down",
+            "Nothing is counted down, so no token ever comes to rest. The weights cannot tell the loops apart, c can.",
         ),
         Mutant(
-            {"k - t + 1": "k - t + 2", "torch.relu(k - t))": "torch.relu(k - t + 1))"},
-            "starts at the first label",
-            "That is 1{k ≥ t - 1}: everyone goes one step too far.",
+            {"[c - 1": "[torch.relu(c - 1)"},
+            "counts down",
+            "c may go on below 0: the two ReLUs are silent there, and a third one is not needed.",
         ),
         Mutant(
-            {" - labels[t - 1]": ""},
-            "recalls every label exactly",
-            "The labels themselves are added up. A loop adds only the difference to the label before.",
+            {"torch.relu(c) - torch.relu(c - 1)": "torch.relu(c + 1) - torch.relu(c)"},
+            "rests where no step is left",
+            "That is 1 at c = 0 already: everyone goes one step too far.",
         ),
         Mutant(
-            {"labels[0].expand": "(0 * labels[0]).expand"},
-            "starts at the first label",
-            "The walk starts at 0 instead of y_0.",
+            {"torch.relu(c) - torch.relu(c - 1)": "torch.relu(c - 1) - torch.relu(c - 2)"},
+            "takes the whole step where one is left",
+            "That is 1 only from c = 2 on: everyone stops one step too early.",
         ),
         Mutant(
-            {"(torch.relu(k - t + 1) - torch.relu(k - t))": "(k >= t)"},
+            {"y + eta *": "eta *"},
+            "rests where no step is left",
+            "y is forgotten. The residual stream keeps it; a loop only adds.",
+        ),
+        Mutant(
+            {"(torch.relu(c) - torch.relu(c - 1))": "(c >= 1)"},
             "is made of ReLUs, straight in between",
-            "The labels are right, but a layer has no ≥ and no index: 1{k ≥ t} is a difference of two ReLUs.",
+            "For whole c this is right, but a layer has no ≥: the jump is a difference of two ReLUs.",
         ),
     ),
 )

@@ -2,14 +2,14 @@
 
 import torch
 
-from seqlab.course.cases import double
+from seqlab.course.cases import double, drawn
 from seqlab.course.check import Exercise, Mutant
 
 
 def contextual_modulus(x, y, delta):
-    """The largest |y[a, n] - y[b, n]| over pairs of sequences a, b at most δ apart in which token n is the same.
+    """How far f of a token can move at most, if the token itself stands still and the sequence moves by at most δ.
 
-    The distance is Euclidean.    x, y: (sequence, token), the inputs and f of them
+    x, y: (sequence, token), the inputs on a grid, and f of them; distances of sequences are Euclidean -> a number
     """
     worst = 0.0
     for a in range(len(x)):
@@ -58,11 +58,17 @@ def _largest(result, x, y, delta):
 MODULI = Exercise(
     id="looped.moduli",
     title="The contextual modulus, by looking at all pairs.",
+    mark="•",
     reference=contextual_modulus,
     cases=_modulus_cases,
     properties=(
         ("keeps the token itself fixed and the sequences close", _own_token_still),
         ("finds the largest change", _largest),
+    ),
+    draw=lambda random: (
+        x := random.choice((_five(), torch.cartesian_prod(*2 * [torch.linspace(0, 1, 3, dtype=torch.float64)]))),
+        drawn(random, *x.shape),
+        random.choice((0.5, 0.9, 1.1, 3.0)),
     ),
     hints=(
         "Three loops: over a, over b, over the token n. Two conditions decide whether a triple counts.",

@@ -4,22 +4,22 @@ import itertools
 
 import torch
 
-from seqlab.course.cases import double, normal
+from seqlab.course.cases import double, drawn, normal
 from seqlab.course.check import Exercise, Mutant
 
 
 def equivariance_gap(f, x, order):
-    """How far f is from commuting with the reordering `order` of the tokens of x.
-
-    That is the largest |f(x[order]) - f(x)[order]|.
+    """How far f is from commuting with the reordering `order` of the tokens of x: a number, of the worst entry.
+    x: (token, dim); f: a function of x; order: (token,), from which place each place takes its token
     """
     return (f(x[order]) - f(x)[order]).abs().max().item()
 
 
 def first_clash(names, sequences):
-    """The first two places ((i, k), (j, l)), in reading order, that share a name and must not; None if there are none.
+    """The first clash ((i, k), (j, l)), two places that share a name and must not; None where there is none.
 
-    names[i][k] is the name of token k of sequence i. Sequences that are reorderings of each other count as the same.
+    First: with (i, k) as early in reading order as can be, and then (j, l).
+    names[i][k] is the name of token k of sequence i. Reorderings of a sequence count as the same sequence.
     """
     places = [(i, k) for i, row in enumerate(names) for k in range(len(row))]
     for (i, k), (j, l) in itertools.combinations(places, 2):
@@ -97,6 +97,11 @@ EQUIVARIANCE = Exercise(
         ("is no smaller than the difference at any one token", _covers_every_token),
         ("is the difference of one entry", _one_entry),
     ),
+    draw=lambda random: (
+        random.choice((sum_everywhere, first_token_everywhere, running_sum)),
+        (8 * drawn(random, 5, 1)).round(),
+        torch.tensor([*random.sample(range(1, 5), 4), 0]),
+    ),
     hints=(
         "Equivariant means: reorder first and apply f, or apply f first and reorder; the result is the same.",
         "x[order] reorders the tokens. Compare f(x[order]) with f(x)[order], entry by entry.",
@@ -171,8 +176,19 @@ def _tester_cases():
         ([[a, a, b, b, c, c]], [(1, 2, 3, 4, 5, 6)]),
         ([[a, b, a, a]], [(1, 2, 3, 4)]),
         ([[a, b], [c, d], [a, e], [c, f]], [(4, 5), (2, 6), (1, 4), (3, 3)]),
+        ([[a, b, b, a]], [(1, 2, 3, 4)]),
+        ([[a, b], [a, a]], [(1, 2), (2, 1)]),
+        ([[a, b], [a, c], [a, d]], [(1, 2), (2, 1), (3, 4)]),
+        ([[a, b], [b, c], [a, d]], [(1, 2), (3, 4), (5, 6)]),
     ]
     return [([double(*row).tolist() for row in names], sequences) for names, sequences in rows]
+
+
+def _renamed(random, names, sequences):
+    """The same clashes under other names, of other tokens."""
+    known, step = sorted({name for row in names for name in row}), random.randint(1, 50)
+    other = dict(zip(known, (known + random.randint(0, 999) / 1024 for known in random.sample(range(99), len(known)))))
+    return [[other[name] for name in row] for row in names], [tuple(step + t for t in s) for s in sequences]
 
 
 def _finds(result, names, sequences):
@@ -193,9 +209,11 @@ def _is_first(result, names, sequences):
 
 TESTER = Exercise(
     id="names.tester",
+    mark="••",
     title="Find the first two places that share a name and must not.",
     reference=first_clash,
     cases=_tester_cases,
+    draw=lambda random: _renamed(random, *random.choice(_tester_cases()[5:])),
     properties=(
         ("sees every forbidden clash, and no other", _finds),
         ("returns the first clash in reading order", _is_first),

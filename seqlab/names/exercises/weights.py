@@ -1,16 +1,16 @@
-"""The exercises of lab 01 on weights: softmax over scores, and hardmax."""
+"""The exercises of lab 01 on weights: softmax over scores, hardmax, and how close the two are."""
 
 import math
 
 import torch
 from einops import einsum, reduce
 
-from seqlab.course.cases import double, normal
+from seqlab.course.cases import double, drawn, normal
 from seqlab.course.check import Exercise, Mutant
 
 
 def attention_weights(q, k):
-    """Softmax over the keys of q kᵀ / √dim.    q: (query, dim), k: (key, dim) -> (query, key)"""
+    """The weights that each query gives to the keys.    q: (query, dim), k: (key, dim) -> (query, key)"""
     scores = einsum(q, k, "query dim, key dim -> query key") / math.sqrt(q.shape[-1])
     scores = scores - reduce(scores, "query key -> query 1", "max")
     weights = torch.exp(scores)
@@ -23,6 +23,14 @@ def hardmax(scores):
     """
     winners = (scores == reduce(scores, "query key -> query 1", "max")).to(scores.dtype)
     return winners / reduce(winners, "query key -> query 1", "sum")
+
+
+def sharp_enough(gap, keys, error):
+    """A beta at which no weight of softmax is further than `error` from hardmax's, and no larger than it need be.
+
+    In every row one key wins, and its score leads each of the other keys - 1 scores by at least `gap`.
+    """
+    return math.log((keys - 1) * (1 - error) / error) / gap
 
 
 def _rows_sum_to_one(result, q, k):
@@ -57,6 +65,10 @@ WEIGHTS = Exercise(
     properties=(
         ("gives rows that sum to 1", _rows_sum_to_one),
         ("keeps the score differences as log ratios", _ratio),
+    ),
+    draw=lambda random: (
+        (size := random.choice((1, 1000))) * drawn(random, 3, dim := random.randint(2, 5)),
+        drawn(random, 2 if size > 1 else random.randint(2, 6), dim),
     ),
     hints=(
         "Two steps: a score for every (query, key) pair, then each row of scores becomes weights that sum to 1.",
@@ -134,6 +146,7 @@ HARDMAX = Exercise(
         (double([-3.0, 2.0, 2.0], [2.0, 5.0, 5.0 - 1e-14]),),
     ],
     properties=(("shares the weight equally among the winners of a row", _ties_share),),
+    draw=lambda random: (double(*([random.randint(0, 4) / 64 for _ in range(4)] for _ in range(3))),),
     hints=(
         "Softmax at temperature zero: which entries of a row survive, and what do two equal survivors get?",
         "Mark the winners with scores == (the row's maximum), as numbers 0 and 1.",
@@ -166,4 +179,88 @@ HARDMAX = Exercise(
             "The maximum is taken over the whole matrix; each row has its own.",
         ),
     ),
+)
+
+
+def _worst(beta, gap, keys):
+    """What the losers get together where all of them trail by just the gap: the largest error that there is."""
+    return (keys - 1) / (keys - 1 + math.exp(min(float(beta) * gap, 700)))
+
+
+def _is_sharp(result, gap, keys, error):
+    if _worst(result, gap, keys) > error * (1 + 1e-6):
+        return (
+            f"let all {keys - 1} losers trail by {gap:g}: at your beta, {float(result):.4g}, hardmax's weight on"
+            f" the winner is missed by {_worst(result, gap, keys):.3g}, and only {error:g} is allowed."
+        )
+
+
+def _is_needed(result, gap, keys, error):
+    enough = math.log((keys - 1) / error) / gap
+    if float(result) > enough * (1 + 1e-6):
+        return f"{enough:.4g} is enough, and yours is {float(result):.4g}."
+
+
+SHARP = Exercise(
+    id="names.sharp",
+    title="Find the beta from which on softmax is hardmax, up to an error.",
+    reference=sharp_enough,
+    cases=lambda: [
+        (1.0, 2, 0.1),
+        (1.0, 11, 0.1),
+        (0.25, 5, 1e-3),
+        (4.0, 1000, 1e-6),
+        (1e-3, 100, 0.01),
+        (2.0, 3, 1e-12),
+    ],
+    properties=(
+        ("reaches the error that is asked for", _is_sharp),
+        ("is no larger than it need be", _is_needed),
+    ),
+    draw=lambda random: (random.uniform(0.01, 5), random.randint(3, 500), 10 ** random.uniform(-9, -1)),
+    hints=(
+        "Which scores are worst? Those where every loser trails the winner by just the gap and no more.",
+        "Then a loser gets e^(-βg) / (1 + (n - 1) e^(-βg)), with g the gap and n the number of keys. The winner is"
+        " furthest from hardmax, which gives it 1: it misses what all n - 1 losers get together.",
+        "(n - 1) e^(-βg) ≤ error is enough: the denominator is larger than 1. Take the logarithm, and solve for β.",
+    ),
+    mutants=(
+        Mutant(
+            {"(keys - 1) * ": ""},
+            "reaches the error that is asked for",
+            "This is right for a single loser. All n - 1 losers take weight from the winner, and their shares add up.",
+        ),
+        Mutant(
+            {"/ gap": "* gap"},
+            "reaches the error that is asked for",
+            "A wider gap needs a smaller beta: divide by the gap.",
+        ),
+        Mutant(
+            {"/ gap": ""},
+            "reaches the error that is asked for",
+            "The gap is missing: scores that lie close together need a larger beta.",
+        ),
+        Mutant(
+            {"math.log((keys - 1) * (1 - error) / error)": "(keys - 1) * (1 - error) / error"},
+            "is no larger than it need be",
+            "The logarithm is missing: weights fall exponentially with beta.",
+        ),
+        Mutant(
+            {"math.log(": "math.log10("},
+            "reaches the error that is asked for",
+            "Softmax uses e^x, so the logarithm is the natural one, math.log.",
+        ),
+        Mutant(
+            {"math.log(": "math.log2("},
+            "is no larger than it need be",
+            "A logarithm to the base 2 asks for half again too much: softmax uses e^x, so take math.log.",
+        ),
+        Mutant(
+            {"/ error)": "/ error**2)"},
+            "is no larger than it need be",
+            "The error enters once: (n - 1) e^(-βg) is to be no larger than it.",
+        ),
+    ),
+    tolerance=0.2,
+    mark="••",
 )

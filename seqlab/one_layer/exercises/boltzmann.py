@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from seqlab.course.cases import double, normal, plain
-from seqlab.course.check import Exercise, Mutant
+from seqlab.course.cases import double, drawn, normal, plain
+from seqlab.course.check import DERIVES, Exercise, Mutant
 
 
 def boltz(a):
@@ -14,9 +14,9 @@ def boltz(a):
 
 
 def boltz_gradient(a):
-    """∂boltz/∂a_i = p_i (1 + a_i − boltz(a)), p = softmax(a).    a: (n,) -> (n,)
+    """How boltz(a) moves with each of its entries: ∂ boltz(a) / ∂ a_i for every i, in closed form.    a: (n,) -> (n,)
 
-    Use boltz.
+    No machine takes the derivative, and no difference: use boltz.
     """
     return torch.softmax(a, dim=-1) * (1 + a - boltz(a))
 
@@ -25,8 +25,7 @@ def is_larger(first, second):
     """Whether the set `first` has the larger boltz, without an exponential.
     two tuples of n levels -> True or False
 
-    The levels are far apart. The larger maximum wins; where the maxima agree, the first difference further down
-    decides, and there the larger entry loses. A set is not larger than itself.
+    The levels are far apart. A set is not larger than itself.
     """
     first, second = sorted(first, reverse=True), sorted(second, reverse=True)
     for place, (a, b) in enumerate(zip(first, second)):
@@ -64,6 +63,7 @@ BOLTZ = Exercise(
         ("lies between max − log n and max", _between),
         ("is not the maximum itself", _below_the_maximum),
     ),
+    draw=lambda random: (random.choice((0, 800, -800)) + 2 * drawn(random, random.randint(2, 6)),),
     hints=(
         "It is an average of the numbers. Which numbers should weigh most?",
         "The weights are softmax(a); the average is their inner product with a.",
@@ -117,13 +117,17 @@ def _negative_far_below(result, a):
 GRADIENT = Exercise(
     id="one_layer.gradient",
     title="How boltz moves when one number does.",
+    mark="••",
     reference=boltz_gradient,
+    differentiable=False,  # it is a gradient
     cases=lambda: [*_numbers(), (double(800, 790, 795),), (double(-800, -790, -795, -790.5),)],
     tolerance=1e-10,  # what differences of boltz cannot reach
+    bars=dict.fromkeys(DERIVES, "a machine takes the derivative here. The formula is asked for: its sign says it all."),
     properties=(
         ("sums to one", _sums_to_one),
         ("is negative far below the maximum", _negative_far_below),
     ),
+    draw=lambda random: (random.choice((0, 800, -800)) + 2 * drawn(random, random.randint(2, 6)),),
     hints=(
         "Raising a_i does two things: it raises the i-th number, and it moves weight to it from all the others.",
         "The first gives p_i. The second gives p_i (a_i − boltz(a)): weight flows to a_i from the average.",
@@ -193,6 +197,7 @@ def _by_softmax(first, second):
 ORDER = Exercise(
     id="one_layer.order",
     title="Which of two sets has the larger boltz?",
+    mark="••",
     reference=is_larger,
     cases=lambda: [
         ((3, 0), (2, 1)),
@@ -218,6 +223,10 @@ ORDER = Exercise(
             _decided((2, 3, 4), "below the second entry, where the larger one loses too"),
         ),
         ("is False for equal sets", _itself),
+    ),
+    draw=lambda random: (
+        first := tuple(random.sample(range(0, 24 * (by := random.choice((1, 1000))), 2 * by), random.randint(3, 5))),
+        tuple(random.sample([first[0] + random.choice((0, by, -by, 24 * by)), *first[1:]], len(first))),
     ),
     hints=(
         "Look at the gradient: which entries raise boltz when they grow, and which lower it?",

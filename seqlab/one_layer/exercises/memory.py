@@ -1,16 +1,20 @@
-"""The exercises of lab 05 on the construction: a direction, the head of rank one, the table of labels."""
+"""The exercises of lab 05 on the construction: a direction, the head of rank one, the table of labels, codes for an
+average.
+"""
+
+from itertools import combinations
 
 import torch
 
-from seqlab.course.cases import double, normal
+from seqlab.course.cases import double, drawn, normal, plain
 from seqlab.course.check import Exercise, Mutant
 
 
 def score_gap(tokens, candidates):
-    """min |v·c| · min |v·(a − b)| for every candidate v: the smallest gap of scores at κ = 1.
+    """For every candidate v the smallest distance between two scores of one query, at κ = 1.
     (token, dim), (candidate, dim) -> (candidate,)
 
-    c runs over the tokens, a and b over the pairs of different tokens.
+    The query c gives the key a the score (v·c)(v·a). Every token is a query, and every two tokens are keys.
     """
     t = candidates @ tokens.T
     gaps = torch.sort(t, dim=-1).values.diff(dim=-1)
@@ -18,8 +22,10 @@ def score_gap(tokens, candidates):
 
 
 def rank_one_head(x, v, kappa, shift):
-    """x_k + shift · m_k v, with m_k = Σ_j w_kj (v·x_j) and w_k = softmax over j of κ (v·x_k)(v·x_j).
+    """x and what one softmax head adds to it, all of whose matrices are multiples of v.
     x: (token, dim), v: (dim,) -> (token, dim)
+
+    Queries, keys and values are v·x; kappa multiplies the scores; what comes out is written along v, times shift.
     """
     t = x @ v
     weights = torch.softmax(kappa * torch.outer(t, t), dim=-1)
@@ -27,15 +33,21 @@ def rank_one_head(x, v, kappa, shift):
 
 
 def look_up(z, ids, labels):
-    """labels[0] + Σ_k (labels[k+1] − labels[k]) · ramp_k(z), ids increasing.
-    z: (place,), ids and labels: (name,) -> (place,)
-
-    ramp_k(z) = ReLU(s_k (z − ids[k])) − ReLU(s_k (z − ids[k+1])), s_k = 1 / (ids[k+1] − ids[k]):
-    from 0 to 1 between two ids.
+    """The label of each id, as one hidden ReLU layer of z: straight between two neighbours, flat outside the ids.
+    z: (place,), ids (increasing) and labels: (name,) -> (place,)
     """
     slope = 1 / ids.diff()
     ramps = torch.relu(slope * (z[:, None] - ids[:-1])) - torch.relu(slope * (z[:, None] - ids[1:]))
     return labels[0] + ramps @ labels.diff()
+
+
+def codes(count):
+    """`count` numbers, at least 1 and at most 2 ** (count − 1), for which an average is enough.
+    number of tokens -> list of numbers
+
+    Whatever the size, no two sets of as many of them have the same sum, and the sums are at least 1 apart.
+    """
+    return [2**k for k in range(count)]
 
 
 def _along(wrong, text):
@@ -84,8 +96,12 @@ PROJECTION = Exercise(
             ),
         ),
     ),
+    draw=lambda random: (
+        drawn(random, random.randint(3, 6), dim := random.randint(2, 4)),
+        torch.nn.functional.normalize(drawn(random, 3, dim), dim=-1),
+    ),
     hints=(
-        "A score is (v·c)(v·x). Two scores of the query c differ by |v·c| · |v·(a − b)|. When is that smallest?",
+        "Two scores of the query c differ by |v·c| · |v·(a − b)|. When is each of the two factors smallest?",
         "t = candidates @ tokens.T has a row per candidate. "
         "The closest two numbers of a row are neighbours once it is sorted.",
         "torch.sort(t, dim=-1).values.diff(dim=-1).amin(dim=-1) is the smallest gap; multiply by t.abs().amin(dim=-1).",
@@ -153,6 +169,12 @@ HEAD = Exercise(
     properties=(
         ("moves tokens along v only", _along_v),
         ("moves them by an average of the v·x", _within),
+    ),
+    draw=lambda random: (
+        drawn(random, random.randint(2, 6), dim := random.randint(2, 4)),
+        torch.nn.functional.normalize(drawn(random, dim), dim=-1),
+        random.choice((0.5, 3.0, 1e4)),
+        random.uniform(0.1, 1),
     ),
     hints=(
         "W_K, W_Q and W_V all read v·x and nothing else. What is left of a token is one number t.",
@@ -225,6 +247,7 @@ def _flat_outside(result, z, ids, labels):
 MEMORISER = Exercise(
     id="one_layer.memoriser",
     title="A table as a layer of hinges.",
+    mark="••",
     reference=look_up,
     cases=lambda: [
         (double(1, 2), double(1, 2), double(5, 7)),
@@ -232,16 +255,24 @@ MEMORISER = Exercise(
         (double(1, 1.5, 4), double(1, 1.5, 4), double(1, 0, 1)),
         (double(-1, -0.75, 0, 3, 3.5), double(-1, -0.5, 3), double(2, 2, -1)),
         (double(0.1, 0.3, 0.2), double(0.1, 0.2, 0.3, 0.30001), double(0, 3, 1, 2)),
-        (double(1 + 1e-9, 1, 2, 0, 5000, -5000), double(1, 1 + 1e-9, 2), double(5, -7, 3)),
+        (double(1 + 1e-8, 1, 2, 0, -5000), double(1, 1 + 1e-8, 2), double(5, -7, 3)),
+        (double(5000, 3, -70), double(1, 1.5, 2), double(5, -7, 3)),
     ],
+    tolerance=1e-6,
     properties=(
         ("gives every id its label", _known_ids),
         ("stays flat outside the ids", _flat_outside),
     ),
+    draw=lambda random: (
+        double(*(ids := sorted(k / 8 for k in random.sample(range(80), random.randint(3, 6)))))
+        - random.choice((0, 0.3, -0.3)),
+        double(*ids),
+        drawn(random, len(ids)),
+    ),
     hints=(
         "Walk from the smallest id to the largest. By how much must the output change between two ids?",
-        "z[:, None] − ids[:-1] has a row per place and a column per ramp. "
-        "One ReLU starts the ramp, a second one ends it.",
+        "A ramp from 0 at ids[k] to 1 at ids[k+1] is two ReLUs: one starts it, a second one ends it. "
+        "z[:, None] − ids[:-1] has a row per place and a column per ramp.",
         "slope = 1 / ids.diff(); "
         "ramps = relu(slope * (z[:, None] − ids[:-1])) − relu(slope * (z[:, None] − ids[1:])); "
         "return labels[0] + ramps @ labels.diff()",
@@ -273,5 +304,53 @@ MEMORISER = Exercise(
             "This takes the nearest id's label, which jumps. "
             "A ReLU layer is continuous: between two ids it is a straight line.",
         ),
+    ),
+)
+
+
+def _so_many(result, count):
+    if len(result) != count or not all(1 <= x <= 2 ** (count - 1) for x in result):
+        return f"wanted {count} numbers from 1 to {2 ** (count - 1)}; yours are {plain(result)}."
+
+
+def _sums_apart(result, count):
+    for size in range(1, count + 1):
+        sums = sorted((sum(chosen), chosen) for chosen in combinations(result, size))
+        for (a, one), (b, other) in zip(sums, sums[1:]):
+            if b - a < 1 - 1e-9:
+                return f"{plain(one)} and {plain(other)} have the sums {a:g} and {b:g}: an average confuses them."
+
+
+CODES = Exercise(
+    id="one_layer.codes",
+    title="Numbers with which an average names every set.",
+    mark="••",
+    reference=codes,
+    cases=lambda: [(count,) for count in (1, 2, 3, 5, 8, 11)],
+    look=lambda result, count: None,  # any such numbers will do
+    properties=(("returns so many numbers of that size", _so_many), ("keeps all sums apart", _sums_apart)),
+    draw=lambda random: (random.choice((4, 6, 7, 9)),),
+    hints=(
+        "1, 2, 3 fails for no two sets; which two sets of 1, 2, 3, 4 have the same sum?",
+        "If each number is larger than all before it together, the largest number of a set can be read off its sum.",
+        "Powers of two: a sum of some of them is a number in binary, and its digits say which.",
+    ),
+    mutants=(
+        Mutant(
+            {"2**k": "k + 1"},
+            "keeps all sums apart",
+            "Numbers at equal distances have many sets with one average: it is the worst choice.",
+        ),
+        Mutant(
+            {"2**k": "3**k"},
+            "returns so many numbers of that size",
+            "Powers of three keep all sums apart and are larger than needed.",
+        ),
+        Mutant(
+            {"2**k": "1 + k * 1e-3 * 2**k"},
+            "keeps all sums apart",
+            "The sums differ, by less than 1: then a float has to be finer. Use the room up to 2 ** (count − 1).",
+        ),
+        Mutant({"range(count)": "range(count - 1)"}, "returns so many numbers of that size", "One number is missing."),
     ),
 )

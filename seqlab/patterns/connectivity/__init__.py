@@ -4,7 +4,7 @@
 | --------------- | ------------------------------------- | ----------------------------------------------------- |
 | 1  self         | `self_loops(instance)`                | every row, at any n                                   |
 | 2  chain        | `hamiltonian_chain(instance).check()` | an order that is verified; searched for small n       |
-| 3  reachability | `reachability(instance).check()`      | Boolean matrices up to n = 1,024, certificates beyond |
+| 3  reachability | `reachability(instance).check()`      | Boolean matrices up to n = 256, certificates beyond   |
 | all             | `assumption_1(instance)`              |                                                       |
 
 Where heads differ, a token sees in a layer what its heads see together.

@@ -85,8 +85,6 @@ def hamiltonian_chain(instance: Instance, order: Sequence[int] | Order | None = 
         return Chain(instance, "found" if check_chain(instance, order) else "not found", "given", np.asarray(order))
     n = instance.n
     tried = [("the tokens as they stand", np.arange(n)), ("the tokens backwards", np.arange(n)[::-1].copy())]
-    if instance.pattern.chain:
-        tried.insert(0, ("the order that comes with the pattern", instance.pattern.chain(n)))
     for how, known in tried:
         if check_chain(instance, known):
             return Chain(instance, "found", how, known)

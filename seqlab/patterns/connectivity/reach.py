@@ -31,7 +31,7 @@ from seqlab.patterns.pattern import Instance
 from seqlab.patterns.runs import Runs, count, expand, runs
 from seqlab.theorem import Statement, Verdict, Witness, judge
 
-MATRICES, LARGEST = 1024, 4096  # tokens up to which matrices are the first choice, and the last resort
+MATRICES, LARGEST = 256, 4096  # tokens up to which matrices are the first choice, and the last resort
 MOST = 20_000_000  # connections that are listed one by one
 SHOWN = 8  # tokens named in a sentence
 Ends = Int[np.ndarray, "query"]
@@ -63,7 +63,7 @@ class Reach:
 
 
 def reachability(instance: Instance) -> Reach:
-    """s of condition 3, or a pair that never meets: by matrices up to 1,024 tokens, beyond by a certificate.
+    """s of condition 3, or a pair that never meets: by matrices up to 256 tokens, beyond by a certificate.
 
     Matrices stand in up to 4,096 tokens where no certificate is found, in up to a minute. Raises ValueError beyond.
     """

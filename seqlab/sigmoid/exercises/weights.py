@@ -4,15 +4,13 @@ import math
 
 import torch
 
-from seqlab.course.cases import normal
+from seqlab.course.cases import coins, drawn, normal
 from seqlab.course.check import Exercise, Mutant
 
 
 def length_bias(trained, n):
-    """The bias b for sequences of n tokens that keeps n e^b, and with it about the sum of a row of weights.
+    """The bias with which a row of n weights sums to what it summed to before.
     trained: (length, bias that was right there) -> number
-
-    A row of n weights σ(score + b) sums to about n e^b times something that does not depend on n.
     """
     length, bias = trained
     return bias + math.log(length) - math.log(n)
@@ -30,8 +28,10 @@ def causal_sigmoid(scores, real):
 
 
 def hybrid_norm(x, attention, eps):
-    """x + norm(attention(norm(x))), norm: each token less its mean, over √(its variance + eps).
-    x: (token, dim) -> (token, dim)
+    """A pre-norm block without learned scales, in which what attention returns is normalised, too.
+    x: (token, dim), attention: a function (token, dim) -> (token, dim) -> (token, dim)
+
+    Normalised: each token less its mean, over √(its variance + eps).
     """
 
     def norm(y):
@@ -68,6 +68,7 @@ BIAS = Exercise(
         ((2048, -7.62), 16),
     ],
     properties=(("leaves the bias alone where the length is the same", _same_length), ("keeps n e^b", _keeps_the_sum)),
+    draw=lambda random: ((random.randint(2, 4096), random.uniform(-12, 0)), random.randint(2, 4096)),
     hints=(
         "Twice as many keys, twice the sum. By what must every weight shrink, and which change of b does that?",
         "n e^b must be length e^bias. Take the logarithm of both sides.",
@@ -137,11 +138,16 @@ def _own_bias(result, scores, real):
 CAUSAL = Exercise(
     id="sigmoid.causal",
     title="Causal sigmoid weights, with padding.",
+    mark="••",
     reference=causal_sigmoid,
     cases=_causal_cases,
     properties=(
         ("hides the future and the padding", _hidden_is_zero),
         ("gives each row the bias of its own keys", _own_bias),
+    ),
+    draw=lambda random: (
+        random.choice((1, 3e4)) * drawn(random, n := random.randint(4, 7), n),
+        coins(random, n) | (torch.arange(n) == 1),
     ),
     hints=(
         "First say who sees whom: a matrix of True and False from the order of the tokens and from what is real.",
@@ -242,6 +248,11 @@ HYBRID = Exercise(
         ("leaves the stream itself alone", _stream),
         ("adds at most √dim to a token", _tame),
         ("adds something with mean 0", _centred),
+    ),
+    draw=lambda random: (
+        random.choice((0.01, 1, 5)) * (drawn(random, random.randint(2, 5), random.randint(4, 8)) + 1),
+        random.choice((mix, thousandfold)),
+        random.choice((1e-5, 1e-3)),
     ),
     hints=(
         "Two normalizations: one in front of attention, as in every pre-norm block, and one on what comes out. "

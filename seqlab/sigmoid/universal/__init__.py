@@ -8,8 +8,7 @@ maximum, so the selective shift adds a sum, and it takes four heads in place of 
 | shift    | the selective sum by four heads                                                 |
 | mapping  | the sweep and the global sum: the contextual mapping                            |
 | lemmas   | what the proof says on the way, each as a verdict                               |
-| limits   | sigmoids for steps: error curves, thresholds; which gains work                  |
-| switches | everything on one grid, with a switch for each hypothesis                       |
+| limits   | sigmoids for steps: error curves, thresholds, gains; a switch for each hypothesis |
 
 The construction is a `seqlab.written.Program`: print it, run it exactly, or take it as PyTorch layers.
 
@@ -29,10 +28,16 @@ The construction is a `seqlab.written.Program`: print it, run it exactly, or tak
 """
 
 from seqlab.sigmoid.universal.lemmas import closed_form, layer_count, read_back, remainders
-from seqlab.sigmoid.universal.limits import check_steep, gains_that_work, steep_errors, steep_threshold
+from seqlab.sigmoid.universal.limits import (
+    SWITCHES,
+    check,
+    check_steep,
+    gains_that_work,
+    steep_errors,
+    steep_threshold,
+)
 from seqlab.sigmoid.universal.mapping import THEOREM, SigmoidMapping, contextual_mapping
 from seqlab.sigmoid.universal.shift import check_shift, four_heads, selective_sum, shift_heads
-from seqlab.sigmoid.universal.switches import SWITCHES, check
 
 __all__ = [
     "SWITCHES",

@@ -56,15 +56,14 @@ def closed_form(mapping: SigmoidMapping) -> Verdict:
 
 
 def read_back(total: int, gain: int, length: int) -> list[int]:
-    """The ids l_1 < … < l_n out of the sum of all tokens after the sweep, as remainders from 1 to 1 + gain.
-
-    T_j = (1 + c) T_(j-1) - c l_j is l_j modulo 1 + c, and (T_j + c l_j) / (1 + c) = T_(j-1) carries the tokens before
-    it.
+    """The ids l_1 < … < l_n of a sequence out of the sum of all its tokens after the sweep.
+    gain is at least as large as every id; ids are 1, 2, …
     """
+    # T_j = (1 + c) T_(j-1) - c l_j is l_j modulo 1 + c; (T_j + c l_j) / (1 + c) = T_(j-1) has the tokens before it
     base, ids = gain + 1, []
     for _ in range(length):
         remainder = (total - 1) % base + 1
-        ids.append(int(remainder))
+        ids.append(remainder)
         total = (total + gain * remainder) // base
     return ids[::-1]
 
@@ -76,7 +75,7 @@ def remainders(mapping: SigmoidMapping) -> Verdict:
     """
     sequences, spare = mapping.sequences(), mapping.gain + 1 - mapping.columns
     rows = zip(mapping.swept(sequences).sum(axis=1).tolist(), mapping.ids(sequences).tolist())
-    found = [(total, read_back(total, mapping.gain, mapping.length), sorted(ids)) for total, ids in rows]
+    found = [(total, read_back(int(total), mapping.gain, mapping.length), sorted(ids)) for total, ids in rows]
     wrong = next((row for row in found if row[1] != row[2]), None)
     text = "the sum {}, by remainders modulo 1 + gain, gives {}; the ids are {}"
     return judge(

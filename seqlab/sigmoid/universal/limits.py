@@ -1,4 +1,4 @@
-"""From steps back to sigmoids: how steep they must be, and how large the gain.
+"""From steps back to sigmoids: how steep they must be, and how large the gain; a switch for each hypothesis.
 
 | paper symbol (Ramapuram et al. 2024) | name                                                    |
 | ------------------------------------ | ------------------------------------------------------- |
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from seqlab.attention import sigmoid
+from seqlab.attention import hardmax, sigmoid
 from seqlab.normalizers import Sigmoid
 from seqlab.sigmoid.universal.mapping import SigmoidMapping, contextual_mapping
 from seqlab.theorem import Hypothesis, Statement, Verdict
@@ -28,6 +28,18 @@ STEEP = Statement(
     " finds it.",
     (Hypothesis("steep", "the scale is large"),),
 )
+SWITCHES = {
+    "head_1": "without head 1",
+    "head_2": "without head 2",
+    "head_3": "without head 3",
+    "head_4": "without head 4",
+    "small_gain": "gain 1",
+    "no_global": "no global sum",
+    "negative": "ids centred at 0",
+    "repeated": "tokens repeated in a sequence",
+    "softmax": "softmax in the same heads",
+    "blunt": "sigmoids that are not steep",
+}
 
 
 def steep_errors(mapping: SigmoidMapping, scales: Iterable[float], normalizer: Sigmoid = sigmoid(0.0)) -> list[float]:
@@ -60,3 +72,31 @@ def gains_that_work(levels: int, dim: int = 1, length: int = 3) -> dict[int, boo
     """Gain 1 … δ^-d -> whether the construction is a contextual mapping with it. δ^-d is enough, not always needed."""
     gains = range(1, levels**dim + 1)
     return {gain: contextual_mapping(levels, dim, length, gain=gain).check().holds for gain in gains}
+
+
+def check(levels: int = 8, dim: int = 1, length: int = 3, **broken: bool) -> Verdict:
+    """The contextual mapping, exact, on all sequences of `length` different tokens; each switch breaks one thing.
+
+    negative:  ids from -δ^-d / 2 on in place of 1, 2, …
+    softmax:   its limit in the same heads, which then make one half of the hardmax construction's max - min
+    blunt:     real heads at λ = 4 per squared unit of δ; fails where a name is δ/2 or more off (other switches still
+               apply)
+
+    On grids as small as (δ^-d, n) = (4, 2) some broken constructions still name every token; on the default no single
+    switch leaves it whole. Two can: heads 1 and 2 alone add half the ids above less half the others, which names every
+    token here. Raises ValueError for a switch that is not in SWITCHES.
+    """
+    on = {name for name, wanted in broken.items() if wanted}
+    if unknown := broken.keys() - SWITCHES:
+        raise ValueError(f"switches: got {sorted(unknown)}, wanted some of {', '.join(SWITCHES)}")
+    edits = {
+        "small_gain": {"gain": 1},
+        "no_global": {"spread": 0},
+        "negative": {"lowest": -(levels**dim // 2)},
+        "softmax": {"normalizer": hardmax()},
+    }
+    removed = tuple(h for h in range(4) if f"head_{h + 1}" in on)
+    made = {option: value for name in on for option, value in edits.get(name, {}).items()}
+    mapping = contextual_mapping(levels, dim, length, removed=removed, **made)
+    verdict = mapping.check(repeated="repeated" in on)
+    return check_steep(mapping, 4.0) if verdict and "blunt" in on else verdict

@@ -61,6 +61,7 @@ STRIDED = Exercise(
     title="The strided pattern, as two sets of connections.",
     reference=strided,
     cases=lambda: [(3, 1), (5, 2), (7, 2), (9, 3), (1, 1), (8, 4), (10, 2), (16, 3), (4, 6)],
+    draw=lambda random: (random.randint(2, 24), random.randint(1, 5)),
     properties=(
         ("looks both ways", _both_ways),
         ("has a local set and a set of strides", _two_different_sets),
@@ -135,6 +136,11 @@ def _reach_cases():
     ]
 
 
+def _drawn(random, p, n):
+    """p sets at random, of which each token sees about half."""
+    return torch.tensor([[[random.random() < 0.5 for _ in range(n)] for _ in range(n)] for _ in range(p)])
+
+
 def _never(result, sets):
     want = steps_to_reach(sets)
     if want == 0 and result != 0:
@@ -152,8 +158,14 @@ def _counts(result, sets):
 REACH = Exercise(
     id="sparse.reach",
     title="How many steps until everyone has heard of everyone.",
+    mark="••",
     reference=steps_to_reach,
     cases=_reach_cases,
+    draw=lambda random: (
+        _drawn(random, random.randint(1, 3), random.randint(3, 6))
+        if random.random() < 0.7
+        else SLOWEST[order := random.sample(range(4), 4)][None, :, order],
+    ),
     properties=(
         ("says 0 exactly when someone is never heard", _never),
         ("counts the steps in the order of the sets", _counts),

@@ -2,7 +2,7 @@
 
 import torch
 
-from seqlab.course.cases import double
+from seqlab.course.cases import coins, double
 from seqlab.course.check import Exercise, Mutant
 from seqlab.sparse.exercises.patterns import LINE, RING
 
@@ -14,7 +14,7 @@ OTHERS = torch.tensor([[0, 1, 0], [0, 0, 1], [1, 1, 0]], dtype=torch.bool)
 
 def selective_shift(ids, seen, low, high):
     """Where low < id < high: the largest minus the smallest id that the token sees; elsewhere 0.
-    ids: (n,), seen: bool (n, n)
+    ids: (n,), seen: bool (n, n) -> (n,)
     """
     largest = ids.where(seen, ids.min()).amax(-1)
     smallest = ids.where(seen, ids.max()).amin(-1)
@@ -22,8 +22,8 @@ def selective_shift(ids, seen, low, high):
 
 
 def chain_code(chain):
-    """The positional code along a chain: n - 1 for its first token, then 0, 1, 2, … for the others.
-    -> (n,), by token
+    """A positional code 0 … n - 1 along a chain. The sweep goes from the smallest id to the largest: it must come to
+    the tokens in the order of the chain, and find the largest id of all at its first one.    -> (n,), by token
     """
     code = torch.empty(len(chain))
     code[chain[0]] = len(chain) - 1
@@ -70,6 +70,12 @@ SHIFT = Exercise(
     properties=(
         ("leaves the others alone", _outside),
         ("looks at what the token sees and at nothing else", _neighbours_only),
+    ),
+    draw=lambda random: (
+        double(*(ids := random.sample(range(-9, 10), 5))),
+        coins(random, 5, 5) | torch.eye(5).bool().roll(1, 0),
+        low := random.choice(ids),
+        low + random.randint(4, 16),
     ),
     hints=(
         "In lab 02 the shift was max - min over all tokens. Here each token has its own max and its own min.",
@@ -132,8 +138,10 @@ def _others_climb(result, chain):
 CODE = Exercise(
     id="sparse.chain",
     title="Number the tokens along a chain.",
+    mark="••",
     reference=chain_code,
     cases=lambda: [((0, 1),), ((1, 0, 2),), ((0, 1, 2, 3),), ((3, 0, 2, 1, 4),), ((0,),), ((2, 0, 3, 1),)],
+    draw=lambda random: (tuple(random.sample(range(n := random.randint(3, 8)), n)),),
     properties=(
         ("gives the first token of the chain the highest code", _first_is_highest),
         ("climbs along the chain", _others_climb),
@@ -205,6 +213,11 @@ ALL_MAX = Exercise(
         (double(-2e12, -3e12, -1e12, 4e12), BACK, 2),
     ],
     properties=(("adds c times the largest name in sight to the token's own", _largest_in_sight),),
+    draw=lambda random: (
+        double(*random.sample(range(-19, 4), 5)),
+        coins(random, 5, 5) | torch.eye(5).bool().roll(1, 0),
+        random.randint(2, 20),
+    ),
     hints=(
         "One head without a threshold: every token takes part. "
         "What does hardmax attention with a growing score return?",

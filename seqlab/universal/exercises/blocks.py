@@ -4,14 +4,13 @@ import torch
 from einops import einsum
 
 from seqlab.attention import hardmax
-from seqlab.course.cases import double, normal
+from seqlab.course.cases import double, drawn, normal
 from seqlab.course.check import Exercise, Mutant
 
 
 def round_down(x, i, k, delta):
-    """x + e φ(eᵀx − kδ), e the i-th unit vector: one rounding layer.    x: (token, dim) -> (token, dim)
-
-    φ(t) = −t for 0 ≤ t < δ, and 0 elsewhere.
+    """One rounding layer: where coordinate i of a token lies in [kδ, (k+1)δ), it becomes kδ; all else stays.
+    x: (token, dim) -> (token, dim)
     """
     unit = torch.eye(x.shape[1], dtype=x.dtype)[i]
     t = x @ unit - k * delta
@@ -20,8 +19,10 @@ def round_down(x, i, k, delta):
 
 
 def two_heads(ids, low, high):
-    """Head(low) − head(high). Head(b): scores ids[key] · (ids[query] − b), weights by hardmax, values ids.
+    """What two hardmax heads of size one make of the ids: max − min where low < id < high, and 0 elsewhere.
     ids: (token,) -> (token,)
+
+    By scores, weights and values: an id on a threshold ties all scores of a head, and its keys share the weight.
     """
 
     def head(threshold):
@@ -72,6 +73,12 @@ QUANTISER = Exercise(
         ("leaves what is outside the interval alone", _outside_stays),
         ("rounds the interval down", _inside_rounds),
         ("changes one coordinate", _one_coordinate),
+    ),
+    draw=lambda random: (
+        (8 * drawn(random, 8, dim := random.randint(1, 3))).round() / 16 + 0.5,
+        random.randrange(dim),
+        random.randint(0, 3),
+        random.choice((0.25, 0.5)),
     ),
     hints=(
         "What must be added to a number in [kδ, (k+1)δ) to make it kδ? And what to any other number?",
@@ -143,6 +150,7 @@ def _shared_on_threshold(result, ids, low, high):
 
 SHIFT = Exercise(
     id="universal.selective_shift",
+    mark="••",
     title="Two heads of size one that pick out a window of ids.",
     reference=two_heads,
     cases=lambda: [
@@ -164,6 +172,11 @@ SHIFT = Exercise(
         ("adds nothing outside the window", _nothing_outside),
         ("adds max − min inside the window", _spread_inside),
         ("shares the weight where all scores tie", _shared_on_threshold),
+    ),
+    draw=lambda random: (
+        double(*(ids := random.choices(range(1, 9), k=4))),
+        low := random.choice(ids) - random.choice((0, 0.5, 1e-9)),
+        low + random.choice((1, 2.5, 4)),
     ),
     hints=(
         "One head: all scores of a query share the factor ids[query] − b. "

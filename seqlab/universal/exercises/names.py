@@ -4,7 +4,7 @@ import torch
 from einops import einsum
 
 from seqlab.attention import hardmax
-from seqlab.course.cases import double, plain
+from seqlab.course.cases import double, drawn, plain
 from seqlab.course.check import Exercise, Mutant
 from seqlab.universal.exercises.blocks import two_heads
 
@@ -19,7 +19,7 @@ def sweep_step(ids, level, gain):
 
 
 def global_shift(ids, spread):
-    """ids + spread · head(0), a single head: scores ids[key] · ids[query], weights by hardmax, values ids.
+    """The ids, and on top of each, times `spread`, what one hardmax head with the threshold 0 makes of them.
     ids: (token,) -> (token,)
     """
     scores = einsum(ids, ids, "query, key -> query key")
@@ -27,10 +27,10 @@ def global_shift(ids, spread):
 
 
 def value_layer(x, u, name, old, new, delta):
-    """x + (new − old) φ(uᵀx − name): the token with this name becomes `new`.
+    """One layer of the table: a token whose uᵀx lies in [name − δ/2, name + δ/2) has new − old added to it.
     x: (token, dim); u, old, new: (dim,) -> (token, dim)
 
-    φ(t) = 1 for −δ/2 ≤ t < δ/2, and 0 elsewhere. `old` is the token that the sweep gave this name.
+    `old` is the token that carries this name, so that it becomes `new`. All other tokens stay.
     """
     t = x @ u - name
     phi = ((t >= -delta / 2) & (t < delta / 2)).to(x.dtype)
@@ -75,6 +75,7 @@ SWEEP = Exercise(
         (double(2999, 3000, 7001), 3000, 4096),
         (double(2**25 + 1, 2**25, 2**26), 2**25 + 1, 8),
     ],
+    draw=lambda random: (double(*(ids := random.choices(range(9), k=5))), random.choice(ids), random.randint(4, 9)),
     properties=(
         ("moves only the id it has reached", _others_stay),
         ("makes it jump past the maximum", _passes_the_maximum),
@@ -163,6 +164,10 @@ GLOBAL = Exercise(
         (double(1e-9, 2, 5), 100),
         (double(2**25 + 1, 3), 1024),
     ],
+    draw=lambda random: (
+        double(*random.sample(range(1, 200), 4), random.choice((0, 1e-9, -3, -250))),
+        random.choice((64, 100, 1024)),
+    ),
     properties=(
         ("moves all tokens of a sequence alike", _same_for_all),
         ("moves them by spread · max", _largest_times_spread),
@@ -255,6 +260,15 @@ VALUES = Exercise(
         ("leaves tokens with other names alone", _others_keep),
         ("writes the new token", _becomes_new),
         ("has a window of width δ around the name", _edges),
+    ),
+    draw=lambda random: (
+        (old := double(*random.choices(range(20), k=2)))
+        + double(*([k / 16, 0] for k in random.sample(range(-12, 13), 7))),
+        u := double(random.choice((1, -1)), random.randint(2, 5)),
+        (old @ u).item(),
+        old,
+        drawn(random, 2),
+        random.choice((0.5, 1.0)),
     ),
     hints=(
         "The layer can only add. What must be added to `old` so that `new` comes out?",

@@ -62,6 +62,7 @@ LEFT = puzzle(
     "written.left",
     "Look up a place: one to the left.",
     left,
+    mark="••",
     want=lambda s: [s[0], *s[:-1]],
     inputs=lambda: sequences(3, 5),
     budget=lambda: {"layers": 1, "heads": 1, "units": 0},

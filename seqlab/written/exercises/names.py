@@ -24,10 +24,12 @@ JUMP = puzzle(
     "written.jump",
     "Only one kind of token jumps, by the spread of the sequence.",
     jump,
+    mark="••",
     want=lambda s, level, gain: [a + gain * (max(s) - min(s)) * (a == level) for a in s],
     inputs=lambda level, gain: sequences(4, 4),
     budget=lambda level, gain: {"layers": 1, "heads": 2, "units": 0},
     cases=((2, 1), (0, 4), (1, 9)),
+    draw=lambda random: (random.randint(0, 3), random.randint(2, 12)),
     hints=(
         "A head with the query x − b and the key x: which key wins for tokens above b, and which for those below?",
         "Above b it takes the maximum, below it the minimum. Two heads with b = level − 1/2 and b = level + 1/2 differ "
@@ -86,6 +88,7 @@ RELAY = puzzle(
     budget=lambda radius, layers: {"layers": layers, "heads": layers, "units": 0},
     cases=((1, 1), (1, 3), (2, 2), (3, 2)),
     properties=(("looks through the window only", _within_the_window),),
+    draw=lambda random: random.choice(((1, 2), (1, 4), (2, 1), (2, 3), (3, 1))),
     hints=(
         "After one layer the tokens beside the first know. In the next layer they are the ones to be asked.",
         "Each layer asks the leftmost token in its window: query −1, key p. It reads what the layer before wrote, and "
@@ -143,10 +146,12 @@ def _look(program: Any, levels: int) -> Any:
 NAMES = Exercise(
     id="written.names",
     title="A contextual mapping of your own, in fewer layers than the proof's.",
+    mark="•••",
     reference=names,
     cases=lambda: [(5,), (6,), (7,)],
     properties=(("names every token of every sequence", clash), (BUDGET, within(_fewer_layers))),
     look=_look,
+    draw=lambda random: (random.choice((4, 8)),),
     hints=(
         "A name may be (something of the whole sequence) · levels + x. So all that is needed is one number that tells "
         "the sequences apart, and a head that gives it to everybody.",

@@ -17,6 +17,7 @@ from pathlib import Path
 from ci.result import write_text
 
 ROOT = Path(__file__).parents[1]
+OLDEST = "3.11.0"
 LINUX_X86 = 'sys_platform == "linux" and platform_machine == "x86_64"'
 MARKERS = {
     "triton": LINUX_X86,
@@ -53,8 +54,9 @@ def kept(anew: list[str]) -> list[str]:
 
 
 def resolve(pins: list[str]) -> list[str]:
-    """`name==version` of everything that a fresh environment needs."""
+    """`name==version` of everything that a fresh environment needs, for the oldest Python there is a promise for."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
+    command += ["--python-version", OLDEST, "--only-binary=:all:", "--target", "nowhere"]
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write("\n".join(pins))
         file.flush()

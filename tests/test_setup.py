@@ -13,12 +13,14 @@ import sys
 import time
 import tomllib
 import zipfile
+from importlib.metadata import PackageNotFoundError, metadata
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from ci import lock
 from seqlab.course import doctor, serve
@@ -78,6 +80,17 @@ def test_the_lock_is_complete_for_this_environment():
             continue
         assert name.lower().replace("_", "-") in locked, f"{name} is installed but not locked"
         assert locked[name.lower().replace("_", "-")].specifier.contains(version, prereleases=True), line
+
+
+def test_every_pin_takes_the_oldest_python_that_is_promised():
+    """Debian 12 has 3.11.2."""
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        promised = tomllib.load(file)["project"]["requires-python"].removeprefix(">=")
+    assert lock.OLDEST == f"{promised}.0"
+    for name in pins():
+        with contextlib.suppress(PackageNotFoundError):  # a pin for another system
+            wanted = metadata(name)["Requires-Python"] or ""
+            assert SpecifierSet(wanted).contains(lock.OLDEST), f"{name} wants Python {wanted}"
 
 
 def test_import_seqlab_is_light():

@@ -3,6 +3,7 @@
 `make test` runs what is not marked slow, `make test-all` everything; both on all cores, the longest files first.
 """
 
+import gc
 import os
 import re
 import shutil
@@ -55,8 +56,11 @@ os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """A test that passes today passes tomorrow, whatever ran before it."""
-    torch.manual_seed(0)
+    """A test that passes today passes tomorrow, whatever ran before it.
+
+    `torch.manual_seed` keeps, where there is no GPU, a traceback for each kind of device that may be initialized yet.
+    """
+    (torch.manual_seed if torch.cuda.is_available() else torch.default_generator.manual_seed)(0)
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +83,17 @@ def pytest_configure(config):
     if "SEQLAB_XRAY_CACHE" not in os.environ:
         folder = os.environ["SEQLAB_XRAY_CACHE"] = tempfile.mkdtemp(prefix="seqlab-xray-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What collecting makes stays: the garbage collector does not look at modules and tests again and again."""
+    gc.disable()
+    collected = yield
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+    gc.enable()
+    return collected
 
 
 def pytest_collection_modifyitems(items):

@@ -10,12 +10,12 @@ them little more. What the arms differ in is who can be matched at all.
 from __future__ import annotations
 
 import random
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
 import torch
-from scipy.stats import rankdata
 
 from seqlab.documents.questions.hearing import ceiling
 from seqlab.documents.questions.model import READER, Config, Reader, shipped
@@ -68,7 +68,9 @@ def ranks(
 
 def ranked(scores: Sequence[float]) -> list[float]:
     """Ranks of scores, 1 for the largest; equal ones share the mean of their ranks."""
-    return rankdata([-score for score in scores]).tolist()
+    ascending = sorted(scores)
+    below = lambda score: bisect_left(ascending, score) + bisect_right(ascending, score)  # twice, ties count half
+    return [len(scores) - (below(score) - 1) / 2 for score in scores]
 
 
 def summary(places: Sequence[float]) -> dict[str, float]:

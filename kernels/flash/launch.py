@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from kernels.flash.catalogue import KERNELS, Tiles, candidates, constexprs, default_form, default_tiles, padded, within
+from kernels.flash.interpreter import quicken
 from kernels.flash.lists import FEW, lists
 from kernels.layout import BlockLayout
 from kernels.spec import Spec
@@ -135,6 +136,8 @@ def _launch(step: str, q: Tensor, k: Tensor, v: Tensor, spec: Spec, extra: dict[
     function = KERNELS[f"{spec.normalizer}_{step}"].function
     arguments = dict.fromkeys(function.arg_names) | _arguments(q, k, v, spec) | extra
     arch, dtype = _arch(q.device), NAMES[q.dtype]
+    if arch == "interpret":
+        quicken()
     form = _set("form") or default_form(arch, dtype, k.shape[2])
     start = _set("start") or _start
     far = (q, k, v, extra["grad"][0] if "grad" in extra else q)

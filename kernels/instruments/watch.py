@@ -14,11 +14,13 @@ def watched(who: str, around: dict[str, Callable]) -> Iterator[None]:
     Raises RuntimeError, in the name of `who`, where Triton compiles instead.
     """
     from kernels.flash import versions
+    from kernels.flash.interpreter import quicken
 
     if versions.installed() is None or not versions.interpreting():
         raise RuntimeError(f"{who}: Triton must interpret in this process; start it with TRITON_INTERPRET=1")
     from triton.runtime import interpreter
 
+    quicken()
     owners = {"apply_impl": interpreter.ReduceOps, "__call__": interpreter.GridExecutor}
     with ExitStack() as patches:
         for name, function in around.items():

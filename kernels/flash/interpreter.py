@@ -1,4 +1,4 @@
-"""Triton's interpreter does two things again and again of which a launch needs one at most, and they take half its time.
+"""Triton's interpreter without what it does again and again and nobody needs, which takes more than half its time.
 
 Before a kernel runs, it puts functions of its own in the place of `tl.load` and all others, and does so anew whenever a
 kernel calls a function under @triton.jit. And it computes for every sum and product of integers whether it overflows,
@@ -27,9 +27,9 @@ def quicken() -> None:
         prepared = seen and not any(tl.core.is_builtin(language.load) for language in seen)
         return scope() if prepared else prepare(function)
 
-    def look_where_told(self: Any, *operation: Any) -> None:
+    def look_where_told(self: Any, lhs: Any, rhs: Any, binary_op: Any) -> None:
         if self.builder.options.debug:
-            look(self, *operation)
+            look(self, lhs, rhs, binary_op)
 
     interpreter._patch_lang = prepare_where_needed
     TritonSemantic.binary_op_sanitize_overflow_impl = look_where_told

@@ -9,6 +9,7 @@ issue slots (every instruction of the main loop must be issued by someone), and 
 
 import os
 import statistics
+import timeit
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -173,11 +174,9 @@ def this_cpu() -> Device:
 
 def seconds(run: Callable[[], object], repeats: int = 5) -> float:
     """The median time of `run` after one call to warm up, in seconds: wall clock, with a GPU's queue drained."""
-    import torch
-    from torch.utils.benchmark import Timer
+    from torch.utils.benchmark import timer
 
-    timer = Timer("run()", globals={"run": run}, num_threads=torch.get_num_threads())
-    return statistics.median([timer.timeit(1).mean for _ in range(repeats + 1)][1:])
+    return statistics.median(timeit.repeat(run, timer=timer, repeat=repeats + 1, number=1)[1:])
 
 
 def in_words(seconds: float) -> str:

@@ -171,6 +171,9 @@ def test_filmstrips_equal_fresh_views(disk):
             assert page.evaluate(same, [film.element_handle(), view.picture.value]), label
 
 
+HELD = "[...document.querySelector('.seqlab-film:has(.seqlab-attention)').player.parts.at(-1).model.weights]"
+
+
 def test_attention_in_the_page_equals_python(disk):
     from seqlab.start.reaction import REACTION, ReactionModel
 
@@ -185,7 +188,7 @@ def test_attention_in_the_page_equals_python(disk):
                 canvas.press(key)
             exact.head = near.head = head
             assert canvas.get_attribute("data-digest") == digest(near)
-            held = page.evaluate("[...document.querySelector('.seqlab-film').player.parts.at(-1).model.weights]")
+            held = page.evaluate(HELD)
             np.testing.assert_allclose(held, exact.map.ravel(), rtol=2**-11, atol=2**-24)
 
 

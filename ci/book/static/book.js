@@ -10,15 +10,16 @@ function look() {
   return { ink, axis: { gridcolor: grid, linecolor: grid, zerolinecolor: grid, color: ink } };
 }
 
-function themed(layout) {
+function themed(layout, width) {
   const { ink, axis } = look(), own = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
+  const words = layout.title?.text ?? "", title = { ...layout.title, font: { size: Math.min(17, 1.7 * width / words.length) } };
   const axes = Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name));
-  return { ...layout, ...own, width: undefined, font: { ...layout.font, color: ink }, ...Object.fromEntries(axes.map((name) => [name, { ...layout[name], ...axis }])) };
+  return { ...layout, title, ...own, width: undefined, font: { ...layout.font, color: ink }, ...Object.fromEntries(axes.map((name) => [name, { ...layout[name], ...axis }])) };
 }
 
 function draw(place) {
   const { data, layout } = JSON.parse(place.querySelector("script").textContent);
-  window.Plotly.react(place.firstElementChild, data, themed(layout), { responsive: true, displayModeBar: false });
+  window.Plotly.react(place.firstElementChild, data, themed(layout, place.clientWidth), { responsive: true, displayModeBar: false });
 }
 
 const plots = new IntersectionObserver((seen) => {

@@ -88,12 +88,14 @@ def write(build: Path, mode: str, paths: list[Path], parts: dict[str, list[str]]
         for cell in notebook.cells:
             cell.source = linked(cell.source, name) if cell.cell_type == "markdown" else cell.source
         made[name] = nbformat.writes(notebook)
-        found = {"lab": lab, "boxes": [*filter(None, map(stage.boxed, notebook.cells))]}
-        found |= {
+        found = {
+            "lab": lab,
+            "boxes": [*filter(None, map(stage.boxed, notebook.cells))],
             "tasks": [*map(gate.find, lab.exercises)],
             "result": Result.read(executed.with_suffix(".result.json")),
+            "statements": [words for room in lab.rooms for words in stated(room)],
         }
-        labs.append(found | {"statements": [words for room in lab.rooms for words in stated(room)]})
+        labs.append(found)
     readme = (ROOT / "README.md").read_text(encoding="utf-8").split("\n\n")
     for name in stage.templates.list_templates(filter_func=lambda name: name.endswith(".md.j2")):
         made[name.removesuffix(".j2")] = stage.templates.get_template(name).render(
@@ -107,8 +109,11 @@ def write(build: Path, mode: str, paths: list[Path], parts: dict[str, list[str]]
         if not (source / name).exists() or (source / name).read_text(encoding="utf-8") != text:
             write_text(source / name, text)
     shutil.copy2(ROOT / "labs" / "attention_view.png", source / "labs")
-    words = ["-D", f"html_baseurl={os.environ.get('SEQLAB_PAGES', '')}", "-d", build / "book" / "doctrees"]
-    failed = subprocess.call([*SPHINX, *words, source, target], env=os.environ | {"SEQLAB_REPOSITORY": home}, cwd=ROOT)
+    failed = subprocess.call(
+        [*SPHINX, "-d", build / "book" / "doctrees", source, target],
+        env=os.environ | {"SEQLAB_REPOSITORY": home},
+        cwd=ROOT,
+    )
     write_text(target / "_static" / "plotly.min.js", get_plotlyjs())
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file()) / 1e6
     print(f"book: {target / 'index.html'} ({len(made)} pages, {size:.0f} MB)")

@@ -26,6 +26,7 @@ html_static_path = [
     *(str(ROOT / "seqlab/widgets" / name) for name in ("player.js", "player.css")),
 ]
 html_css_files, html_js_files = ["player.css", "book.css"], [("book.js", {"defer": "defer"})]
+html_baseurl = os.environ.get("SEQLAB_PAGES", "")
 html_copy_source = html_show_sourcelink = html_show_search_summary = False  # a page from disk may fetch no other
 html_context = {"default_mode": "auto"}
 html_theme_options = {

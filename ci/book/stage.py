@@ -18,8 +18,8 @@ from kernels.instruments.source import plain
 from seqlab.course import editions, gate, lab
 from seqlab.course.rooms import MINUTES
 from seqlab.draw.svg import Markup, element
+from seqlab.widgets import ask, still
 from seqlab.widgets.film import playing
-from seqlab.widgets.still import HINT
 
 NOTEBOOK = re.compile(r"(href=['\"][^'\":]*?\w)\.ipynb")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
@@ -90,7 +90,7 @@ def _plain(output: nbformat.NotebookNode, films: dict) -> nbformat.NotebookNode 
         return _html(_figure(data[PLOTLY]))
     if "text/html" not in data:
         return None if WIDGET in data else output
-    shown = data["text/html"].replace(str(HINT), "")
+    shown = data["text/html"].replace(still.HINT, "").replace(ask.HINT, "")
     if film := films.get(data.get(WIDGET, {}).get("model_id")):
         shown = playing(film["film"], shown) + LEFT_OUT * (film["missing"] > 0)
     return None if shown.startswith("<script>") else _html(NOTEBOOK.sub(r"\1.html", with_mathml(shown)))

@@ -14,7 +14,7 @@ from kernels.instruments.instructions import CLASSES
 from kernels.instruments.xray import Xray, XrayError
 from seqlab.colours import BLUE, ORANGE
 from seqlab.draw.svg import Markup, element, joined, table
-from seqlab.widgets.film import Saved
+from seqlab.widgets.still import Saved
 from seqlab.widgets.view import BREAK, View, bold
 
 HERE = Path(__file__).parent

@@ -11,8 +11,8 @@ import anywidget
 import numpy as np
 import traitlets
 
-from seqlab.widgets.film import Saved
 from seqlab.widgets.raster import max_pool, palette, pool_factor, quantise
+from seqlab.widgets.still import Saved
 from seqlab.widgets.twin import describe, figure
 
 LARGEST = 4096

@@ -13,7 +13,7 @@ import time
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator
-from itertools import combinations, product
+from itertools import chain, combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from ipywidgets.widgets import widget_selection
 from ipywidgets.widgets.widget import _instances
 
 from seqlab.draw.svg import Markup, element
-from seqlab.widgets.still import still
 
 NUMBERS = (ipywidgets.IntSlider, ipywidgets.FloatSlider)
 CHOICES = (widget_selection._Selection, ipywidgets.Checkbox)
@@ -39,36 +38,6 @@ KINDS = {  # the first that a control is an instance of
     NUMBERS: "range",
 }
 STATES, SWITCHES, SECONDS, CHARACTERS = 600, 6, 15.0, 6_000_000  # of one film, before it is packed
-HERE = Path(__file__).parent
-
-
-class Saved:
-    """A widget that leaves a picture, its `twin`, where no kernel answers, and that can be kept as one file.
-
-    filmed: whether its controls move in a page
-    """
-
-    filmed = True
-    twin: Any  # a method that returns HTML
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        """The widget, and its twin for whoever shows none."""
-        shown: Any = super()
-        made = shown._repr_mimebundle_(**options) or {}
-        twin = still(self.twin())
-        return ({**made[0], **twin}, *made[1:]) if isinstance(made, tuple) else {**made, **twin}
-
-    def save(self, path: str | Path, title: str = "") -> Path:
-        """Write one HTML file in which the widget moves without a kernel or a network; returns its path."""
-        twin = Markup(self.twin())
-        shown = playing(Film(self).packed(), twin) if self.filmed else twin
-        name = title or getattr(self, "title", "") or type(self).__name__
-        style, script = (Markup((HERE / name).read_text("utf-8")) for name in ("player.css", "player.js"))
-        about = element("meta", name="viewport", content="width=device-width, initial-scale=1")
-        head = element("head", Markup("<meta charset='utf-8'>"), about, element("title", name), element("style", style))
-        body = element("body", element("main", shown), element("script", script, type="module"))
-        Path(path).write_text(f"<!doctype html>\n{element('html', head, body, lang='en')}\n", encoding="utf-8")
-        return Path(path)
 
 
 class Walk(ipywidgets.Button):
@@ -88,15 +57,14 @@ class Film:
         self.states, self.led, self.pool, self.missing, self.blocked = {}, {}, {}, 0, False
         self.end = time.monotonic() + seconds
         self.moving = [at for at, control in enumerate(self.controls) if isinstance(control, (*NUMBERS, *CHOICES))]
-        self.start = self._note()
+        self.start, home = self._note(), self._key()
         for plan in self._plans():
-            if not self._back() or self._late():
+            if self._late() or not self._to(home):
                 self.missing += 1
-                continue
-            for steps in plan:
-                for at, place in steps:
+            else:
+                for at, place in chain.from_iterable(plan):
                     self._go(at, place)
-        self._back()
+        self._to(home)
 
     def packed(self) -> str:
         """The film as text: JSON, deflated, in base64."""
@@ -114,8 +82,8 @@ class Film:
     def _grow(self, widget: Any) -> dict | None:
         """The tree of what is shown; controls and changing parts are numbered on the way."""
         if isinstance(widget, ipywidgets.Box):
-            row = isinstance(widget, ipywidgets.HBox)
-            return {"row": row, "of": [node for child in widget.children if (node := self._grow(child))]}
+            inside = [node for child in widget.children if (node := self._grow(child))]
+            return {"row": isinstance(widget, ipywidgets.HBox), "of": inside}
         if isinstance(widget, CONTROLS):
             self.controls.append(widget)
             return {"control": len(self.controls) - 1}
@@ -130,10 +98,9 @@ class Film:
         counts = {at: _count(self.controls[at]) for at in self.moving}
         switches = [at for at in self.moving if isinstance(self.controls[at], ipywidgets.Checkbox)][:SWITCHES]
         grid = lambda some: (tuple(zip(some, places)) for places in product(*(range(counts[at]) for at in some)))
-        yield grid(switches)
         wholes = [self.moving] if math.prod(counts.values()) <= STATES else combinations(self.moving, 2)
-        for at in self.moving:
-            yield grid([at])
+        for some in (switches, *([at] for at in self.moving)):
+            yield grid(some)
         for some in wholes:
             if math.prod(counts[at] for at in some) <= STATES:
                 self.blocked = False
@@ -175,9 +142,6 @@ class Film:
     def _keep(self, value: object) -> int:
         return self.pool.setdefault(json.dumps(value), len(self.pool))
 
-    def _back(self) -> bool:
-        return self._to(json.loads(self.start))
-
     def _to(self, key: list) -> bool:
         """All controls to where they stood; whether they now stand there. Some move others, hence more than once."""
         for _ in range(3):
@@ -189,15 +153,15 @@ class Film:
 
 def playing(film: str, twin: str) -> Markup:
     """A packed film as HTML; the twin stands there until it plays, and where nothing does."""
-    before = element("div", Markup(twin), class_="seqlab-still")
-    return element("div", before, element("script", film, type="text/plain"), class_="seqlab-film")
+    inside = element("div", Markup(twin), class_="seqlab-still"), element("script", film, type="text/plain")
+    return element("div", inside, class_="seqlab-film")
 
 
 def shoot(path: str | Path) -> None:
     """Record all widgets of this process that stand by themselves: {model id: film} in the file at `path`."""
     everything = list(_instances.values())
     inner = {child for widget in everything for child in getattr(widget, "children", ())}
-    whole = [widget for widget in everything if isinstance(widget, Saved) and widget.filmed and widget not in inner]
+    whole = [widget for widget in everything if getattr(widget, "filmed", False) and widget not in inner]
     films = {widget.model_id: Film(widget) for widget in whole}
     kept = {name: {"film": film.packed(), "missing": film.missing} for name, film in films.items()}
     Path(path).write_text(json.dumps(kept), encoding="utf-8")
@@ -205,29 +169,26 @@ def shoot(path: str | Path) -> None:
 
 def _count(control: Any) -> int:
     """How many places a control has."""
-    kind = type(control)
-    if issubclass(kind, NUMBERS):
+    if issubclass(type(control), NUMBERS):
         return 1 + round((control.max - control.min) / control.step)
-    return len(control.options) if issubclass(kind, widget_selection._Selection) else 2
+    return len(control.options) if issubclass(type(control), widget_selection._Selection) else 2
 
 
 def _place(control: Any) -> int | str:
     """Where a control stands: its place, or what is written in it."""
-    kind = type(control)
-    if issubclass(kind, NUMBERS):
+    if issubclass(type(control), NUMBERS):
         return round((control.value - control.min) / control.step)
-    if issubclass(kind, CHOICES):
-        return int(control.value) if issubclass(kind, ipywidgets.Checkbox) else control.index
-    return control.value if issubclass(kind, TYPED) else ""
+    if issubclass(type(control), CHOICES):
+        return int(control.value) if issubclass(type(control), ipywidgets.Checkbox) else control.index
+    return control.value if issubclass(type(control), TYPED) else ""
 
 
 def _move(control: Any, place: Any) -> None:
-    kind = type(control)
-    if issubclass(kind, widget_selection._Selection):
+    if issubclass(type(control), widget_selection._Selection):
         control.index = place
-    elif issubclass(kind, NUMBERS):
+    elif issubclass(type(control), NUMBERS):
         control.value = min(control.min + place * control.step, control.max)
-    elif issubclass(kind, (*TYPED, ipywidgets.Checkbox)):
+    elif issubclass(type(control), (*TYPED, ipywidgets.Checkbox)):
         control.value = type(control.value)(place)
 
 

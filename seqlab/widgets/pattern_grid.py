@@ -9,7 +9,7 @@ import numpy as np
 import traitlets
 
 from seqlab.draw.svg import element
-from seqlab.widgets.film import Saved
+from seqlab.widgets.still import Saved
 
 HERE = Path(__file__).parent
 MOST = 64  # tokens that can be painted

@@ -9,9 +9,12 @@ from __future__ import annotations
 import html
 import re
 import textwrap
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from seqlab.draw.svg import Markup, element, picture, short, text
+from seqlab.widgets.film import Film, playing
 
 HINT = element("div", "This is a picture: run the cell to move it.", style="opacity:.75;font-size:90%")
 DRAWING = re.compile(r"<svg\b[^>]*viewBox=.*?</svg>", re.S)
@@ -19,6 +22,37 @@ PNG = re.compile(r"data:image/png;base64,([\w+/=]+)")
 BOX = re.compile(r"viewBox='([^']*)'")
 LABEL = re.compile(r"aria-label='([^']*)'")
 LINE, CHARACTERS = 20, 96  # of a picture that is words alone: pixels from line to line, characters in one
+
+
+class Saved:
+    """A widget that leaves a picture, its `twin`, where no kernel answers, and that can be kept as one file.
+
+    filmed: whether its controls move in a page
+    """
+
+    filmed = True
+    twin: Any  # a method that returns HTML
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """The widget, and its twin for whoever shows none."""
+        shown: Any = super()
+        made = shown._repr_mimebundle_(**options) or {}
+        twin = still(self.twin())
+        return ({**made[0], **twin}, *made[1:]) if isinstance(made, tuple) else {**made, **twin}
+
+    def save(self, path: str | Path, title: str = "") -> Path:
+        """Write one HTML file in which the widget moves without a kernel or a network; returns its path."""
+        twin = Markup(self.twin())
+        shown = playing(Film(self).packed(), twin) if self.filmed else twin
+        name = title or getattr(self, "title", "") or type(self).__name__
+        style, script = (
+            Markup(Path(__file__).with_name(name).read_text("utf-8")) for name in ("player.css", "player.js")
+        )
+        about = element("meta", name="viewport", content="width=device-width, initial-scale=1")
+        head = element("head", Markup("<meta charset='utf-8'>"), about, element("title", name), element("style", style))
+        body = element("body", element("main", shown), element("script", script, type="module"))
+        Path(path).write_text(f"<!doctype html>\n{element('html', head, body, lang='en')}\n", encoding="utf-8")
+        return Path(path)
 
 
 def still(twin: str, hint: str = HINT) -> dict[str, str]:

@@ -10,7 +10,7 @@ import ipywidgets
 
 from seqlab.colours import RED
 from seqlab.draw.svg import Inside, Markup, element
-from seqlab.widgets.film import Saved
+from seqlab.widgets.still import Saved
 
 BREAK, WRAP = Markup("<br>"), {"flex_flow": "row wrap"}
 

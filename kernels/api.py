@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from kernels import operator, reference, short
+from kernels import native, operator, reference
 from kernels.layout import BlockLayout
-from kernels.spec import NORMALIZERS, Spec, plain
+from kernels.spec import NORMALIZERS, Spec
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 IMPLS = ("auto", "reference", "tiled", "triton", "interpret")
@@ -47,9 +47,8 @@ def attention(
     Heads of q may be a multiple of those of k and v (grouped queries). A row that sees no key gives zeros.
     Raises ValueError or TypeError that names the argument, RuntimeError when `impl` cannot run here.
     """
-    simple = layout is bias is key_padding is alibi is scale is None and (causal is False or causal is True)
-    if simple and impl in ("auto", "tiled"):
-        out = short.attention(q, k, v, normalizer, causal)
+    if layout is None and impl in ("auto", "tiled") and not torch.compiler.is_compiling():
+        out = native.attention(q, k, v, normalizer, causal, bias, key_padding, alibi, scale)
         if out is not None:
             return out
     if isinstance(q, Tensor) and q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
@@ -67,13 +66,10 @@ def read(
     q, k, v, normalizer="softmax", layout=None, causal=False, bias=None, key_padding=None, alibi=None, scale=None
 ) -> Spec:
     """Check every argument of `attention` and bring it into the form of `Spec`."""
-    if not _regular(q, k, v):
-        _check_tensors(q, k, v)
+    _check_tensors(q, k, v)
     (batch, heads, n_query, dim), n_key = q.shape, k.shape[2]
     if normalizer not in NORMALIZERS:
         raise ValueError(f"normalizer: got {normalizer!r}, wanted one of {', '.join(NORMALIZERS)}")
-    if (causal is False or causal is True) and layout is bias is key_padding is alibi is scale is None:
-        return plain(normalizer, dim, n_key, causal)
     _check_types(layout, causal, bias, key_padding, alibi, scale)
     for name, x in (("bias", bias), ("key_padding", key_padding), ("alibi", alibi)):
         if isinstance(x, Tensor):
@@ -95,19 +91,8 @@ def read(
     if layout is not None:
         _check_layout(layout, heads, n_query, n_key)
         layout = layout.to(q.device)
-    scale = 1 / math.sqrt(dim) if scale is None else float(scale)
+    scale = dim**-0.5 if scale is None else float(scale)
     return Spec(normalizer, scale, shift, bool(causal), bias, key_padding, alibi, layout)
-
-
-def _regular(q: Tensor, k: Tensor, v: Tensor) -> bool:
-    """Whether `_check_tensors` has nothing to say, in a microsecond: short sequences take few."""
-    if not (type(q) is type(k) is type(v) is Tensor and q.dtype is k.dtype is v.dtype and q.dtype in FLOATS):
-        return False
-    if any(x.is_nested or x.layout is not torch.strided for x in (q, k, v)):
-        return False
-    (*of_q, n_query, dim), of_k, (*of_v, value) = q.shape, k.shape, v.shape
-    same = len(of_q) == 2 and of_k == (*of_v, dim) and of_q[0] == of_k[0] and q.device == k.device == v.device
-    return same and n_query * dim * value * of_q[1] * of_k[1] * of_k[2] > 0 and of_q[1] % of_k[1] == 0
 
 
 def _check_types(layout, causal, bias, key_padding, alibi, scale) -> None:

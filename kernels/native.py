@@ -2,6 +2,10 @@
 
 The library is built at first use, in seconds, and kept in the user's cache under a name made of source, compiler and
 CPU. `status()` says in words whether it is used, and why not. SEQLAB_NATIVE=0 turns it off.
+
+A call reaches it in one of two ways. `attention` hands a plain one to `front.cpp`, which is built against PyTorch and
+takes a microsecond; `forward` and `backward` pack the same numbers in Python, for what is not plain, and where the
+headers of Python or PyTorch are missing.
 """
 
 import ctypes
@@ -13,10 +17,14 @@ import shlex
 import shutil
 import struct
 import subprocess
+import sys
+import sysconfig
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +34,13 @@ from torch import Tensor
 from kernels import cache
 from kernels.spec import Spec
 
-SOURCE = Path(__file__).with_name("tiled.cpp")
+SOURCE, FRONT, HEADER = (Path(__file__).with_name(name) for name in ("tiled.cpp", "front.cpp", "problem.h"))
 SMALL = 2**20  # multiplications that are not worth a second thread
 ADDRESSES, NUMBERS = struct.Struct("17P"), struct.Struct("35q 2d")  # tiled.cpp's Problem
 FLAGS = "-std=c++17 -O3 -ffp-contract=fast -fPIC -shared -pthread".split()
+FRONT_FLAGS = "-std=c++20 -O2 -fPIC -shared".split()
+STEPS = ("forward", "backward")
 KINDS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
-NONE = (0, 0, 0, 0)
 _off: list[bool] = []
 
 
@@ -40,9 +49,21 @@ def takes(q: Tensor) -> bool:
     return q.device.type == "cpu" and not _off and _library()[0] is not None
 
 
+def attention(*arguments: Any) -> Tensor | None:
+    """The output of a plain call; None where it has to go the long way, or nobody can take it here.
+
+    arguments: q, k, v, normalizer, causal, bias, key_padding, alibi and scale of `kernels.attention`, unchecked.
+    """
+    front = None if _off else _front()
+    return None if front is None else front(*arguments)
+
+
 def status() -> str:
     """Whether the C++ kernel is used, in words."""
-    return "C++: turned off" if _off else _library()[1]
+    if _off:
+        return "C++: turned off"
+    slower = "; called by way of Python, which costs 50 µs: the headers of Python or PyTorch are missing"
+    return _library()[1] + (slower if _library()[0] is not None and _front() is None else "")
 
 
 @contextmanager
@@ -63,7 +84,7 @@ def forward(q: Tensor, k: Tensor, v: Tensor, spec: Spec) -> tuple[Tensor, Tensor
     lse = None
     if spec.normalizer == "softmax" and spec.kept:
         lse = torch.empty(q.shape[:3], dtype=wide(q), device="cpu")
-    _call("attention_forward", q, k, v, spec, out=out, new_lse=lse)
+    _call("forward", q, k, v, spec, out=out, new_lse=lse)
     return out, lse
 
 
@@ -86,7 +107,7 @@ def backward(
     if wanted[3] and spec.bias is not None:
         shared = spec.bias.numel() < q.shape[0] * q.shape[1] * q.shape[2] * k.shape[2]  # then it is summed in double
         dbias = torch.zeros(spec.bias.shape, dtype=torch.float64 if shared else wide(q), device="cpu")
-    _call("attention_backward", q, k, v, spec, grad=grad, result=out, lse=lse, gradients=(dq, dk, dv, dbias))
+    _call("backward", q, k, v, spec, grad=grad, result=out, lse=lse, gradients=(dq, dk, dv, dbias))
     return dq, dk, dv, None if dbias is None or spec.bias is None else dbias.to(spec.bias.dtype)
 
 
@@ -123,7 +144,7 @@ def _call(
         block, listed, patterns, density = layout.block, layout.listed, layout.heads, layout.density
         offsets = _address("offsets", layout.offsets, torch.int32, (patterns, -(-n_query // block) + 1))
         indices = _address("indices", layout.indices, torch.int32, (listed,))
-    addresses = ADDRESSES.pack(
+    pointers = (
         _address("q", q, like, of_q, True),
         _address("k", k, like, of_k, True),
         _address("v", v, like, of_v, True),
@@ -142,39 +163,31 @@ def _call(
         dv is not None and _address("dv", dv, like, of_v),
         dbias is not None and bias is not None and _address("dbias", dbias, dbias.dtype, bias.shape),
     )
-    strides = *q.stride()[:3], *k.stride()[:3], *v.stride()[:3], *(NONE if grad is None else grad.stride())[:3]
-    biases = *(NONE if bias is None else _broadcast(bias)), *(NONE if dbias is None else _broadcast(dbias))
-    blocks = block, listed, patterns
-    told = numbers(of_q, of_v, like, strides, spec, torch.get_num_threads(), biases, slopes_stride, blocks, density)
-    solve(step, addresses + told)
-
-
-def solve(step: str, problem: bytes) -> None:
-    """The function of tiled.cpp named `step`, on one Problem."""
-    if getattr(_library()[0], step)(problem):
-        raise ValueError("layout: got a list that points outside of its blocks, wanted blocks that exist")
-
-
-def numbers(
-    of_q: Sequence[int],
-    of_v: Sequence[int],
-    like: torch.dtype,
-    strides: Sequence[int],
-    spec: Spec,
-    threads: int,
-    biases: Sequence[int] = NONE + NONE,
-    slopes: int = 0,
-    blocks: Sequence[int] = (0, 0, 1),
-    density: float = 1.0,
-) -> bytes:
-    """The second part of a Problem. strides: of q, k, v and the gradient, three each."""
-    (batch, heads, n_query, dim), (_, kv_heads, n_key, value) = of_q, of_v
+    none = (0, 0, 0, 0)
+    strides = *q.stride()[:3], *k.stride()[:3], *v.stride()[:3], *(none if grad is None else grad.stride())[:3]
+    biases = *(none if bias is None else _broadcast(bias)), *(none if dbias is None else _broadcast(dbias))
     work = batch * heads * n_query * n_key * (dim + value) * density
-    return NUMBERS.pack(
-        *(batch, heads, kv_heads, n_query, n_key, dim, value, *strides, *biases, slopes, *blocks),
-        *(spec.causal, spec.normalizer == "softmax", KINDS[like], 1 if work < SMALL else threads),
+    told = NUMBERS.pack(
+        *(
+            batch,
+            heads,
+            kv_heads,
+            n_query,
+            n_key,
+            dim,
+            value,
+            *strides,
+            *biases,
+            slopes_stride,
+            block,
+            listed,
+            patterns,
+        ),
+        *(spec.causal, spec.normalizer == "softmax", KINDS[like], 1 if work < SMALL else torch.get_num_threads()),
         *(spec.scale, spec.shift),
     )
+    if getattr(_library()[0], f"attention_{step}")(ADDRESSES.pack(*pointers) + told):
+        raise ValueError("layout: got a list that points outside of its blocks, wanted blocks that exist")
 
 
 def _address(name: str, x: Tensor, dtype: torch.dtype, shape: tuple[int, ...], gaps: bool = False) -> int:
@@ -216,8 +229,9 @@ def _library() -> tuple[Any, str]:
         logging.getLogger("seqlab.kernels").warning(words)
         return None, words
     assert library.size_of_problem() == ADDRESSES.size + NUMBERS.size
-    for name in ("attention_forward", "attention_backward"):
-        getattr(library, name).argtypes, getattr(library, name).restype = [ctypes.c_char_p], ctypes.c_int64
+    for step in STEPS:
+        function = getattr(library, f"attention_{step}")
+        function.argtypes, function.restype = [ctypes.c_char_p], ctypes.c_int64
     with suppress(AttributeError):  # of PyTorch's OpenMP, whose threads are awake
         library.use_team(ctypes.cast(ctypes.CDLL(None).GOMP_parallel, ctypes.c_void_p))
     half = "bfloat16 products" if library.has_half() else "bfloat16 computed as float32"
@@ -235,33 +249,77 @@ def _compiler() -> list[str] | None:
     return None
 
 
-def _load(compiler: list[str]) -> tuple[Any, str]:
+@lru_cache
+def _front() -> Callable[..., Tensor | None] | None:
+    """front.cpp's `attention`, or None where it cannot be built. It and tiled.cpp are built side by side."""
+    compiler = _compiler()
+    if compiler is None or os.environ.get("SEQLAB_NATIVE") == "0":
+        return None
+    home = Path(torch.__path__[0])
+    places = sysconfig.get_path("include"), home / "include", home / "include/torch/csrc/api/include"
+    flags = [*FRONT_FLAGS, *(f"-I{place}" for place in places), f"-L{home / 'lib'}"]
+    flags += [
+        f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}",
+        "-ltorch_python",
+        "-ltorch_cpu",
+        "-lc10",
+    ]
+    flags += ["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            later = pool.submit(_load, compiler, FRONT, [torch.__version__, sys.version], flags, _module)
+            library = _library()[0]
+            front = later.result()[0]
+    except (OSError, ImportError, subprocess.SubprocessError) as error:
+        logging.getLogger("seqlab.kernels").info(f"front.cpp is not used: {getattr(error, 'stderr', None) or error}")
+        return None
+    if library is None:
+        return None
+    front.use(*(ctypes.cast(getattr(library, f"attention_{step}"), ctypes.c_void_p).value for step in STEPS))
+    return front.attention
+
+
+def _module(path: str) -> Any:
+    """A library that Python can import."""
+    loader = ExtensionFileLoader("kernels.front", path)
+    return loader.create_module(ModuleSpec("kernels.front", loader, origin=path))
+
+
+def _load(
+    compiler: list[str],
+    source: Path | None = None,
+    versions: Sequence[str] = (),
+    flags: Sequence[str] = (),
+    load: Callable[[str], Any] = ctypes.CDLL,
+) -> tuple[Any, str]:
     """The library for this source, compiler and CPU, and where it came from: the cache, where its name ends in the
     checksum of what it holds, or built now.
+
+    versions: what else it depends on. flags: tiled.cpp's own where there are none.
     """
+    source = source or SOURCE
+    flags = flags or [*FLAGS, "-mcpu=native" if platform.machine() in ("aarch64", "arm64") else "-march=native"]
     version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
-    key = hashlib.sha256(
-        "\0".join([SOURCE.read_text(encoding="utf-8"), *compiler, *FLAGS, version, _cpu()]).encode()
-    ).hexdigest()
-    home = cache.folder()
-    for path in home.glob(f"tiled-{key[:16]}-*.so") if cache.private(home) else ():
-        with suppress(OSError):  # part of a library can be loaded, and kills the process later
+    texts = (file.read_text(encoding="utf-8") for file in (source, HEADER))
+    key = hashlib.sha256("\0".join([*texts, *compiler, *flags, *versions, version, _cpu()]).encode()).hexdigest()
+    home, name = cache.folder(), f"{source.stem}-{key[:16]}"
+    for path in home.glob(f"{name}-*.so") if cache.private(home) else ():
+        with suppress(OSError, ImportError):  # part of a library can be loaded, and kills the process later
             if cache.own(path) and path.stem.endswith(_checksum(path.read_bytes())):
-                return ctypes.CDLL(str(path)), str(path)
+                return load(str(path)), str(path)
             path.unlink()
     logging.getLogger("seqlab.kernels").info("building the CPU kernel once, half a minute")
-    tune = "-mcpu=native" if platform.machine() in ("aarch64", "arm64") else "-march=native"
     with tempfile.TemporaryDirectory(prefix="seqlab-", ignore_cleanup_errors=True) as folder:
-        built = Path(folder) / "tiled.so"
-        command = [*compiler, *FLAGS, tune, str(SOURCE), "-o", str(built)]
+        built = Path(folder) / "built.so"
+        command = [*compiler, str(source), *flags, "-o", str(built)]
         subprocess.run(command, capture_output=True, text=True, check=True, timeout=900)
         content = built.read_bytes()
-        path = home / f"tiled-{key[:16]}-{_checksum(content)}.so"
+        path = home / f"{name}-{_checksum(content)}.so"
         try:
             cache.write(path, content)
         except OSError:
-            return ctypes.CDLL(str(built)), f"built anew by each process: {home} is not to be used"
-    return ctypes.CDLL(str(path)), str(path)
+            return load(str(built)), f"built anew by each process: {home} is not to be used"
+    return load(str(path)), str(path)
 
 
 def _checksum(content: bytes) -> str:

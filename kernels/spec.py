@@ -1,8 +1,6 @@
 """What one call of attention computes, checked and in the one form that every implementation reads."""
 
-import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 from torch import Tensor
 
@@ -33,9 +31,3 @@ class Spec:
     alibi: Tensor | None = None
     layout: BlockLayout | None = None
     kept: bool = True
-
-
-@lru_cache(1024)
-def plain(normalizer: str, dim: int, n_key: int, causal: bool) -> Spec:
-    """Of a call without options."""
-    return Spec(normalizer, dim**-0.5, -math.log(n_key) if normalizer == "sigmoid" else 0.0, causal)

@@ -62,10 +62,11 @@ def test_compiles_without_a_break(normalizer, impl):
 
 
 @both
-def test_sigmoid_keeps_only_its_inputs(normalizer):
+@pytest.mark.parametrize("impl", ["auto", "interpret"])
+def test_sigmoid_keeps_only_its_inputs(normalizer, impl):
     saved = []
     with torch.autograd.graph.saved_tensors_hooks(lambda x: saved.append(x.shape) or x, lambda x: x):
-        kernels.attention(*(x.requires_grad_() for x in qkv(20)), normalizer=normalizer, impl="interpret")
+        kernels.attention(*(x.requires_grad_() for x in qkv(20)), normalizer=normalizer, impl=impl)
     assert len(saved) == (5 if normalizer == "softmax" else 3)
 
 

@@ -636,9 +636,97 @@ static inline T sum(Vec<T> x) {
     return total;
 }
 
-// A tile of very few queries, where most lanes would be idle: here a lane is a number of the row. Takes what `forward`
-// takes. Not where a backward follows: it adds up scores in another order, and a weight exp(score − lse) would be off by
-// what the two sums differ. Nor with a layout, whose blocks end in few rows often: what is evaluated is what was trained.
+// ---- Very few queries, where most lanes would be idle: here a lane is a number of the row
+
+// Whether a backward may take this way as well. Scores are added up in another order, and a weight exp(score − lse) would
+// be off by what the two sums differ: so both steps go it, or none, for all rows of a problem. Not with a layout, whose
+// blocks end in few rows often: what is evaluated is what was trained.
+static bool all_few(const Problem& p) { return p.heads / p.kv_heads * p.n_query <= FEW && !p.block; }
+
+// Rows of a tile of keys: where they lie, if they are whole vectors of T, or copied
+template <class T, class E>
+struct FewRows {
+    const T* at[TILE];
+    T* room;
+    int64_t width;
+
+    explicit FewRows(int64_t width_) : room(nullptr), width(width_) {
+        if (!std::is_same_v<T, E> || width % LANES<T>) room = arena.zeros<T>(TILE * up(width, LANES<T>));
+    }
+    void gather(const void* x, const int64_t (&strides)[3], const Tile& t, const int32_t* keys, int64_t size) {
+        for (int64_t j = 0; j < size; j++) {
+            const E* own = row_of<E>(x, strides, t.batch, t.kv, keys[j]);
+            if (room) convert(room + j * up(width, LANES<T>), own, width);
+            at[j] = room ? room + j * up(width, LANES<T>) : reinterpret_cast<const T*>(own);
+        }
+    }
+};
+
+// out[j] = x · rows[j]
+template <class T>
+static inline void few_products(const T* x, const T* const* rows, int64_t size, int64_t width, T* out,
+                                const Ahead& ahead) {
+    constexpr int L = LANES<T>;
+    for (int64_t j = 0; j < size; j += L) {  // from here on a lane is a key
+        T sums[L * L];
+        for (int i = 0; i < L; i++) {
+            const T* row = rows[std::min(j + i, size - 1)];
+            ahead.fetch(j + i, j + i + 1);
+            Vec<T> even = {}, odd = {};  // two chains of sums
+            for (int64_t c = 0; c < width; c += 2 * L) {
+                even += load(x + c) * load(row + c);
+                if (c + L < width) odd += load(x + c + L) * load(row + c + L);
+            }
+            store(sums + i * L, even + odd);
+        }
+        turn<T>([&](int i) { return sums + i * L; }, [&](int i) { return sums + i * L; });
+        Vec<T> s = {};
+        EACH(i, L) s += load(sums + i * L);
+        store(out + j, s);
+    }
+}
+
+// From products to scores, for row r of a tile. Returns the highest of each lane, at least `tops`.
+template <class T>
+static Vec<T> few_scores(const Problem& p, const Tile& t, int64_t r, const int32_t* keys, int64_t size, T* scores,
+                         Vec<T> tops) {
+    constexpr int L = LANES<T>;
+    int64_t head = head_of(p, t, r), query = query_of(p, t, r);
+    T at = position(p, query), last = p.causal ? at : p.n_key - 1, places[L], biases[L] = {};
+    const T* bias = static_cast<const T*>(p.bias);
+    if (bias) bias += t.batch * p.bias_strides[0] + head * p.bias_strides[1] + query * p.bias_strides[2];
+    T slope = p.slopes ? static_cast<const T*>(p.slopes)[t.batch * p.slopes_stride + head] : 0;
+    for (int64_t j = 0; j < size; j += L) {
+        for (int i = 0; i < L; i++) {
+            places[i] = j + i < size ? keys[j + i] : p.n_key;
+            if (bias && j + i < size) biases[i] = bias[keys[j + i] * p.bias_strides[3]];
+        }
+        Vec<T> place = load(places), far = at - place;
+        Vec<T> s = load(scores + j) * T(p.scale) + T(p.shift) + load(biases) - slope * (far < 0 ? -far : far);
+        s = place > last ? spread(-std::numeric_limits<T>::infinity()) : s;
+        tops = larger<T>(s, tops);
+        store(scores + j, s);
+    }
+    return tops;
+}
+
+// out "width" = keep · out + weights · rows. Sums of one tile are added to the total as a whole.
+template <class T>
+static inline void few_mixed(T* out, T keep, const T* weights, const T* const* rows, int64_t size, int64_t width) {
+    constexpr int L = LANES<T>;
+    auto mix = [&](auto vectors, int64_t c) {
+        constexpr int N = decltype(vectors)::value;
+        Vec<T> mixed[N] = {};
+        for (int64_t j = 0; j < size; j++) EACH(i, N) mixed[i] += load(rows[j] + c + i * L) * weights[j];
+        EACH(i, N) store(out + c + i * L, load(out + c + i * L) * keep + mixed[i]);
+    };
+    int64_t c = 0;
+    for (; c + 8 * L <= width; c += 8 * L) mix(std::integral_constant<int, 8>(), c);
+    for (; c + 4 * L <= width; c += 4 * L) mix(std::integral_constant<int, 4>(), c);
+    for (; c < width; c += L) mix(std::integral_constant<int, 1>(), c);
+}
+
+// Takes what `forward` takes.
 template <class T, class E>
 static void forward_few(const Problem& p, const Tile& t, int64_t part, int64_t parts, Mixed<T>* kept) {
     arena.empty();
@@ -647,93 +735,102 @@ static void forward_few(const Problem& p, const Tile& t, int64_t part, int64_t p
     const int32_t* keys = visible(p, t, count);
     int64_t begin = count * part / parts, end = count * (part + 1) / parts;
     T *q = arena.zeros<T>(t.rows * dim), *out = arena.zeros<T>(t.rows * value), *scores = arena.take<T>(TILE);
-    bool lies = std::is_same_v<T, E> && dim == p.dim && value == p.value;  // rows are read where they are
-    T *k_room = arena.zeros<T>(lies ? 0 : TILE * dim), *v_room = arena.zeros<T>(lies ? 0 : TILE * value);
-    T *room = arena.take<T>(value);
-    T *highest = arena.take<T>(t.rows), *total = arena.zeros<T>(t.rows);
+    FewRows<T, E> k(p.dim), v(p.value);
+    T *room = arena.take<T>(value), *highest = arena.take<T>(t.rows), *total = arena.zeros<T>(t.rows);
     std::fill(highest, highest + t.rows, std::numeric_limits<T>::lowest());
-    const Vec<T> hidden = spread(-std::numeric_limits<T>::infinity());
     for (int64_t r = 0; r < t.rows; r++)
         convert(q + r * dim, row_of<E>(p.q, p.q_strides, t.batch, head_of(p, t, r), query_of(p, t, r)), p.dim);
     for (int64_t from = begin; from < end; from += TILE) {
         int64_t size = std::min<int64_t>(TILE, end - from);
         const int32_t* here = keys + from;
         Ahead ahead = ahead_of<E>(p, t, here + TILE, end - from - TILE);
-        const T *k[TILE], *v[TILE];
-        for (int64_t j = 0; j < size; j++) {
-            auto row = [&](const void* x, const int64_t (&strides)[3], int64_t width, T* copy) {
-                const E* own = row_of<E>(x, strides, t.batch, t.kv, here[j]);
-                if constexpr (std::is_same_v<T, E>)
-                    if (lies) return own;
-                convert(copy, own, width);
-                return static_cast<const T*>(copy);
-            };
-            k[j] = row(p.k, p.k_strides, p.dim, k_room + j * dim);
-            v[j] = row(p.v, p.v_strides, p.value, v_room + j * value);
-        }
+        k.gather(p.k, p.k_strides, t, here, size);
+        v.gather(p.v, p.v_strides, t, here, size);
         for (int64_t r = 0; r < t.rows; r++) {
-            int64_t head = head_of(p, t, r), query = query_of(p, t, r);
-            T at = position(p, query);
-            const T* bias = static_cast<const T*>(p.bias);
-            if (bias) bias += t.batch * p.bias_strides[0] + head * p.bias_strides[1] + query * p.bias_strides[2];
-            T slope = p.slopes ? static_cast<const T*>(p.slopes)[t.batch * p.slopes_stride + head] : 0;
-            T last = p.causal ? at : p.n_key - 1, sums[L * L], places[L], biases[L] = {};
-            Vec<T> tops = spread(highest[r]);
-            for (int64_t j = 0; j < size; j += L) {  // from here on a lane is a key
-                for (int i = 0; i < L; i++) {
-                    const T* key = k[std::min(j + i, size - 1)];
-                    if (r == 0) ahead.fetch(j + i, j + i + 1);
-                    Vec<T> even = {}, odd = {};  // two chains of sums
-                    for (int64_t c = 0; c < dim; c += 2 * L) {
-                        even += load(q + r * dim + c) * load(key + c);
-                        if (c + L < dim) odd += load(q + r * dim + c + L) * load(key + c + L);
-                    }
-                    store(sums + i * L, even + odd);
-                    places[i] = j + i < size ? here[j + i] : p.n_key;
-                    if (bias && j + i < size) biases[i] = bias[here[j + i] * p.bias_strides[3]];
-                }
-                turn<T>([&](int i) { return sums + i * L; }, [&](int i) { return sums + i * L; });
-                Vec<T> s = {}, place = load(places), far = at - place;
-                EACH(i, L) s += load(sums + i * L);
-                s = s * T(p.scale) + T(p.shift) + load(biases) - slope * (far < 0 ? -far : far);
-                s = place > last ? hidden : s;
-                tops = larger<T>(s, tops);
-                store(scores + j, s);
-            }
+            few_products(q + r * dim, k.at, size, dim, scores, r == 0 ? ahead : Ahead{});
+            Vec<T> tops = few_scores(p, t, r, here, size, scores, spread(highest[r])), weights = {};
             T top = highest[r];
             EACH(i, L) top = std::max(top, tops[i]);
             T keep = p.softmax ? std::exp(highest[r] - top) : 1;
             highest[r] = top;
-            Vec<T> weights = {};
             for (int64_t j = 0; j < size; j += L) {
                 Vec<T> s = load(scores + j), w = p.softmax ? exp<T>(s - top) : sigmoid<T>(s);
                 weights += w;
                 store(scores + j, w);
             }
             total[r] = total[r] * keep + sum<T>(weights);
-            auto mix = [&](auto vectors, int64_t c) {
-                constexpr int N = decltype(vectors)::value;
-                Vec<T> mixed[N] = {};
-                for (int64_t j = 0; j < size; j++) EACH(i, N) mixed[i] += load(v[j] + c + i * L) * scores[j];
-                EACH(i, N) {
-                    T* place = out + r * value + c + i * L;
-                    store(place, load(place) * keep + mixed[i]);
-                }
-            };
-            int64_t c = 0;
-            for (; c + 8 * L <= value; c += 8 * L) mix(std::integral_constant<int, 8>(), c);
-            for (; c + 4 * L <= value; c += 4 * L) mix(std::integral_constant<int, 4>(), c);
-            for (; c < value; c += L) mix(std::integral_constant<int, 1>(), c);
+            few_mixed(out + r * value, keep, scores, v.at, size, value);
         }
     }
     if (kept) *kept = {{out, out + t.rows * value}, {highest, highest + t.rows}, {total, total + t.rows}};
     for (int64_t r = 0; !kept && r < t.rows; r++) write<T, E>(p, t, r, out + r * value, highest[r], total[r], room);
 }
 
+// Takes what `backward` takes.
+template <class T, class E>
+static void backward_few(const Problem& p, const Tile& t, T* dk, T* dv) {
+    arena.empty();
+    constexpr int L = LANES<T>;
+    int64_t count, dim = up(p.dim, L), value = up(p.value, L);
+    const int32_t* keys = visible(p, t, count);
+    T *q = arena.zeros<T>(t.rows * dim), *grad = arena.zeros<T>(t.rows * value), *dq = arena.zeros<T>(t.rows * dim);
+    FewRows<T, E> k(p.dim), v(p.value);
+    T *lse = arena.zeros<T>(t.rows), *delta = arena.zeros<T>(t.rows);
+    T *weights = arena.take<T>(TILE), *slopes = arena.take<T>(TILE);
+    for (int64_t r = 0; r < t.rows; r++) {
+        int64_t head = head_of(p, t, r), query = query_of(p, t, r), row = (t.batch * p.heads + head) * p.n_query + query;
+        convert(q + r * dim, row_of<E>(p.q, p.q_strides, t.batch, head, query), p.dim);
+        convert(grad + r * value, row_of<E>(p.grad, p.grad_strides, t.batch, head, query), p.value);
+        if (!p.softmax) continue;
+        lse[r] = static_cast<const T*>(p.lse)[row];
+        if (lse[r] == -std::numeric_limits<T>::infinity()) lse[r] = -lse[r];  // sees no key: weights 0
+        const T* out = staged<T, E>(static_cast<const E*>(p.result) + row * p.value, p.value);
+        for (int64_t c = 0; c < p.value; c++) delta[r] += out[c] * grad[r * value + c];
+    }
+    bool shared = bias_is_shared(p);
+    for (int64_t from = 0; from < count; from += TILE) {
+        int64_t size = std::min<int64_t>(TILE, count - from);
+        const int32_t* here = keys + from;
+        Ahead ahead = ahead_of<E>(p, t, here + TILE, count - from - TILE);
+        k.gather(p.k, p.k_strides, t, here, size);
+        v.gather(p.v, p.v_strides, t, here, size);
+        for (int64_t r = 0; r < t.rows; r++) {
+            const T *own = q + r * dim, *above = grad + r * value;
+            few_products(own, k.at, size, dim, weights, r == 0 ? ahead : Ahead{});
+            few_scores(p, t, r, here, size, weights, Vec<T>{});
+            few_products(above, v.at, size, value, slopes, Ahead{});
+            for (int64_t j = 0; j < size; j += L) {
+                Vec<T> s = load(weights + j), w = p.softmax ? exp<T>(s - lse[r]) : sigmoid<T>(s), d = load(slopes + j);
+                store(weights + j, w);
+                store(slopes + j, w * (p.softmax ? d - delta[r] : (T(1) - w) * d));
+            }
+            if (p.dbias) {
+                const int64_t* step = p.dbias_strides;
+                int64_t place = t.batch * step[0] + head_of(p, t, r) * step[1] + query_of(p, t, r) * step[2];
+                for (int64_t j = 0; j < size; j++) {
+                    if (shared) static_cast<double*>(p.dbias)[place + here[j] * step[3]] += slopes[j];
+                    else static_cast<T*>(p.dbias)[place + here[j] * step[3]] += slopes[j];
+                }
+            }
+            few_mixed(dq + r * dim, T(1), slopes, k.at, size, dim);
+            for (int64_t j = 0; j < size; j++) {
+                T *to_k = dk + here[j] * dim, *to_v = dv + here[j] * value;
+                for (int64_t c = 0; c < dim; c += L) store(to_k + c, load(to_k + c) + load(own + c) * slopes[j]);
+                for (int64_t c = 0; c < value; c += L) store(to_v + c, load(to_v + c) + load(above + c) * weights[j]);
+            }
+        }
+    }
+    for (int64_t r = 0; r < t.rows; r++) {
+        int64_t row = (t.batch * p.heads + head_of(p, t, r)) * p.n_query + query_of(p, t, r);
+        for (int64_t c = 0; c < dim; c++) dq[r * dim + c] *= T(p.scale);
+        convert(static_cast<E*>(p.dq) + row * p.dim, dq + r * dim, p.dim);
+    }
+}
+
 // part: of `parts` equal ranges of the keys. kept: null, or where to leave the part for `merge`
 template <class T, class E, bool PAIRS>
 static void forward(const Problem& p, const Tile& t, int64_t part, int64_t parts, Mixed<T>* kept) {
-    if (t.rows <= FEW && !p.new_lse && !p.block) return forward_few<T, E>(p, t, part, parts, kept);
+    if (p.new_lse ? all_few(p) : t.rows <= FEW && !p.block) return forward_few<T, E>(p, t, part, parts, kept);
     arena.empty();
     int64_t count, room = up(p.value, LANES<T>), words = PAIRS ? (p.dim + 1) / 2 : p.dim;
     const int32_t* keys = visible(p, t, count);
@@ -883,6 +980,7 @@ static void differentiate(const Problem& p, const Panel<T>& x, Block<T> k, Block
 // Gradients of a tile of queries: dq, and what it adds to dk "key up(dim)" and dv "key up(value)".
 template <class T, class E>
 static void backward(const Problem& p, const Tile& t, T* dk, T* dv) {
+    if (all_few(p)) return backward_few<T, E>(p, t, dk, dv);
     arena.empty();
     constexpr int L = LANES<T>;
     int64_t count, dim_room = up(p.dim, L), value_room = up(p.value, L), wide = up(t.rows, WIDE * L);
@@ -972,37 +1070,42 @@ static void backward_all(const Problem& p) {
         }
         starts[h * (parts + 1) + parts] = each;
     }
-    std::vector<T> sums;
     bool direct = parts == 1 && std::is_same_v<T, E> && dim_room == p.dim && value_room == p.value;
-    if (!direct) sums.resize(heads * parts * size);
+    std::vector<T> sums(parts == 1 ? 0 : heads * parts * size);
+    auto add_up = [&](int64_t h, const T* sums) {
+        std::vector<T> row(std::max(dim_room, value_room));
+        for (int64_t j = 0; j < p.n_key; j++) {
+            auto write_row = [&](void* out, int64_t width, int64_t room, int64_t offset, T factor) {
+                std::fill(row.begin(), row.end(), T(0));
+                for (int64_t part = 0; part < parts; part++)
+                    for (int64_t c = 0; c < width; c++) row[c] += sums[part * size + offset + j * room + c];
+                for (int64_t c = 0; c < width; c++) row[c] *= factor;
+                convert(static_cast<E*>(out) + (h * p.n_key + j) * width, row.data(), width);
+            };
+            write_row(p.dk, p.dim, dim_room, 0, T(p.scale));
+            write_row(p.dv, p.value, value_room, p.n_key * dim_room, 1);
+        }
+    };
     auto part_of = [&](int64_t h, int64_t part) {
+        static thread_local std::vector<T> own;  // of one head after the other, where it is not cut
         T *dk, *dv;
         if (direct) {
             dk = static_cast<T*>(p.dk) + h * p.n_key * p.dim, dv = static_cast<T*>(p.dv) + h * p.n_key * p.value;
             memset(dk, 0, p.n_key * p.dim * sizeof(T)), memset(dv, 0, p.n_key * p.value * sizeof(T));
-        } else dk = &sums[(h * parts + part) * size], dv = dk + p.n_key * dim_room;
+        } else {
+            if (parts == 1) own.assign(size, T(0));
+            dk = parts == 1 ? own.data() : &sums[(h * parts + part) * size], dv = dk + p.n_key * dim_room;
+        }
         const int64_t* at = &starts[h * (parts + 1) + part];
         for (int64_t i = at[0]; i < at[1]; i++) backward<T, E>(p, all[h * each + i], dk, dv);
-        for (int64_t i = 0; direct && i < p.n_key * p.dim; i++) dk[i] *= T(p.scale);
+        if (direct)
+            for (int64_t i = 0; i < p.n_key * p.dim; i++) dk[i] *= T(p.scale);
+        else if (parts == 1) add_up(h, dk);
     };
     run(p.threads, heads / turns * parts, [&](int64_t i) {
         for (int64_t turn = 0; turn < turns; turn++) part_of(turns > 1 ? turn : i / parts, i % parts);
     });
-    if (direct) return;
-    run(p.threads, heads, [&](int64_t h) {
-        std::vector<T> row(std::max(dim_room, value_room));
-        for (int64_t j = 0; j < p.n_key; j++) {
-            auto add_up = [&](void* out, int64_t width, int64_t room, int64_t offset, T factor) {
-                std::fill(row.begin(), row.end(), T(0));
-                for (int64_t part = 0; part < parts; part++)
-                    for (int64_t c = 0; c < width; c++) row[c] += sums[(h * parts + part) * size + offset + j * room + c];
-                for (int64_t c = 0; c < width; c++) row[c] *= factor;
-                convert(static_cast<E*>(out) + (h * p.n_key + j) * width, row.data(), width);
-            };
-            add_up(p.dk, p.dim, dim_room, 0, T(p.scale));
-            add_up(p.dv, p.value, value_room, p.n_key * dim_room, 1);
-        }
-    });
+    if (parts > 1) run(p.threads, heads, [&](int64_t h) { add_up(h, &sums[h * parts * size]); });
 }
 
 // ---- From Python

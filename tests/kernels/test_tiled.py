@@ -47,6 +47,19 @@ def test_dims(normalizer, dim, value, dtype):
 
 
 @both
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("n_query, heads", [(1, 2), (1, 8), (1, 10), (2, 4), (4, 2), (5, 2)])
+def test_few_queries(normalizer, dtype, n_query, heads):
+    """At most four rows a key head go a way of their own, in both directions or in none."""
+    given = qkv(n_query, 150, heads=heads, kv_heads=2, batch=2, dim=20, value=16, dtype=dtype, gaps=True)
+    floor = 5e-13 if dtype == torch.float64 else None
+    for added in (torch.randn(2, heads, n_query, 150), torch.randn(n_query, 1), torch.randn(heads, 1, 150)):
+        options = {"bias": added, "key_padding": padding(2, 150), "alibi": torch.rand(heads), "causal": True}
+        check(*given, impl="tiled", normalizer=normalizer, floor=floor, **options)
+    check(*given, impl="tiled", normalizer=normalizer, floor=floor)
+
+
+@both
 @pytest.mark.parametrize("kv_heads", [1, 2, 4])
 @pytest.mark.parametrize("causal", [False, True])
 def test_grouped_heads_and_gaps_between_rows(normalizer, kv_heads, causal):

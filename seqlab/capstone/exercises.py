@@ -1,8 +1,7 @@
 """The exercises of lab 12: a design for each theorem, the room that rounding leaves, cost, and equal cost."""
 
-import math
-
 from seqlab.capstone.design import PATTERNS, Design
+from seqlab.capstone.names import headroom
 from seqlab.capstone.theory import STATEMENTS
 from seqlab.course.check import Exercise, Mutant
 
@@ -74,16 +73,6 @@ DESIGN_FOR = Exercise(
         Mutant({"heads=4": "heads=1"}, "is covered by the paper", "A shift takes a maximum and a minimum: two heads."),
     ),
 )
-
-
-def headroom(separation, longest, bits):
-    """How many binary digits lie between the closest names and the rounding: below 0 rounding merges them. -> number
-
-    separation: the smallest distance of two names that must differ, > 0;  longest: the length of the longest name
-    bits: of a significand: a number of size a is rounded by about a / 2^bits. bfloat16 has 8, float32 has 24
-    """
-    rounding = longest / 2.0**bits
-    return math.log2(separation / rounding)
 
 
 HEADROOM = Exercise(

@@ -24,7 +24,6 @@ from seqlab.theorem import Verdict
 from seqlab.train.fit import fresh
 
 LENGTH, LETTERS = 4, 3
-DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
 BITS = {"float64": 53, "float32": 24, "bfloat16": 8}  # of a significand
 
 
@@ -58,15 +57,20 @@ def names(design: Design, seed: int = 0) -> dict[str, Named]:
         LENGTH + LETTERS, design.width, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
     )
     x, found = letters[torch.tensor(told)], {}
-    for name, dtype in DTYPES.items():
-        given = core.to(dtype)(x.to(dtype))
+    for name, bits in BITS.items():
+        given = core.to(dtype := getattr(torch, name))(x.to(dtype))
         verdict = contextual_mapping(given.double(), told, equivalence)
         if name == "float64":
             exact, longest = verdict.margin, given.norm(dim=-1).max().item()
-        found[name] = Named(verdict, exact, longest, headroom(exact, longest, BITS[name]))
+        found[name] = Named(verdict, exact, longest, headroom(exact, longest, bits) if exact else -math.inf)
     return found
 
 
-def headroom(separation: float, longest: float, bits: int) -> float:
-    """log2(separation / (longest · 2^-bits)): below 0 the closest names are within one rounding of each other."""
-    return math.log2(separation / longest) + bits if separation > 0 else -math.inf
+def headroom(separation, longest, bits):
+    """How many binary digits lie between the closest names and the rounding: below 0 rounding merges them. -> number
+
+    separation: the smallest distance of two names that must differ, > 0;  longest: the length of the longest name
+    bits: of a significand: a number of size a is rounded by about a / 2^bits. bfloat16 has 8, float32 has 24
+    """
+    rounding = longest / 2.0**bits
+    return math.log2(separation / rounding)

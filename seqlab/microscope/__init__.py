@@ -2,8 +2,7 @@
 
 | module    | what it holds                                                                             |
 | --------- | ----------------------------------------------------------------------------------------- |
-| trace     | what a model went through while it read a text; a model that can be looked at             |
-| encoder   | the encoder of lab 00 (BERT and ALBERT), which keeps what happens                         |
+| trace     | what a model went through while it read a text; the models that tell it: Encoder, Specimen |
 | specimens | the models: chemistry, English, Austen                                                    |
 | inspect   | any model of Hugging Face transformers: `seqlab.inspect(model, tokenizer, text)`          |
 | measures  | how far names are apart, a head's kind, its directions, its connections, a test           |

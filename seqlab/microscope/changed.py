@@ -19,9 +19,8 @@ from torch import Tensor, nn
 
 from seqlab.contextual import contextual_mapping
 from seqlab.layers import SelfAttention
-from seqlab.microscope.encoder import Encoder
 from seqlab.microscope.specimens import chemistry
-from seqlab.microscope.trace import shuffled
+from seqlab.microscope.trace import Encoder, shuffled
 from seqlab.normalizers import average
 from seqlab.start.reaction import REACTION, ReactionModel
 from seqlab.theorem import Verdict
@@ -91,9 +90,8 @@ def copied(model: Encoder, dtype: torch.dtype) -> Encoder:
 def filled_in(model: Encoder) -> int:
     """How many tokens of REACTION, hidden one at a time, a changed chemistry model names."""
     reader = ReactionModel()
-    tokens = reader.tokenize(REACTION)
-    guesses = reader.guesses(model(reader.masked(tokens))[-1])
-    return sum(guess == token for guess, token in zip(guesses, tokens[1:-1]))
+    reader.encoder = model
+    return sum(guess == token for token, guess in reader.fill_in(REACTION))
 
 
 def of_rank(model: Encoder, rank: int, draw: torch.Generator | None = None) -> Encoder:

@@ -10,7 +10,7 @@ import torch
 from seqlab.microscope.changed import broken
 from seqlab.microscope.measures import apart, census, directions, kept
 from seqlab.microscope.specimens import english
-from seqlab.microscope.trace import ModelMissing, Specimen, Trace
+from seqlab.microscope.trace import ModelMissing, Specimen
 from seqlab.patterns import window
 from seqlab.patterns.catalogue import relays
 
@@ -50,7 +50,8 @@ def measured(specimen: Specimen) -> dict[str, float]:
     head = divmod(int(previous(trace).argmax()), trace.scores.shape[1])
     ranks = torch.stack([directions(q, k) for q, k in zip(*(part.flatten(0, 1) for part in specimen.maps))])
     far, near = census(trace.scores), census(control.scores)
-    before, *_, bank = names_of("bank", specimen, RIVER + MONEY)
+    reads = [specimen.read(text) for text in RIVER + MONEY]
+    before, *_, bank = torch.stack([read.hidden[:, read.tokens.index("bank")] for read in reads], dim=1)
     sense = torch.arange(len(RIVER + MONEY)) < len(RIVER)
     found = {
         "hard": (far[..., 0] < 0.1).sum(),
@@ -68,12 +69,6 @@ def measured(specimen: Specimen) -> dict[str, float]:
         "bank.before": luck(before, sense),
     }
     return {name: round(float(value), 4) for name, value in found.items()}
-
-
-def names_of(word: str, specimen: Specimen, texts: tuple[str, ...]) -> torch.Tensor:
-    """What each layer makes of a word in each text, where it occurs once.    -> (state, text, dim)"""
-    traces: list[Trace] = [specimen.read(text) for text in texts]
-    return torch.stack([trace.hidden[:, trace.tokens.index(word)] for trace in traces], dim=1)
 
 
 def luck(names: torch.Tensor, sense: torch.Tensor, draws: int = 1999) -> float:

@@ -1,6 +1,7 @@
 """The exercises of lab 13: the distance of names, the kind of a head, its directions, its connections, its test."""
 
 import torch
+from torch import inf
 
 from seqlab.course.cases import coins, double, drawn, normal
 from seqlab.course.check import Exercise, Mutant
@@ -85,7 +86,6 @@ def _flat(result, scores, bias):
         return "a row with equal scores is an average already, over the keys that it sees."
 
 
-INF = float("inf")
 NEAR = Exercise(
     id="microscope.near",
     title="Softmax, or nearly something else?",
@@ -96,7 +96,7 @@ NEAR = Exercise(
     cases=lambda: [
         (double([0, 1]), 0.0),
         (double([0, 2, 1], [3, 0, 0]), -1.0),
-        (double([0, -INF, -INF], [1, 0.5, -INF], [0, 1, 4]), -0.5),
+        (double([0, -inf, -inf], [1, 0.5, -inf], [0, 1, 4]), -0.5),
         (double([30, 0, 1, 2]), -29.0),
         (double([800, 0, 1], [2, 1, 0]), 0.0),
         (normal(5, 4).double(), -1.4),
@@ -107,7 +107,7 @@ NEAR = Exercise(
         ("leaves out keys that a query may not look at", _flat),
     ),
     draw=lambda random: (
-        drawn(random, n := random.randint(2, 5), n).masked_fill(~torch.ones(n, n, dtype=torch.bool).tril(), -INF),
+        drawn(random, n := random.randint(2, 5), n).masked_fill(~torch.ones(n, n, dtype=torch.bool).tril(), -inf),
         -random.random(),
     ),
     hints=(
@@ -260,8 +260,7 @@ def _lucky(result, weights, hits, orders):
 
 
 def _shuffles(count, keys, seed=0):
-    draw = torch.Generator().manual_seed(seed)
-    return torch.stack([torch.randperm(keys, generator=draw) for _ in range(count)])
+    return torch.rand(count, keys, generator=torch.Generator().manual_seed(seed)).argsort(-1)
 
 
 PREVIOUS = torch.ones(4, 4, dtype=torch.bool).tril(-1).triu(-1)

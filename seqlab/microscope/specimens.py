@@ -22,8 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from seqlab.microscope.encoder import Encoder
-from seqlab.microscope.trace import ModelMissing, Specimen, Trace, head_scores
+from seqlab.microscope.trace import Encoder, ModelMissing, Specimen, Trace, head_scores
 from seqlab.start.reaction import REACTION, ReactionModel
 from seqlab.train import characters
 
@@ -93,11 +92,9 @@ def tensors(file: Path, wanted: str = "") -> dict[str, Tensor]:
         raise ValueError(f"{file}: its SHA-256 is {found}, wanted {wanted}; it is another model, or damaged")
     start = 8 + int.from_bytes(data[:8], "little")
     listed = {name: entry for name, entry in json.loads(data[8:start]).items() if name != "__metadata__"}
-    body = bytearray(data[start:])  # torch wants memory that may be written to
-    parts = {name: slice(*entry["data_offsets"]) for name, entry in listed.items()}
-    whole = memoryview(body)
+    body = memoryview(bytearray(data[start:]))  # torch wants memory that may be written to
     return {
-        name: torch.frombuffer(whole[parts[name]], dtype=KINDS[entry["dtype"]]).view(entry["shape"])
+        name: torch.frombuffer(body[slice(*entry["data_offsets"])], dtype=KINDS[entry["dtype"]]).view(entry["shape"])
         for name, entry in listed.items()
     }
 

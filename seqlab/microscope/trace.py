@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqlab.layers import SelfAttention
+from seqlab.start import encoder
 
 
 class ModelMissing(FileNotFoundError):
@@ -72,6 +73,16 @@ class Specimen:
         split = lambda part, heads: rearrange(part.weight.detach(), "(head size) dim -> head size dim", head=heads)
         queries, keys = zip(*((split(part.query, part.heads), split(part.key, part.heads)) for part in layers))
         return torch.stack(queries), torch.stack(keys)
+
+
+class Encoder(encoder.Encoder):
+    """The encoder of lab 00 (BERT and ALBERT), with a `trace`."""
+
+    def trace(self, tokens: list[str], ids: Int[Tensor, "token"]) -> Trace:
+        """All that happens while it reads one text."""
+        hidden = self(ids[None])[:, 0]
+        parts = [self.layers[at % len(self.layers)].attention for at in range(self.depth)]
+        return Trace(tokens, torch.stack([head_scores(part, x) for part, x in zip(parts, hidden)]), hidden)
 
 
 def head_scores(part: SelfAttention, x: Float[Tensor, "*batch token dim"]) -> Float[Tensor, "*batch head query key"]:

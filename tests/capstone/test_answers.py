@@ -51,6 +51,8 @@ RIGHT = [
     (
         "capstone.width_for",
         """
+        import math
+
         width = (int(math.sqrt(cost / (24 * depth))) // heads + 1) * heads
         while width > 0 and depth * (24 * width**2 + 4 * keys * width) > cost:
             width -= heads
@@ -60,6 +62,8 @@ RIGHT = [
     (
         "capstone.width_for",
         """
+        import math
+
         each = cost / depth
         width = (-4 * keys + math.sqrt(16 * keys**2 + 96 * each)) / 48
         return int((width + 1e-9) // heads * heads)
@@ -84,8 +88,8 @@ WRONG = [
     ("capstone.flop", "return depth * (24 * width * width + 4 * keys)"),
     ("capstone.flop", "return depth * (24 * width * width + 8 * keys * width)"),
     ("capstone.flop", "return 24 * depth * width * width"),
-    ("capstone.width_for", "return int(math.sqrt(cost / depth / 24)) // heads * heads"),
-    ("capstone.width_for", "return int((-4 * keys + math.sqrt(16 * keys**2 + 96 * cost / depth)) / 48)"),
+    ("capstone.width_for", "import math\n\nreturn int(math.sqrt(cost / depth / 24)) // heads * heads"),
+    ("capstone.width_for", "import math\n\nreturn int((-4 * keys + math.sqrt(16 * keys**2 + 96 * cost / depth)) / 48)"),
 ]
 
 test_the_gate_tells_right_answers_from_wrong_ones = told_apart(RIGHT, WRONG)

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from seqlab.microscope import changed, english
-from seqlab.microscope.encoder import Encoder
 from seqlab.microscope.measures import census, directions, kept
 from seqlab.microscope.specimens import austen, chemistry, tensors, word_pieces
-from seqlab.microscope.trace import shuffled
+from seqlab.microscope.trace import Encoder, shuffled
 from seqlab.microscope.view import TextView
 from seqlab.patterns import full, window
 from seqlab.start.reaction import ReactionModel

@@ -135,6 +135,12 @@ def load_expectations(path: Path | str | None = None) -> dict[str, Expectation]:
     return found
 
 
+def expectation(id: str) -> Expectation | None:
+    """What the claim must satisfy; None where its room does not list it."""
+    file = PACKAGE / id.partition(".")[0] / "claims.toml"
+    return _read(file).get(id) if file.exists() else None
+
+
 def _read(path: Path) -> dict[str, Expectation]:
     return dict(_parsed(path, path.stat().st_mtime_ns))
 

@@ -128,7 +128,7 @@ def claim_table(values: Mapping[str, object], caption: str = "") -> None:
 
 def _stated(id: str, value: object) -> tuple[dict, str, str, str, str, str]:
     """Put a claim on record: (record, sign, colour, value, statement, expectation)."""
-    expectation = claims.load_expectations().get(id)
+    expectation = claims.expectation(id)
     record = claims.record(id, value, expectation, _session.mode)
     _session.made[id] = claims.plain(value, id)
     shown = number(_session.made[id])
@@ -177,7 +177,7 @@ def _handed_in() -> list[str]:
 
 
 def _kept(id: str, value: float | int | bool) -> bool | None:
-    expectation = claims.load_expectations().get(id)
+    expectation = claims.expectation(id)
     return expectation.judge(value, _session.mode).ok if expectation else True
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import ipywidgets
 
@@ -182,7 +183,8 @@ def _axes() -> Markup:
     )
 
 
-def _curve(tokens: Sequence, size: int, precision: str, last: float | None) -> Markup:
+@lru_cache(maxsize=64)
+def _curve(tokens: tuple, size: int, precision: str, last: float | None) -> Markup:
     """One precision's smallest gap against κ, down to the end of the picture or to its lane, and its death point."""
     steps, before, lane = [], -math.inf, BOTTOM + 8 + 7 * PRECISIONS.index(precision)
     for kappa in KAPPAS:

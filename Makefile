@@ -18,6 +18,8 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-lo
 
 # Another Python's modules and start-up code have no place here, and pip installs into .venv, whatever a user has set.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONUSERBASE PIP_TARGET PIP_PREFIX PIP_ROOT
+# Many processes import the same modules: what the first compiles serves the others.
+unexport PYTHONDONTWRITEBYTECODE
 export PIP_USER := 0
 
 .DEFAULT_GOAL := help

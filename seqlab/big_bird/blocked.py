@@ -10,8 +10,6 @@
 What costs O(n²) in dense attention costs O(n (g + w + r) b).
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -4,8 +4,6 @@
 everywhere. What a process takes at most is measured by `make bench`.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Pictures of Big Bird's graph: paths, clustering, mixing, and where random blocks come from."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from math import isfinite, log10
 

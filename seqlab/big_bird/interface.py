@@ -7,8 +7,6 @@ transformers is an extra (`pip install '.[huggingface]'`) that only this module 
 not go through the interface.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from importlib import metadata
 

@@ -1,7 +1,5 @@
 """Multi-head Big Bird attention that takes the place of `seqlab.layers.SelfAttention`."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from typing import Literal

@@ -12,8 +12,6 @@ Inside, a sequence is *arranged*: single global tokens, of either kind, are lift
 front. What is left are whole blocks only, and one code serves ITC and ETC.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -77,17 +75,17 @@ class Plan:
             object.__setattr__(self, name, value)
 
     @classmethod
-    def published(cls, *, heads: int = 12, seed: int = 0) -> Plan:
+    def published(cls, *, heads: int = 12, seed: int = 0) -> "Plan":
         """BigBird-ITC base as the authors' code runs it at 4,096 tokens: random blocks from the first 1,024 only."""
         return cls(64, 3, (0, -1), 3, random_from=1024, heads=heads, seed=seed)
 
-    def for_heads(self, heads: int) -> Plan:
+    def for_heads(self, heads: int) -> "Plan":
         """The plan itself. Raises ValueError unless it has as many heads, or one for all."""
         if self.heads not in (1, heads):
             raise ValueError(f"plan: has {self.heads} heads, wanted {heads} as the layer has, or 1 for all")
         return self
 
-    def at(self, n: int) -> Drawn:
+    def at(self, n: int) -> "Drawn":
         """The plan at n tokens, extra ones included. Kept, so that it is drawn once per length."""
         return Drawn(self, *_numbers(self, n))
 

@@ -3,8 +3,6 @@
 `torchrun -m seqlab.train.scale big_bird` trains it (Zaheer et al. 2020, section 4: masked language modelling).
 """
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn

@@ -17,8 +17,6 @@ statistics are computed on vertices with sizes and are exactly those of the grap
 Big Bird in blocks of 64 are a graph of 1,563 vertices.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

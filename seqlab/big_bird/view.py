@@ -1,7 +1,5 @@
 """Big Bird's pattern under the mouse: its mask, its graph, what it costs, and how far apart it leaves the tokens."""
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 

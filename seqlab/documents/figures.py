@@ -1,7 +1,5 @@
 """Pictures of loss as context grows, and of long-document questions: who finds the answer, and where it stands."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from statistics import fmean

@@ -11,8 +11,6 @@ Training sees the first three quarters of the genome, all numbers are from the l
 measures everything with three seeds, resumable; the result comes with seqlab: `results()`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path

@@ -12,8 +12,6 @@ on the same targets, in the middle of the sequence, at every context. What an ar
 measured by exchanging them: `foreign` replaces all that a window cannot reach anyway.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -153,7 +151,7 @@ class Task:
         ids, targets = self.held_out()
         return middle(ids, context), middle(targets, context)
 
-    def shuffled(self) -> Task:
+    def shuffled(self) -> "Task":
         """The control: in training, each sequence gets the answers of another one."""
 
         def batches(context: int, seed: int) -> Iterator[Pair]:

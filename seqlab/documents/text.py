@@ -11,8 +11,6 @@ Training sees the first 85 % of the novel, and of each play; all numbers are fro
 seqlab.documents --full` measures everything with three seeds, resumable; the result comes with seqlab: `results()`.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The memorisation certificate: your sequences, the head and table that know them, or a pair not to be told apart."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Callable

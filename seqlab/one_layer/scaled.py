@@ -3,8 +3,6 @@
 `torchrun -m seqlab.train.scale one_layer` trains it.
 """
 
-from __future__ import annotations
-
 import torch
 
 from seqlab.one_layer.book import Labelled

@@ -11,8 +11,6 @@ For large negative b, σ(z + b) ≈ e^b e^z, so that is n e^b √e: it stays whe
 constant, and then σ(z - log n) ≈ e^z / n: softmax whose denominator does not look at the data.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

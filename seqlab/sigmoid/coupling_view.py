@@ -1,7 +1,5 @@
 """One row of scores, softmax beside sigmoid: move a score, and see which weights move with it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

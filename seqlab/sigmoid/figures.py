@@ -1,7 +1,5 @@
 """Pictures of sigmoid attention: fresh and steep heads, Jacobians and their bound, training."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 

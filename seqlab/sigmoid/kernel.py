@@ -11,8 +11,6 @@
 | how much time that saves                        | kernels.instruments.prediction                             |
 """
 
-from __future__ import annotations
-
 import torch
 
 from kernels import tiled

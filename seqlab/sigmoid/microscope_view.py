@@ -1,7 +1,5 @@
 """The training microscope: train a small model with one change at a time; loss and norms move while it learns."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence

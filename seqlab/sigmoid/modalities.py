@@ -4,8 +4,6 @@
 seqlab: `results()`. Three words for a comparison with softmax, see `verdict`: matches, overlaps, lags.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial

@@ -1,7 +1,5 @@
 """What a score costs on an H100, softmax beside sigmoid, for every tile on a slider, and what sigmoid saves."""
 
-from __future__ import annotations
-
 import asyncio
 from functools import partial
 

@@ -14,8 +14,6 @@ The three parts of the sum are the three ways in which x moves the output: as a 
 is sharp: equal tokens along an eigenvector of W_qᵀ W_k reach it (`sharp_case`).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace

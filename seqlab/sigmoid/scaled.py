@@ -3,8 +3,6 @@
 `torchrun -m seqlab.train.scale sigmoid` and `… softmax` train them (Ramapuram et al. 2024, section 5).
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any, Literal
 

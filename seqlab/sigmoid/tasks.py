@@ -6,8 +6,6 @@ sigmoid (b = 0) or softmax in one thing; "best practice" puts together what the 
 same extras" is its control.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache

@@ -4,8 +4,6 @@
 turn, and sees the length of the gradient before it is clipped, where trouble shows first.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

@@ -13,8 +13,6 @@
 `seqlab.sigmoid.telemetry` listens to what it computes and turns that into norms.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -88,7 +86,7 @@ class Transformer(nn.Module):
     attention: the class of its attention, `Attention` where none is given
     """
 
-    def __init__(self, config: Config, attention: type[Attention] | None = None):
+    def __init__(self, config: Config, attention: "type[Attention] | None" = None):
         super().__init__()
         self.config, c = config, config
         self.embed = nn.Linear(c.features, c.dim) if c.features else nn.Embedding(c.classes, c.dim)

@@ -10,8 +10,6 @@
 (`seqlab.sparse.language`): about half an hour on one core, resumable. The result comes with seqlab: `results()`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path

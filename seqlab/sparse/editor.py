@@ -1,7 +1,5 @@
 """The pattern editor: paint who may look at whom, and see at once what the theorem says of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import ipywidgets

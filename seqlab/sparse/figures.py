@@ -1,7 +1,5 @@
 """Pictures of what patterns learn: copying by depth, text at one sparsity."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from statistics import fmean
 

@@ -4,8 +4,6 @@ All patterns but dense have about 700 of the 2,080 causal connections of 64 toke
 that only *which* keys are seen differs. Every model is judged on the same 128 stretches of the held-out tenth.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

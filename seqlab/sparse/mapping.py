@@ -14,8 +14,6 @@ of all that are still unswept: so max and min over its few neighbours are the ma
 Every level takes p layers, one per set; all but the one that holds the chain's connection add nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction

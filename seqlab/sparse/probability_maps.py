@@ -11,8 +11,6 @@
 gives zeros.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The sparse construction layer by layer: ids as bars, the chain as a path, who is seen, the largest id spreading."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import cached_property

@@ -12,8 +12,6 @@ either for all g. The other switches are written as choices too, but act on numb
 the move), where ReLUs do the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction

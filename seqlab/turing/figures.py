@@ -1,7 +1,5 @@
 """Who sees whom among the rows of a decoder."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import plotly.graph_objects as go

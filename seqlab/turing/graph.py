@@ -1,7 +1,5 @@
 """Rows and blocks, the two-edge decoder graph, positional codes, and the slots of a decoder vector (appendix B.2)."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from itertools import accumulate
 from math import isqrt

@@ -11,8 +11,6 @@ should cancel, c/(j+1) · 1/(m+1) and 1/(j+1) · c/(m+1), are off by about u c/m
 c ≈ j ≈ m the order is lost once u m⁴ ≳ 1, sometimes earlier by bad luck. In `Fraction`s it never is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import reduce

@@ -1,7 +1,5 @@
 """Turing machines in a small text format, the plain simulator that the decoder is compared with, and five machines."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,7 +93,7 @@ class Machine:
         return run
 
     @classmethod
-    def parse(cls, text: str) -> Machine:
+    def parse(cls, text: str) -> "Machine":
         """Read `name:`, `blank:`, `start:`, `halt:`, `symbols:` lines and rules `state symbol -> state symbol move`.
 
         A line that starts with `#` is a comment, as is what follows a whole rule, a start or halting states behind a

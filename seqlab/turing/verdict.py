@@ -1,7 +1,5 @@
 """The decoder against the plain simulator, step by step and look-up by look-up (Zaheer et al. 2020, Theorem 3)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from fractions import Fraction
 from math import inf

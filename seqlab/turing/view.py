@@ -1,7 +1,5 @@
 """A Turing machine run by attention: the tape, the decoder rows of one machine step, and who looks at whom."""
 
-from __future__ import annotations
-
 import ipywidgets
 
 from seqlab.colours import BLUE, GREY, ORANGE, RED

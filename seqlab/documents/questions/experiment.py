@@ -7,8 +7,6 @@ The readers start as matchers of words, and are already good at it ("untrained" 
 them little more. What the arms differ in is who can be matched at all.
 """
 
-from __future__ import annotations
-
 import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence

@@ -4,8 +4,6 @@ Block 0 holds the question, the document follows. `listens` carries "has heard t
 by block; a section that no chain of keys connects to the question gets the same score whatever is asked.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from functools import lru_cache

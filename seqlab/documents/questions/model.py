@@ -9,8 +9,6 @@ The reader starts as a matcher of words: a token attends to its equals and reads
 more. Training is free to change all of it. `ask` puts a question of your own to the reader that comes with seqlab.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache

@@ -4,8 +4,6 @@ A document is its answers only. The headings, which are the questions, are never
 to find a sentence that is written there.
 """
 
-from __future__ import annotations
-
 import math
 import random
 import re

@@ -1,7 +1,5 @@
 """Ask a document of 25,000 tokens: the ranked sections, where they stand, and who could have heard the question."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from itertools import groupby
 

@@ -7,8 +7,6 @@
 | δ^-d + 1 layers, four heads of size one                                          | layer_count(mapping)          |
 """
 
-from __future__ import annotations
-
 from seqlab.layers import count
 from seqlab.sigmoid.universal.mapping import SigmoidMapping
 from seqlab.theorem import Statement, Verdict, Witness, judge

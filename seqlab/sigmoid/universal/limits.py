@@ -9,8 +9,6 @@
 λ stands in front of scores (id - threshold)(id - threshold) in squared units of δ.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 

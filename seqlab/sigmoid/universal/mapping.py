@@ -17,8 +17,6 @@ which leaves l_n as its remainder modulo 1 + c. (S + c l_n) / (1 + c) is the sum
 l_(n-1), and so on down to l_1, as long as c ≥ δ^-d: the sum alone tells the sequence.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from fractions import Fraction
 

@@ -14,8 +14,6 @@ A step of a product is H(st) = (1 + sgn s sgn t) / 2. With s = sgn(x_i - b), s' 
 Four heads, the values x_k, output weights ±1/2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 import torch

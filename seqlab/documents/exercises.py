@@ -1,12 +1,10 @@
 """The exercises of lab 10: a control that exchanges distant context, who has heard the question, a bound, BM25."""
 
-import math
-from collections import Counter
-
 import torch
 
 from seqlab.course.cases import coins
 from seqlab.course.check import Exercise, Mutant
+from seqlab.documents.questions.text import bm25
 
 
 def exchange(ids, other, keep):
@@ -40,23 +38,6 @@ def ceiling(heard):
     """
     deaf = int((~heard).sum())
     return (len(heard) - deaf + (deaf > 0)) / len(heard)
-
-
-def bm25(question, sections):
-    """The score of each section for a question, by the words that they share: a word counts for more the fewer sections
-    have it, for less and less each time that it is repeated, and for less in a long section. See the formula above.
-    question: a list of words; sections: a list of lists of words -> a list of numbers
-    """
-    bags = [Counter(section) for section in sections]
-    mean = sum(map(len, sections)) / len(sections)
-    scores = [0.0] * len(sections)
-    for word in question:
-        have = sum(word in bag for bag in bags)
-        idf = math.log(1 + (len(sections) - have + 0.5) / (have + 0.5))
-        for at, bag in enumerate(bags):
-            times = bag[word]
-            scores[at] += idf * 2.2 * times / (times + 1.2 * (0.25 + 0.75 * len(sections[at]) / mean))
-    return scores
 
 
 def _near(result, ids, other, keep):

@@ -11,7 +11,7 @@
 from seqlab.documents.questions.experiment import chance, pooled, quick, results, summary, train
 from seqlab.documents.questions.hearing import ARMS, ceiling, layout, listens, reachable
 from seqlab.documents.questions.model import Answer, Config, Found, Reader, ask, shipped
-from seqlab.documents.questions.text import TEST, Document, bm25, document, documents, tokens
+from seqlab.documents.questions.text import TEST, Document, document, documents, tokens, word_scores
 
 __all__ = [
     "ARMS",
@@ -22,7 +22,6 @@ __all__ = [
     "Reader",
     "TEST",
     "ask",
-    "bm25",
     "ceiling",
     "chance",
     "document",
@@ -37,4 +36,5 @@ __all__ = [
     "summary",
     "tokens",
     "train",
+    "word_scores",
 ]

@@ -21,12 +21,12 @@ from seqlab.documents.questions.text import (
     PRACTICE,
     TEST,
     Document,
-    bm25,
     documents,
     practice,
     section_counts,
     tokens,
     training_documents,
+    word_scores,
 )
 from seqlab.train import checkpoint, experiment
 from seqlab.train.experiment import Experiment, Part, seeded
@@ -102,7 +102,7 @@ def judge(model: Reader) -> dict[str, dict[str, list[float]]]:
 def lexical() -> dict[str, dict[str, list[float]]]:
     """The same for BM25."""
     parts = [documents()[name] for name in TEST]
-    return {part.name: _judged([ranked(bm25(part, tokens(asked))) for asked in part.questions]) for part in parts}
+    return {part.name: _judged([ranked(word_scores(part, asked)) for asked in part.questions]) for part in parts}
 
 
 def _judged(rows: Sequence[Sequence[float]]) -> dict[str, list[float]]:
@@ -141,7 +141,7 @@ def quick(count: int = 8, model: Reader | None = None) -> dict[str, dict[str, fl
         raise ValueError(f"count: got {count}, wanted 1 to {total}, the questions of {document.name}")
     asked = [at * total // count for at in range(count)]
     rows, wrong = ranks(model, document, asked), shuffled(total)
-    told = {model.config.arm: rows, "bm25": [ranked(bm25(document, tokens(document.questions[at]))) for at in asked]}
+    told = {model.config.arm: rows, "bm25": [ranked(word_scores(document, document.questions[at])) for at in asked]}
     if model.config.arm == "big bird":
         told["cut"] = ranks(model, document, asked[:1], cut=True) * count  # who does not hear the question ranks alike
     scores = {name: summary([row[at] for row, at in zip(told[name], asked)]) for name in told}

@@ -9,7 +9,7 @@ import random
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -78,30 +78,35 @@ def training_documents() -> list[Document]:
     return [part for name, part in documents().items() if name not in TEST]
 
 
-def bm25(document: Document, question: Sequence[str]) -> list[float]:
-    """The baseline that needs no training: BM25, which counts shared words and weighs rare ones more.
-
-    `Σ_w idf(w) tf (s + 1) / (tf + s (1 − b + b · |section| / mean))` for every section, over the question's words w,
-    with s = 1.2 and b = ¾. question: its words, as `tokens` gives them. Words are their first five letters; idf is
-    taken within the document, `log(1 + (N − n_w + ½) / (n_w + ½))`. Raises TypeError for a question that is a string.
+def bm25(question, sections):
+    """The score of each section for a question, by the words that they share: a word counts for more the fewer sections
+    have it, for less and less each time that it is repeated, and for less in a long section. See the formula above.
+    question: a list of words; sections: a list of lists of words -> a list of numbers
     """
-    if isinstance(question, str):
-        raise TypeError(f"question: got the string {question!r}, wanted its words: tokens(question)")
-    bags, frequency = _bags(document)
-    sizes = [bag.total() for bag in bags]
-    mean = sum(sizes) / len(sizes) or 1
-    asked = [word[:STEM] for word in question if word[:1].isalnum()]
-    idf = {word: math.log(1 + (len(bags) - frequency[word] + 0.5) / (frequency[word] + 0.5)) for word in asked}
-    return [
-        sum(idf[word] * bag[word] * 2.2 / (bag[word] + 1.2 * (0.25 + 0.75 * size / mean)) for word in asked)
-        for bag, size in zip(bags, sizes)
-    ]
+    bags = [Counter(section) for section in sections]
+    mean = sum(map(len, sections)) / len(sections)
+    scores = [0.0] * len(sections)
+    for word in question:
+        have = sum(word in bag for bag in bags)
+        idf = math.log(1 + (len(sections) - have + 0.5) / (have + 0.5))
+        for at, bag in enumerate(bags):
+            times = bag[word]
+            scores[at] += idf * 2.2 * times / (times + 1.2 * (0.25 + 0.75 * len(sections[at]) / mean))
+    return scores
+
+
+def word_scores(document: Document, question: str) -> list[float]:
+    """The baseline that needs no training: `bm25` of every section, of words cut to their first five letters."""
+    return bm25(_stems(tokens(question)), _sections(document))
+
+
+def _stems(words: Iterable[str]) -> list[str]:
+    return [word[:STEM] for word in words if word[:1].isalnum()]
 
 
 @lru_cache(maxsize=32)
-def _bags(document: Document) -> tuple[list[Counter], Counter]:
-    bags = [Counter(word[:STEM] for word in section if word[:1].isalnum()) for section in document.sections]
-    return bags, Counter(word for bag in bags for word in bag)
+def _sections(document: Document) -> list[list[str]]:
+    return [*map(_stems, document.sections)]
 
 
 def features(words: Sequence[str], counts: Int[Tensor, "counted"]) -> Int[Tensor, "token 3"]:

@@ -1,4 +1,5 @@
-"""Big Bird's attention three ways: in blocks as the paper's Appendix D has it, by the kernels, and masked dense.
+"""Big Bird's attention three ways: in blocks as the paper's Appendix D has it, by the kernels, and masked dense; and a
+layer of it, which takes the place of `seqlab.layers.SelfAttention`.
 
     Q', K', V'   reshaped to blocks                      "batch head block token dim"
     window       copies of K' rolled along the blocks    w per query block
@@ -10,7 +11,10 @@
 What costs O(n²) in dense attention costs O(n (g + w + r) b).
 """
 
+import json
 import math
+from dataclasses import asdict
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +26,7 @@ import kernels
 from kernels.api import read
 from seqlab.attention import attention
 from seqlab.big_bird.plan import Drawn, Plan
+from seqlab.layers import SelfAttention, Tokens
 
 Heads = Float[Tensor, "batch head token dim"]
 Values = Float[Tensor, "batch head token value"]
@@ -78,10 +83,17 @@ def kernel_attention(
     drawn, k, v = _read(q, k, v, plan, key_padding)
     if drawn.front or key_padding is not None:
         (q, k, v), key_padding = _arrange((q, k, v), drawn, key_padding)
-    options = dict(
-        scale=scale, impl=impl, normalizer=normalizer, bias=-math.log(drawn.n) if normalizer == "sigmoid" else None
+    out = kernels.attention(
+        q,
+        k,
+        v,
+        layout=drawn.layout,
+        key_padding=key_padding,
+        scale=scale,
+        impl=impl,
+        normalizer=normalizer,
+        bias=-math.log(drawn.n) if normalizer == "sigmoid" else None,
     )
-    out = kernels.attention(q, k, v, layout=drawn.layout, key_padding=key_padding, **options)
     return _restore(out, drawn)
 
 
@@ -91,6 +103,62 @@ def dense_attention(
     """The same with the n × n scores stored and masked: the oracle."""
     drawn, k, v = _read(q, k, v, plan, key_padding)
     return attention(q, k, v, pattern=plan.mask(drawn.n), key_padding=key_padding, scale=scale)
+
+
+IMPLS = {"blocked": blocked_attention, "kernel": kernel_attention, "dense": dense_attention}
+
+
+class BigBirdAttention(SelfAttention):
+    """`Σ_h W_O^h (weights_h W_V^h x)`, where a query's weights are spread over the keys that the plan lists.
+
+    plan:  frozen here; `state_dict` carries it, so a reloaded layer attends to the same random blocks
+    impl:  "kernel" (fast, memory O(n)), "blocked" (the paper's Appendix D), "dense" (the masked n × n oracle)
+
+    Parameters have the names and shapes of SelfAttention: its `state_dict` loads here as it is, and
+    `dict(layer.named_parameters())` loads there.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        head_dim: int | None = None,
+        *,
+        plan: Plan = Plan(),
+        impl: Literal["kernel", "blocked", "dense"] = "kernel",
+        scale: float | None = None,
+        bias: bool = False,
+    ):
+        if impl not in IMPLS:
+            raise ValueError(f"impl: got {impl!r}, wanted one of {', '.join(IMPLS)}")
+        super().__init__(dim, heads, head_dim, pattern=plan.pattern(), scale=scale, bias=bias)
+        self.impl, self.plan = impl, plan.for_heads(heads)
+
+    def forward(self, x: Tokens, key_padding: Bool[Tensor, "batch token"] | None = None) -> Tokens:
+        """key_padding: true = a real token; what padding tokens get is their own affair, nobody attends to them."""
+        if x.ndim != 3:
+            raise ValueError(f"x: got shape {tuple(x.shape)}, wanted (batch, token, dim)")
+        mixed = IMPLS[self.impl](*self._heads(x), self.plan, key_padding, scale=self.scale)
+        return self.out(rearrange(mixed, "batch head token dim -> batch token (head dim)"))
+
+    def connections(self, length: int) -> int:
+        """(query, key) pairs that a head looks at, the heads' mean where they have plans of their own."""
+        return self.plan.inner_products(length) // self.plan.heads
+
+    def get_extra_state(self) -> Tensor:
+        """The plan as JSON in bytes: a tensor, which every file format for weights takes."""
+        return torch.tensor(list(json.dumps(asdict(self.plan)).encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.plan = Plan(**json.loads(bytes(state.tolist()))).for_heads(self.heads)
+        self.pattern = self.plan.pattern()
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest: object) -> None:
+        own = prefix + "_extra_state"
+        super()._load_from_state_dict({own: self.get_extra_state(), **state_dict}, prefix, *rest)
+
+    def extra_repr(self) -> str:
+        return f"{self.dim}, heads={self.heads}, impl={self.impl!r}, plan={self.plan}"
 
 
 def _neighbours(

@@ -9,18 +9,20 @@ not go through the interface.
 
 from functools import partial
 from importlib import metadata
+from typing import Literal
 
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from seqlab.big_bird.blocked import kernel_attention
-from seqlab.big_bird.module import IMPLS
 from seqlab.big_bird.plan import Plan
 
 OLDEST = "5.1.0"  # tried: encoders of 4.57 pass the interface by, and in 5.0 ModernBERT still does
 
 
-def register(plan: Plan, name: str = "seqlab_big_bird", *, impl: str = "kernel", normalizer: str = "softmax") -> str:
+def register(
+    plan: Plan, name: str = "seqlab_big_bird", *, normalizer: Literal["softmax", "sigmoid"] = "softmax"
+) -> str:
     """Make `attn_implementation=name` run `plan`, and print what it stands for; returns the name.
 
     Registering a name again replaces its plan. The plan must have one head or as many as the model. Padding masks
@@ -30,12 +32,8 @@ def register(plan: Plan, name: str = "seqlab_big_bird", *, impl: str = "kernel",
     Raises ImportError without transformers, or with one older than `OLDEST`. A model raises ValueError when it calls
     what Big Bird is not: decoders, attention dropout, ready-made n × n masks, cross-attention.
     """
-    if impl not in IMPLS:
-        raise ValueError(f"impl: got {impl!r}, wanted one of {', '.join(IMPLS)}")
-    if normalizer not in ("softmax", "sigmoid") or (normalizer, impl) in (("sigmoid", "blocked"), ("sigmoid", "dense")):
-        raise ValueError(f"normalizer: got {normalizer!r} with impl={impl!r}, wanted softmax, or sigmoid with 'kernel'")
-    if not isinstance(plan, Plan):
-        raise TypeError(f"plan: got {type(plan).__name__}, wanted a seqlab.big_bird.Plan")
+    if normalizer not in ("softmax", "sigmoid"):
+        raise ValueError(f"normalizer: got {normalizer!r}, wanted softmax or sigmoid")
     if not name or name in ("eager", "sdpa") or "/" in name or "|" in name:
         raise ValueError(f"name: got {name!r}, wanted one that transformers does not use itself, without / and |")
     try:
@@ -53,9 +51,9 @@ def register(plan: Plan, name: str = "seqlab_big_bird", *, impl: str = "kernel",
             f"transformers {found}: its encoders pass this interface by; pip install 'transformers>={OLDEST}', or use "
             "seqlab.big_bird.BigBirdAttention"
         )
-    AttentionInterface.register(name, partial(_forward, plan=plan, impl=impl, normalizer=normalizer))
+    AttentionInterface.register(name, partial(_forward, plan=plan, normalizer=normalizer))
     AttentionMaskInterface.register(name, _padding)
-    print(f"attn_implementation={name!r} (transformers {found}) is {plan}, {normalizer}, computed by impl={impl!r}")
+    print(f"attn_implementation={name!r} (transformers {found}) is {plan}, {normalizer}, computed by the kernels")
     return name
 
 
@@ -70,7 +68,6 @@ def _forward(
     is_causal: bool | None = None,
     *,
     plan: Plan,
-    impl: str,
     normalizer: str = "softmax",
     **kwargs: object,
 ) -> tuple[Tensor, None]:
@@ -96,8 +93,7 @@ def _forward(
     groups = query.shape[1] // key.shape[1]
     key, value = (repeat(x, "batch head token dim -> batch (head group) token dim", group=groups) for x in (key, value))
     real = None if attention_mask is None else attention_mask.bool()
-    compute = IMPLS[impl] if normalizer == "softmax" else partial(kernel_attention, normalizer=normalizer)
-    out = compute(query, key, value, plan, real, scale=scaling)
+    out = kernel_attention(query, key, value, plan, real, scale=scaling, normalizer=normalizer)
     return rearrange(out, "batch head token dim -> batch token head dim").contiguous(), None
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqlab.big_bird.module import BigBirdAttention
+from seqlab.big_bird.blocked import BigBirdAttention
 from seqlab.big_bird.plan import Plan
 from seqlab.layers import Block, FeedForward
 

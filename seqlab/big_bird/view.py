@@ -11,7 +11,6 @@ from torch.nn.functional import pad
 
 from kernels import BlockLayout
 from seqlab.big_bird import small_world
-from seqlab.big_bird.small_world import Graph, SmallWorld
 from seqlab.colours import BLUE, GREEN, ORANGE
 from seqlab.draw.svg import Inside, Markup, element, path, picture, rect, table, text
 from seqlab.patterns.runs import packed
@@ -59,9 +58,6 @@ class BigBirdView(View):
     """
 
     def __init__(self, n: int = 1024, block: int = 32, seed: int = 0):
-        for name, got, of in (("n", n, LENGTHS), ("block", block, BLOCKS)):
-            if got not in of:
-                raise ValueError(f"{name}: got {got}, wanted one of {', '.join(map(str, of))}")
         look, lengths = wide(27, 9), [(f"{value:,}", value) for value in LENGTHS]
         super().__init__(
             Beside(  # two to a line: r and b, w and n, g and where to look from
@@ -137,7 +133,7 @@ class BigBirdView(View):
             side_by_side(_mask(kinds, source), _ring(kinds, source, steps), told),
         )
 
-    def _told(self, kinds: Kinds, graph: Graph, found: SmallWorld) -> Inside:
+    def _told(self, kinds: Kinds, graph: small_world.Graph, found: small_world.SmallWorld) -> Inside:
         """Counts, and the graph beside that of the window alone."""
         r, w, g, b, n = self.numbers
         keys, middle = (kinds > 0) @ graph.sizes, graph.n // 2
@@ -160,7 +156,7 @@ class BigBirdView(View):
         rows = {name: [form(getattr(world, of)) for world in (found, alone)] for of, (name, form) in STATISTICS.items()}
         return said, table(["graph of tokens", "this pattern", "window only"], rows)
 
-    def _notes(self, kinds: Kinds, graph: Graph, found: SmallWorld) -> list[str]:
+    def _notes(self, kinds: Kinds, graph: small_world.Graph, found: small_world.SmallWorld) -> list[str]:
         """What the numbers alone would leave open."""
         r, w, g, b, n = self.numbers
         cases = {
@@ -186,7 +182,7 @@ def _number(value: float) -> str:
 
 
 @lru_cache(maxsize=64)
-def _window_only(n: int, window: int, block: int) -> SmallWorld:
+def _window_only(n: int, window: int, block: int) -> small_world.SmallWorld:
     return small_world.statistics(small_world.bigbird(n, block, global_blocks=0, window=window, random_blocks=0))
 
 

@@ -27,8 +27,3 @@ def test_eight_times_longer_on_the_same_memory():
     limit = 512 << 20
     dense, blocked, kernel = (budget.longest_stored(kind, limit) for kind in ("dense", "blocked", "kernel"))
     assert blocked >= 8 * dense and kernel >= 8 * blocked / 2
-
-
-def test_errors():
-    with pytest.raises(ValueError, match="kind: got 'flash', wanted one of dense, sdpa, blocked, kernel"):
-        budget.stored("flash", 64)

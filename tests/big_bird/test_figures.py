@@ -2,8 +2,6 @@
 
 import math
 
-import pytest
-
 from seqlab.big_bird import figures as pictures
 from seqlab.big_bird import small_world
 
@@ -24,8 +22,6 @@ def test_small_world_plane():
     assert "clustering falls from 0.60" in picture.layout.meta["alt"] and "Big Bird has" in picture.layout.meta["alt"]
     assert list(picture.data[0].text) == ["p = 0", "p = 0.1", "p = 1"]
     assert (picture.data[1].x, picture.data[1].y) == ((bird.clustering,), (bird.mean_path,))
-    with pytest.raises(ValueError, match="got 2 graphs for 3 shares"):
-        pictures.small_world_plane(shares, rewired[:2], {})
 
 
 def test_spectral_gaps_show_zero():
@@ -39,7 +35,3 @@ def test_random_sources():
     alt = picture.layout.meta["alt"]
     assert "published: 3 draws from tokens 0 to 127, 2 of 4 blocks" in alt and "even: 3 draws" in alt
     assert list(picture.data[0].x) == [0, 64, 128, 192] and picture.data[0].width == 64
-    with pytest.raises(ValueError, match="each with a draw"):
-        pictures.random_sources({"none": [0, 0]}, 64)
-    with pytest.raises(ValueError, match="same blocks"):
-        pictures.random_sources({"a": [1, 0], "b": [1]}, 64)

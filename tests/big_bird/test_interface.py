@@ -17,6 +17,7 @@ from seqlab.attention import attention
 from seqlab.big_bird import Plan, blocked_attention, interface
 from seqlab.normalizers import sigmoid
 from tests.places import ROOT
+from tests.typecheck import plain
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -44,7 +45,7 @@ def test_a_transformers_that_passes_the_interface_by_is_refused(monkeypatch, cap
     if found in ("5.1.0", "5.10.2"):
         assert interface.register(Plan(block=8), "ours") == "ours"
         said = capsys.readouterr().out
-        assert "'ours'" in said and f"transformers {found}" in said and "block=8" in said and "'kernel'" in said
+        assert "'ours'" in said and f"transformers {found}" in said and "block=8" in said
     else:
         with pytest.raises(ImportError, match=f"transformers {found}: .*transformers>=5.1.0"):
             interface.register(Plan())
@@ -63,16 +64,11 @@ def test_names_that_mean_something_else(name):
         interface.register(Plan(), name)
 
 
-def test_impl():
-    with pytest.raises(ValueError, match="impl: got 'flash'"):
-        interface.register(Plan(), impl="flash")
-
-
 def test_sigmoid_is_the_kernels_and_has_its_bias():
-    with pytest.raises(ValueError, match="normalizer: got 'sigmoid' with impl='dense'"):
-        interface.register(Plan(), impl="dense", normalizer="sigmoid")
+    with pytest.raises(ValueError, match="normalizer: got 'hardmax'"):
+        plain(interface.register)(Plan(), normalizer="hardmax")
     q, plan = torch.randn(1, 2, 40, 4), Plan(4, 3, (), 1, extra=3)
-    out, _ = call(query=q, key=q, value=q, plan=plan, impl="kernel", normalizer="sigmoid")
+    out, _ = call(query=q, key=q, value=q, plan=plan, normalizer="sigmoid")
     want = attention(q, q, q, pattern=plan.mask(40), normalizer=sigmoid(bias=-math.log(40)))
     torch.testing.assert_close(out, rearrange(want, "batch head token dim -> batch token head dim"))
 
@@ -81,7 +77,7 @@ def test_the_lines_of_the_readme_run(transformers, capsys):
     [lines] = [block for block in re.findall(r"```python\n(.+?)```", README, re.S) if "interface.register" in block]
     exec(lines, found := {})
     assert found["out"].shape == (1, 4096, 64) and found["out"].isfinite().all() and len(lines.splitlines()) <= 10
-    assert "sigmoid, computed by impl='kernel'" in capsys.readouterr().out
+    assert "sigmoid, computed by the kernels" in capsys.readouterr().out
 
 
 class Layer(torch.nn.Module):
@@ -90,9 +86,7 @@ class Layer(torch.nn.Module):
 
 def call(**change):
     q = torch.randn(1, 2, 40, 4)
-    given = dict(
-        module=Layer(), query=q, key=q, value=q, attention_mask=None, plan=Plan(4, random_blocks=1), impl="blocked"
-    )
+    given = dict(module=Layer(), query=q, key=q, value=q, attention_mask=None, plan=Plan(4, random_blocks=1))
     return interface._forward(**given | change)
 
 
@@ -127,10 +121,9 @@ def bert(transformers, **options):
     return transformers.BertModel(transformers.BertConfig(**size, **off, **options), add_pooling_layer=False).eval()
 
 
-@pytest.mark.parametrize("impl", ["kernel", "blocked"])
 @pytest.mark.parametrize("plan", [Plan(8, random_blocks=2, heads=2), Plan(8, 3, (), 1, extra=3)], ids=["itc", "etc"])
-def test_bert_on_our_plan_is_bert_under_our_mask(transformers, plan, impl):
-    name = interface.register(plan, "seqlab_test", impl=impl)
+def test_bert_on_our_plan_is_bert_under_our_mask(transformers, plan):
+    name = interface.register(plan, "seqlab_test")
     ours, eager = (bert(transformers, attn_implementation=x) for x in (name, "eager"))
     eager.load_state_dict(ours.state_dict())
     words = torch.randint(0, 50, (2, 77))

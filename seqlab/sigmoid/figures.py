@@ -22,8 +22,14 @@ def fresh_heads(
     lengths: Sequence[int], values: Mapping[str, Sequence[float]], what: str, *, axis: str = "n, keys"
 ) -> go.Figure:
     """A number of a fresh head against n, both logarithmic, one line a normalizer. what: the name of the y axis."""
-    lead = f"{what.capitalize()} of a fresh head; {axis} from {lengths[0]:,} to {lengths[-1]:,}."
-    return lines(f"Before the first step: {what}", log(axis, lengths, str), log(what), values, lengths, lead=lead)
+    return lines(
+        f"Before the first step: {what}",
+        log(axis, lengths, str),
+        log(what),
+        values,
+        lengths,
+        lead=f"{what.capitalize()} of a fresh head; {axis} from {lengths[0]:,} to {lengths[-1]:,}.",
+    )
 
 
 def four_heads(ids: Sequence[int], low: float, high: float) -> go.Figure:
@@ -84,10 +90,15 @@ def ascent(ratios: Sequence[float]) -> go.Figure:
 
 def training_curves(cells: Iterable[dict], title: str) -> go.Figure:
     """Smoothed training loss, one line a cell."""
-    rows = {cell["variant"]: dict(cell["curve"]) for cell in cells}
-    told = lambda name, _, y: f"{name} ends at {y[-1]:.3f}"
-    lead = f"{title}: training loss in nats."
-    return lines(title, "step", "loss, nats", rows, lead=lead, told=told, marks=False)
+    return lines(
+        title,
+        "step",
+        "loss, nats",
+        {cell["variant"]: dict(cell["curve"]) for cell in cells},
+        lead=f"{title}: training loss in nats.",
+        told=lambda name, _, y: f"{name} ends at {y[-1]:.3f}",
+        marks=False,
+    )
 
 
 def variant_scores(cells: Iterable[dict], score: str, title: str) -> go.Figure:

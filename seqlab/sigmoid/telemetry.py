@@ -36,7 +36,7 @@ def listening(model: Transformer, hear: Callable[[str, Tensor], object]) -> Iter
     """
     parts = [(model.entered, "residual")]
     for block in model.blocks:
-        parts += [(block.attention.weigh, "weights"), (block.attention.mixed, "mixed")]
+        parts += [(block.attention.weights, "weights"), (block.attention.mixed, "mixed")]
         parts += [(block.attention, "added"), (block, "residual")]
     with ExitStack() as hooks:
         for part, name in parts:

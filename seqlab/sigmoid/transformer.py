@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from seqlab.attention import sigmoid, softmax
-from seqlab.layers import Block, FeedForward, Fused, Tokens, Weights
+from seqlab.layers import Block, FeedForward, Fused, Tokens
 from seqlab.positions import rotary
 from seqlab.sigmoid.bias import alibi_bias
 from seqlab.train.fit import fresh
@@ -72,8 +72,6 @@ class Config:
     layers: int = 2
 
     def __post_init__(self) -> None:
-        if self.positions not in ("learned", "rope", "alibi", "none"):
-            raise ValueError(f"positions: got {self.positions!r}, wanted learned, rope, alibi or none")
         if self.weights == "softmax" and (self.bias != "zero" or self.power):
             raise ValueError(
                 f"bias {self.bias!r}, power {self.power}: softmax does not feel a bias and has a row sum of 1 already"
@@ -176,7 +174,9 @@ class Attention(Fused):
         super().__init__(config.dim, config.heads, self.mix)
         norm = lambda wanted, size: nn.LayerNorm(size) if wanted else nn.Identity()
         self.norm_q, self.norm_k = (norm(config.qk_norm, config.dim // config.heads) for _ in range(2))
-        self.rope, self.weigh, self.mixed = config.positions == "rope", Weigh(config), nn.Identity()
+        self.normalizer = {"softmax": softmax(), "sigmoid": sigmoid(0.0)}[config.weights]
+        self.rope, self.power = config.positions == "rope", config.power
+        self.weights, self.mixed = nn.Identity(), nn.Identity()  # these change nothing: one can listen to them
         self.norm_after, self.scale = norm(config.hybrid_norm, config.dim), layer_scale(config)
 
     def forward(self, x: Tokens, *seen: Any) -> Tokens:
@@ -188,20 +188,10 @@ class Attention(Fused):
         if self.rope:
             q, k = rotary(q), rotary(k)
         scores = einsum(q, k, "b h query dim, b h key dim -> b h query key") / math.sqrt(q.shape[-1]) + shift
-        return self.mixed(einsum(self.weigh(scores, allowed), v, "b h query key, b h key dim -> b h query dim"))
-
-
-class Weigh(nn.Module):
-    """Weights out of scores: a module of its own, so that one can listen to it."""
-
-    def __init__(self, config: Config):
-        super().__init__()
-        self.normalizer = {"softmax": softmax(), "sigmoid": sigmoid(0.0)}[config.weights]
-        self.power = config.power
-
-    def forward(self, scores: Weights, allowed: Bool[Tensor, "batch_or_1 1 query key"]) -> Weights:
         weights = self.normalizer(scores, allowed)
-        return weights * allowed.sum(-1, keepdim=True).clamp(min=1).float().pow(-self.power) if self.power else weights
+        if self.power:
+            weights = weights * allowed.sum(-1, keepdim=True).clamp(min=1).float().pow(-self.power)
+        return self.mixed(einsum(self.weights(weights), v, "b h query key, b h key dim -> b h query dim"))
 
 
 def make(config: Config, seed: int) -> Transformer:

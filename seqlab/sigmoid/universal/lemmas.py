@@ -48,9 +48,8 @@ def closed_form(mapping: SigmoidMapping) -> Verdict:
     rows = [(spoken, swept, swept_in_closed_form(ids, mapping.gain)) for spoken, ids, swept in found]
     error = lambda row: max(abs(a - b) for a, b in zip(*row[1:]))
     worst = max(rows, key=error)
-    witness = Witness("{} becomes {}, the closed form says {}".format(*worst), worst)
-    margin = 0.5 - float(error(worst))
-    return judge(margin, CLOSED_FORM, witness=witness, checked=len(rows), unit="units of delta")
+    witness = Witness.of("{} becomes {}, the closed form says {}", *worst)
+    return judge(0.5 - error(worst), CLOSED_FORM, witness=witness, checked=len(rows), unit="units of delta")
 
 
 def read_back(total: int, gain: int, length: int) -> list[int]:
@@ -75,12 +74,11 @@ def remainders(mapping: SigmoidMapping) -> Verdict:
     rows = zip(mapping.swept(sequences).sum(axis=1).tolist(), mapping.ids(sequences).tolist())
     found = [(total, read_back(int(total), mapping.gain, mapping.length), sorted(ids)) for total, ids in rows]
     wrong = next((row for row in found if row[1] != row[2]), None)
-    text = "the sum {}, by remainders modulo 1 + gain, gives {}; the ids are {}"
     return judge(
         min(0, spare - 1) if wrong else spare,
         REMAINDERS,
         holds=not wrong,
-        witness=lambda: Witness(text.format(*wrong), wrong),
+        witness=lambda: Witness.of("the sum {}, by remainders modulo 1 + gain, gives {}; the ids are {}", *wrong),
         checked=len(found),
         unit="values of a remainder",
     )
@@ -90,6 +88,6 @@ def layer_count(mapping: SigmoidMapping) -> Verdict:
     """Layers, heads and head size of the real network. The margin is 0.5 less the difference from the formula."""
     built = count(mapping.program().module(), mapping.length)
     got, want = (built.layers, built.heads, built.head_dim), (mapping.formula, 4, 1)
-    witness = Witness(f"(layers, heads, size) are {got}, wanted {want}", (got, want))
-    margin = 0.5 - max(abs(a - b) for a, b in zip(got, want))
-    return judge(margin, LAYERS, witness=witness, checked=built.layers, unit="layers")
+    witness = Witness.of("(layers, heads, size) are {}, wanted {}", got, want)
+    off = max(abs(a - b) for a, b in zip(got, want))
+    return judge(0.5 - off, LAYERS, witness=witness, checked=built.layers, unit="layers")

@@ -68,8 +68,9 @@ def steep_threshold(mapping: SigmoidMapping, *, tolerance: float = 0.5) -> float
 
 def gains_that_work(levels: int, dim: int = 1, length: int = 3) -> dict[int, bool]:
     """Gain 1 … δ^-d -> whether the construction is a contextual mapping with it. δ^-d is enough, not always needed."""
-    gains = range(1, levels**dim + 1)
-    return {gain: contextual_mapping(levels, dim, length, gain=gain).check().holds for gain in gains}
+    return {
+        gain: contextual_mapping(levels, dim, length, gain=gain).check().holds for gain in range(1, levels**dim + 1)
+    }
 
 
 def check(levels: int = 8, dim: int = 1, length: int = 3, **broken: bool) -> Verdict:

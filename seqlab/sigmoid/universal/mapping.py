@@ -27,7 +27,6 @@ from seqlab.normalizers import Exact, Step
 from seqlab.sigmoid.universal.shift import four_heads
 from seqlab.theorem import Hypothesis, Statement, Verdict
 from seqlab.universal import mapping as hardmax_mapping
-from seqlab.universal.mapping import ContextualMapping
 from seqlab.written import Form, Head, Layer, Program, Sweep
 
 THEOREM = Statement(
@@ -47,7 +46,7 @@ THEOREM = Statement(
 
 
 @dataclass(frozen=True)
-class SigmoidMapping(ContextualMapping):
+class SigmoidMapping(hardmax_mapping.ContextualMapping):
     """The attention part of the construction for 1/δ = levels, d = dim, n = length. Made by `contextual_mapping`."""
 
     lowest: int = 1

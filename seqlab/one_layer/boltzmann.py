@@ -75,8 +75,8 @@ def check_gradient(formula: Callable[[Tensor], Tensor] = gradient) -> Verdict:
         if error.max() > worst:
             worst, at = error.max().item(), error.argmax()
             objects = tuple(x[at].tolist() for x in (a, got, want))
-    text = "at a = {} the formula gives {}, automatic differentiation {}".format(*objects)
-    return judge(1e-12 - worst, GRADIENT, witness=Witness(text, objects), checked=8 * len(a))
+    witness = Witness.of("at a = {} the formula gives {}, automatic differentiation {}", *objects)
+    return judge(1e-12 - worst, GRADIENT, witness=witness, checked=8 * len(a))
 
 
 def check_bounds(*, length: int = 8, depth: Callable[[int], float] = math.log) -> Verdict:
@@ -91,8 +91,7 @@ def check_bounds(*, length: int = 8, depth: Callable[[int], float] = math.log) -
     value, largest = boltz(a), reduce(a, "sample n -> sample", "max")
     slack = torch.minimum(value - largest + depth(length), largest - value) + 1e-12
     at = slack.argmin()
-    objects = (a[at].tolist(), value[at].item())
-    witness = Witness("boltz({}) = {:.6g}".format(*objects), objects)
+    witness = Witness.of("boltz({}) = {:.6g}", a[at].tolist(), value[at].item())
     return judge(slack[at].item(), BOUNDS, witness=witness, checked=len(a))
 
 
@@ -116,8 +115,10 @@ def check_shape(decreasing: float | None = None, concave: float | None = None, *
         at = slack.argmin()
         found.append((slack[at].item(), (a[at].tolist(), -slack[at].item(), order)))
     smallest, objects = min(found)
-    text = "at a = {0} the derivative of order {2} in the second coordinate, over p, is {1:.4g} ≥ 0".format(*objects)
-    return judge(smallest, SHAPE.under(below=all(below)), witness=Witness(text, objects), checked=2 * len(a))
+    witness = Witness.of(
+        "at a = {0} the derivative of order {2} in the second coordinate, over p, is {1:.4g} ≥ 0", *objects
+    )
+    return judge(smallest, SHAPE.under(below=all(below)), witness=witness, checked=2 * len(a))
 
 
 def _draw(length: int) -> Float[Tensor, "sample n"]:

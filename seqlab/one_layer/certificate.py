@@ -79,10 +79,9 @@ def certify(
             "the sequences have different lengths; the theorem is for one length, what is measured here is not"
         )
     if witness := inconsistency(data, labels):
-        statement = COROLLARY_1.under(consistent=False, **data.hypotheses)
-        return Certificate(
-            data, labels, None, judge(0.0, statement, witness=witness, checked=len(data.places), notes=notes)
-        )
+        broken = COROLLARY_1.under(consistent=False, **data.hypotheses)
+        verdict = judge(0.0, broken, witness=witness, checked=len(data.places), notes=notes)
+        return Certificate(data, labels, None, verdict)
     made = memorise(data, labels, kappa=kappa, watch=watch)
     verdict = made.check()
     notes += [_separation(made), f"{made.fit:.1%} of {len(data.places):,} labels right", *verdict.notes]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from threading import Event, Thread, main_thread
 from time import monotonic
-from typing import NamedTuple
 
 import ipywidgets
 
@@ -56,13 +55,8 @@ class Job:
     halt: Event = field(default_factory=Event)
 
 
-class Made(NamedTuple):
-    """What comes of a job: the certificate of (text, dim), why what was asked for is not shown, the page to show."""
-
-    certified: Certificate | None
-    of: tuple[str, int]
-    refused: str
-    page: Markup | None = None
+Made = tuple[Certificate | None, tuple[str, int], str, Markup | None]
+"""What comes of a job: the certificate of (text, dim), these two, why what was asked for is not shown, the page."""
 
 
 def _csv(*sequences: str) -> str:
@@ -188,12 +182,12 @@ class CertificateView(View):
         except ValueError as problem:
             refused, of = str(problem), self.of
         if found is None:
-            return Made(found, of, refused)
+            return found, of, refused, None
         try:
             scaled = at_scale(found, SCALES[job.scale], watch)
         except ArithmeticError as problem:
-            return Made(found, of, f"{job.scale}: {problem}")
-        return Made(found, of, refused, _page(scaled, job.scale))
+            return found, of, f"{job.scale}: {problem}", None
+        return found, of, refused, _page(scaled, job.scale)
 
     def _show(self, job: Job, made: Future[Made]) -> None:
         """What came of a job, unless another one has been asked for."""

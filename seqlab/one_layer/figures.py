@@ -16,11 +16,11 @@ SIGNS = tuple(
 )
 
 
-def order_of_sets(levels: Sequence[float], values: Mapping[tuple[int, ...], float], *, most: int = 20) -> go.Figure:
+def order_of_sets(levels: Sequence[float], values: Mapping[tuple[int, ...], float]) -> go.Figure:
     """Sets of levels as columns of dots, in increasing order of their value; below each step, which entry decides it.
 
     levels:  the numbers that a set's entries index
-    values:  set of indices → its value under the Boltzmann operator; the lowest `most` sets are drawn
+    values:  set of indices → its value under the Boltzmann operator; the lowest 20 sets are drawn
 
     A step is decided by the first entry, largest first, in which two neighbours differ. With levels far enough apart it
     goes up in the largest entry and down in every other one, since an entry far below the largest pulls the mean down
@@ -30,7 +30,7 @@ def order_of_sets(levels: Sequence[float], values: Mapping[tuple[int, ...], floa
     ordered = [tuple(sorted(chosen, reverse=True)) for chosen in ranked]
     steps = [decided_by(a, b) for a, b in pairwise(ordered)]
     good = [(rank == 0) == up for rank, up in steps]
-    shown = ordered[:most]
+    shown = ordered[:20]
     words = ["".join(map(str, chosen)) for chosen in shown]
     rows = {
         f"entry {rank + 1}: larger is {'earlier ↓' if rank else 'later ↑'}": [levels[chosen[rank]] for chosen in shown]

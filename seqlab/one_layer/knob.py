@@ -84,8 +84,10 @@ class PrecisionKnob(View):
         if exact.alive:
             apart = f"The closest two exact names are {power(exact.log10_gap)} apart"
         kept = "; ".join(f"{n.precision} {'✓' if n.alive else '✗'} {n.distinct}" for n in floats)
-        said = bold(f"κ = {word(kappa)}."), f" {apart}. Different names, of {total}: {kept}."
-        return status(said, style=f"max-width:{WIDTH}px;line-height:1.5")
+        return status(
+            (bold(f"κ = {word(kappa)}."), f" {apart}. Different names, of {total}: {kept}."),
+            style=f"max-width:{WIDTH}px;line-height:1.5",
+        )
 
     def _svg(self, found: list[Named]) -> Markup:
         height, x = BOTTOM + 104 + ROW * len(found) + 18, _across(self.slider.value)

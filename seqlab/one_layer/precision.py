@@ -106,5 +106,4 @@ def named(tokens: tuple[int | float | Fraction, ...], size: int, kappa: float, p
 @lru_cache(maxsize=64)
 def last_alive(tokens: tuple[int | float | Fraction, ...], size: int, precision: str = "exact") -> float | None:
     """The death point: the largest finite κ of `KAPPAS` at which all names differ; None where they never do."""
-    alive = [k for k in KAPPAS if math.isfinite(k) and named(tokens, size, k, precision).alive]
-    return max(alive, default=None)
+    return max((k for k in KAPPAS if math.isfinite(k) and named(tokens, size, k, precision).alive), default=None)

@@ -7,15 +7,14 @@ from statistics import fmean
 import plotly.graph_objects as go
 
 from seqlab.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
-from seqlab.documents.model import ARMS, Result
-from seqlab.documents.model import table as by_context
+from seqlab.documents import model
 from seqlab.documents.questions import chance, documents, pooled, summary
 from seqlab.draw.figures import log
 from seqlab.draw.plots import Look, dots, each, lines
 
 LOOKS = dict(
     zip(
-        ARMS,
+        model.ARMS,
         (
             Look(ORANGE, "dash", "square"),
             Look(GREEN, "dot", "triangle-up"),
@@ -38,7 +37,7 @@ SCORES = ("@1", "@5", "mrr", "ceiling")
 
 
 def loss_by_context(
-    cells: Iterable[dict | Result],
+    cells: Iterable[model.Result],
     *,
     score: str = "loss",
     unit: str,
@@ -49,9 +48,9 @@ def loss_by_context(
 
     levels: name → height of horizontal lines, e.g. baselines that know nothing of context
     """
-    values = by_context(cells, score)
+    values = model.table(cells, score)
     contexts = sorted({context for _, context in values})
-    arms = [arm for arm in ARMS if any(arm == other for other, _ in values)]
+    arms = [arm for arm in model.ARMS if any(arm == other for other, _ in values)]
     rows = {arm: {n: values[arm, n] for n in contexts if (arm, n) in values} for arm in arms}
     picture = lines(
         title,

@@ -46,8 +46,9 @@ LONGEST_ORDER = 11  # of a Markov chain
 PLACES = 400  # stretches of the test part; the middle SCORED tokens of each can be targets
 CELLS = [(arm, 256) for arm in ARMS] + [(arm, context) for context in (64, 512, 128) for arm in ("window", "BigBird")]
 CELLS_LONGER = [(arm, context) for context in (512, 256) for arm in ("window", "BigBird")]
-CELLS_BASES = [(arm, 256) for arm in ("window", "BigBird", "truncated")]
-CELLS_BASES += [(arm, context) for context in (64, 512) for arm in ("window", "BigBird")]
+CELLS_BASES = [("window", 256), ("BigBird", 256), ("truncated", 256)] + [
+    (arm, context) for context in (64, 512) for arm in ("window", "BigBird")
+]
 
 
 @lru_cache

@@ -26,7 +26,6 @@ from torch import Tensor, nn
 from kernels import attention
 from seqlab import patterns as P
 from seqlab.layers import Block, FeedForward, Fused
-from seqlab.patterns import Pattern
 from seqlab.positions import rotary
 from seqlab.train import experiment
 from seqlab.train.experiment import Part, by, seeded
@@ -46,11 +45,11 @@ Batches = Callable[[int, int], Iterator[Pair]]
 class Arm(NamedTuple):
     """`make(seed)` is the pattern; only random parts use the seed. `extra` global tokens stand in front."""
 
-    make: Callable[[int], Pattern]
+    make: Callable[[int], P.Pattern]
     extra: int = 0
 
 
-def _blocks(window: int, random: int, seed: int) -> Pattern:
+def _blocks(window: int, random: int, seed: int) -> P.Pattern:
     """A window and, for each head, random blocks of its own."""
     draw = [
         P.bigbird(BLOCK, global_blocks=0, window=window, random_blocks=random, seed=HEADS * seed + head)

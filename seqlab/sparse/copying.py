@@ -20,9 +20,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from seqlab import patterns as P
-from seqlab.patterns import Pattern
 from seqlab.sparse import language
-from seqlab.sparse.language import HEADS, SparseModel, cost, masks
 from seqlab.train import experiment
 from seqlab.train.experiment import Experiment, Part, by, seeded
 
@@ -30,13 +28,13 @@ N, SYMBOLS, WIDTH, STEPS, BATCH = 32, 16, 6, 300, 32
 DEPTHS = (1, 2, 3)
 
 _window, _stride, _blocks, _summaries = P.window(WIDTH), P.stride(WIDTH), P.blocks(WIDTH), P.summaries(WIDTH)
-PATTERNS: dict[str, Callable[[int], Pattern]] = {  # seed of the run → pattern; only the random ones use the seed
+PATTERNS: dict[str, Callable[[int], P.Pattern]] = {  # seed of the run → pattern; only the random ones use the seed
     "dense": lambda seed: P.full(),
     "strided, union": lambda seed: P.strided(WIDTH).union(),
-    "strided, per head": lambda seed: P.per_head(_window, _stride, heads=HEADS),
+    "strided, per head": lambda seed: P.per_head(_window, _stride, heads=language.HEADS),
     "strided, sequential": lambda seed: P.strided(WIDTH),
     "fixed, union": lambda seed: P.fixed(WIDTH).union(),
-    "fixed, per head": lambda seed: P.per_head(_blocks, _summaries, heads=HEADS),
+    "fixed, per head": lambda seed: P.per_head(_blocks, _summaries, heads=language.HEADS),
     "fixed, sequential": lambda seed: P.fixed(WIDTH),
     "star, relay first": lambda seed: P.star(0),  # the relay sees only itself: it relays nothing
     "star, relay between": lambda seed: P.star(N // 2),  # the second 0: sees all of s, seen by every answer
@@ -53,23 +51,23 @@ def sequences(count: int, generator: torch.Generator, n: int = N) -> Int[Tensor,
     return F.pad(s, (1, 0)).repeat(1, 2)
 
 
-def ceiling(pattern: Pattern, depth: int, n: int = N) -> float:
+def ceiling(pattern: P.Pattern, depth: int, n: int = N) -> float:
     """The best accuracy that any weights can have: answers whose source no chain of `depth` keys meets are guesses."""
     heard = torch.eye(n)
-    for mask in masks(pattern, depth, n, pattern.heads).any(1).float():
+    for mask in language.masks(pattern, depth, n, pattern.heads).any(1).float():
         heard = (mask @ heard > 0).float()
     at = torch.arange(n // 2, n - 1)
     share = heard[at, at + 1 - n // 2].mean().item()
     return share + (1 - share) / SYMBOLS
 
 
-def model_for(pattern: Pattern, depth: int, n: int = N) -> SparseModel:
+def model_for(pattern: P.Pattern, depth: int, n: int = N) -> language.SparseModel:
     """A fresh model; only the second half counts."""
-    return SparseModel(pattern, depth, tokens=SYMBOLS + 1, n=n, scored=slice(n // 2, n - 1))
+    return language.SparseModel(pattern, depth, tokens=SYMBOLS + 1, n=n, scored=slice(n // 2, n - 1))
 
 
 def train(
-    pattern: Pattern | str, depth: int, seed: int = 0, *, steps: int = STEPS, n: int = N, **options: object
+    pattern: P.Pattern | str, depth: int, seed: int = 0, *, steps: int = STEPS, n: int = N, **options: object
 ) -> dict:
     """Train on fresh sequences, judge on 512 others: the cell of a pattern, or of one of `PATTERNS`.
 
@@ -77,12 +75,17 @@ def train(
     result; options as in `fit`.
     """
     pattern, which = language.chosen(PATTERNS, pattern, depth, seed)
-    make = lambda: model_for(pattern, depth, n)
     model, found = experiment.train(
-        make, _batches(seed, n), seed=seed, steps=steps, lr=2e-3, weight_decay=0.0, **options
+        lambda: model_for(pattern, depth, n),
+        _batches(seed, n),
+        seed=seed,
+        steps=steps,
+        lr=2e-3,
+        weight_decay=0.0,
+        **options,
     )
     accuracy = model.accuracy(sequences(512, torch.Generator().manual_seed(10**6 + seed), n))
-    connections, sparsity = cost(model)
+    connections, sparsity = language.cost(model)
     scores = dict(accuracy=accuracy, connections=connections, sparsity=sparsity, ceiling=ceiling(pattern, depth, n))
     return which | scores | found
 
@@ -95,7 +98,7 @@ def _batches(seed: int, n: int) -> Iterator[Tensor]:
 
 def parts() -> dict[str, Part]:
     """Copying at every depth, and text twice."""
-    names, same = ("pattern", "depth", "seed"), dict(dim=language.DIM, heads=HEADS)
+    names, same = ("pattern", "depth", "seed"), dict(dim=language.DIM, heads=language.HEADS)
     cells = seeded((name, depth) for depth in DEPTHS for name in PATTERNS)
     setting = same | dict(n=N, symbols=SYMBOLS, width=WIDTH, steps=STEPS, batch=BATCH)
     found = {"copying": Part(train, names, cells, setting)}

@@ -34,9 +34,12 @@ def copying_accuracy(cells: Iterable[dict | object]) -> go.Figure:
 def text_nats(cells: Iterable[dict | object]) -> go.Figure:
     """Nats per held-out character of each pattern, best first: one mark per seed, and the mean."""
     found = {name: values for (name, _), values in by_pattern(cells, "nats").items()}
-    ranked = dict(sorted(found.items(), key=lambda item: fmean(item[1])))
-    lead = "Nats per held-out character, lower is better, mean and range over seeds:"
-    return dots("Which pattern reads best?", "nats per character (lower is better)", {"": ranked}, lead=lead)
+    return dots(
+        "Which pattern reads best?",
+        "nats per character (lower is better)",
+        {"": dict(sorted(found.items(), key=lambda item: fmean(item[1])))},
+        lead="Nats per held-out character, lower is better, mean and range over seeds:",
+    )
 
 
 def copying_table(cells: Iterable[dict | object]) -> HTML:

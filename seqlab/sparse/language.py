@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from seqlab import patterns as P
 from seqlab.layers import Block, FeedForward, Fused
-from seqlab.patterns import Pattern
 from seqlab.train import experiment
 from seqlab.train.characters import novel
 from seqlab.train.fit import evaluate, windows
@@ -21,7 +20,7 @@ from seqlab.train.fit import evaluate, windows
 DIM, HEADS = 64, 4
 N, DEPTH, STEPS, LONG, BATCH = 64, 2, 300, 900, 16
 
-PATTERNS: dict[str, Callable[[int], Pattern]] = {  # seed of the run → pattern; only the random one uses the seed
+PATTERNS: dict[str, Callable[[int], P.Pattern]] = {  # seed of the run → pattern; only the random one uses the seed
     "dense": lambda seed: P.full(),
     "window": lambda seed: P.window(11),
     "strided": lambda seed: P.strided(8).union(),
@@ -31,7 +30,7 @@ PATTERNS: dict[str, Callable[[int], Pattern]] = {  # seed of the run → pattern
 }
 
 
-def masks(pattern: Pattern, depth: int, n: int, heads: int = HEADS) -> Bool[Tensor, "layer head query key"]:
+def masks(pattern: P.Pattern, depth: int, n: int, heads: int = HEADS) -> Bool[Tensor, "layer head query key"]:
     """What each layer and head may see, causal. ValueError where the heads do not divide or a query sees nothing."""
     causal = pattern.causal().at(n).masks(by_head=True)
     if heads % causal.shape[1]:
@@ -59,7 +58,7 @@ class SparseModel(nn.Module):
     scored: the positions whose next token counts in `loss` and `accuracy`.
     """
 
-    def __init__(self, pattern: Pattern, depth: int, *, tokens: int, n: int, scored: slice):
+    def __init__(self, pattern: P.Pattern, depth: int, *, tokens: int, n: int, scored: slice):
         super().__init__()
         self.scored = scored
         self.register_buffer("masks", masks(pattern, depth, n))
@@ -94,7 +93,9 @@ def cost(model: SparseModel) -> tuple[int, float]:
     return connections, 1 - connections / (model.masks[..., 0, 0].numel() * n * (n + 1) // 2)
 
 
-def train(pattern: Pattern | str, depth: int = DEPTH, seed: int = 0, *, steps: int = STEPS, **options: object) -> dict:
+def train(
+    pattern: P.Pattern | str, depth: int = DEPTH, seed: int = 0, *, steps: int = STEPS, **options: object
+) -> dict:
     """Next character, all 63 positions count: the cell of a pattern, or of one of `PATTERNS`; held-out "nats"."""
     alphabet, learn, test = novel()
     pattern, which = chosen(PATTERNS, pattern, depth, seed)
@@ -106,7 +107,7 @@ def train(pattern: Pattern | str, depth: int = DEPTH, seed: int = 0, *, steps: i
     return which | dict(nats=nats, connections=connections, sparsity=sparsity) | found
 
 
-def chosen(patterns: dict, pattern: Pattern | str, depth: int, seed: int) -> tuple[Pattern, dict]:
+def chosen(patterns: dict, pattern: P.Pattern | str, depth: int, seed: int) -> tuple[P.Pattern, dict]:
     """(the pattern itself, what names the cell), for a pattern or the name of one of `patterns`."""
     name, made = (pattern, patterns[pattern](seed)) if isinstance(pattern, str) else (pattern.name, pattern)
     return made, dict(pattern=name, depth=depth, seed=seed)

@@ -136,10 +136,16 @@ def check_sharpening(
     scales = SCALES if bound is None else (max(bound, 1e-6) * (1 + 1e-9),)
     scales = scales if scale is None else (scale,)
     margin, witness = max((_margin(map.at(t), v, t, eta) for t in scales), key=lambda found: found[0])
-    statement = SHARPENING.under(scale=bound is not None and min(scales) >= bound)
     notes = [f"t = {scales[0]:.4g}" if len(scales) == 1 else f"t from {scales[0]:g} to {scales[-1]:g}, the best counts"]
-    options = dict(holds=margin >= 0, checked=len(v) * len(scales), unit="weight", notes=notes)
-    return judge(margin, statement, witness=witness, **options)
+    return judge(
+        margin,
+        SHARPENING.under(scale=bound is not None and min(scales) >= bound),
+        witness=witness,
+        holds=margin >= 0,
+        checked=len(v) * len(scales),
+        unit="weight",
+        notes=notes,
+    )
 
 
 def _margin(rho: Normalizer, v: Tensor, t: float, eta: float) -> tuple[float, Witness]:

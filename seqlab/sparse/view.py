@@ -97,13 +97,17 @@ class ChainView(Stepper):
             look = dict(stroke=ORANGE if now else "currentColor", stroke_width=3 if now else 1.2)
             sets = [f"{k + 1}" for k, keys in enumerate(self.seen) if before in keys[token]]
             said = f"set {', '.join(sets)}" if sets else "not seen"
-            parts.append(path("M", a, NODE, "H", b, "m-6-5 6 5-6 5", **look, stroke_dasharray=None if sets else "3 4"))
-            parts.append(text((a + b) / 2, NODE - 8, said if len(self.seen) > 1 or not sets else "", 11))
+            parts += [
+                path("M", a, NODE, "H", b, "m-6-5 6 5-6 5", **look, stroke_dasharray=None if sets else "3 4"),
+                text((a + b) / 2, NODE - 8, said if len(self.seen) > 1 or not sets else "", 11),
+            ]
         for token in order:
             fill = ORANGE if done[token] and spreading else BLUE if done[token] else "white"
             ink = "white" if fill == BLUE else "black"
-            parts.append(circle(self._x(token), NODE, 14, fill=fill, stroke=GREY, stroke_width=1.5))
-            parts.append(text(self._x(token), NODE + 4, f"{token}", fill=ink))
+            parts += [
+                circle(self._x(token), NODE, 14, fill=fill, stroke=GREY, stroke_width=1.5),
+                text(self._x(token), NODE + 4, f"{token}", fill=ink),
+            ]
         return [*parts, text(4, BASE + 18, "id in units of δ, logarithmic", 11, "start", opacity=0.7)]
 
     def _seen(self, used: np.ndarray) -> list[Inside]:
@@ -115,8 +119,10 @@ class ChainView(Stepper):
                 look = dict(stroke=BLUE, stroke_width=2.5) if used[query, key] else dict(stroke=GREY, opacity=0.5)
                 deep = NODE + 24 + (FOOT - NODE - 30) * 1.6 * abs(a - b) / WIDTH
                 tip = f"token {query} sees token {key}"
-                arcs.append(path("M", a, NODE + 15, "Q", (a + b) / 2, deep + 20, b, NODE + 17, **look, tip=tip))
-                arcs.append(path("M", b, NODE + 17, "m-4 7 4-7 4 7", **look) if used[query, key] else "")
+                arcs += [
+                    path("M", a, NODE + 15, "Q", (a + b) / 2, deep + 20, b, NODE + 17, **look, tip=tip),
+                    path("M", b, NODE + 17, "m-4 7 4-7 4 7", **look) if used[query, key] else "",
+                ]
         return [
             *arcs,
             text(4, FOOT - 6, "below: who is seen in this layer; blue: the largest in sight", 11, "start", opacity=0.7),

@@ -9,10 +9,7 @@ def block(row: int) -> int:
     """g(i) = ⌊(-1 + √(1 + 8i)) / 2⌋ with i = row - 1: the machine step that a row works on, in whole numbers.
 
     Rows count from 1, as in the edges of appendix B; block j holds the rows j(j+1)/2 + k, k = 1 … j+1.
-    Raises ValueError for a row below 1.
     """
-    if row < 1:
-        raise ValueError(f"row: got {row}, wanted at least 1 (rows count from 1)")
     return (isqrt(1 + 8 * (row - 1)) - 1) // 2
 
 

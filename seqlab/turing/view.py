@@ -97,8 +97,8 @@ class TuringView(View):
     def _draw(self) -> None:
         block = self.run.block(self.step.value)
         row = block[self.row.value - 1]
-        shown = self._tape(), self._comb(block, row), status(*self._told(block, row)), self._rules(row)
-        self.picture.value = "".join(shown)
+        told = status(*self._told(block, row))
+        self.picture.value = self._tape() + self._comb(block, row) + told + self._rules(row)
 
     def _tape(self) -> Markup:
         """The tape before this step; where the simulator's differs, its symbol stands below, with ✗."""
@@ -111,9 +111,11 @@ class TuringView(View):
             cell, x = head - count // 2 + at, LEFT + at * CELL
             here, symbol, should = cell == head, tape.get(cell, blank), true.get(cell, blank)
             edge = {"stroke": BLUE, "stroke_width": 3} if here else {"stroke": GREY}
-            marks.append(rect(x, 26, CELL, CELL, **edge))
-            marks.append(text(x + CELL / 2, 49, _short(symbol, 3), 16, font_weight="bold" if here else None))
-            marks.append(text(x + CELL / 2, 73, str(cell), 9))
+            marks += [
+                rect(x, 26, CELL, CELL, **edge),
+                text(x + CELL / 2, 49, _short(symbol, 3), 16, font_weight="bold" if here else None),
+                text(x + CELL / 2, 73, str(cell), 9),
+            ]
             if symbol != should:
                 wrong += 1
                 marks.append(text(x + CELL / 2, 90, f"✗ {_short(should, 2)}", 13, fill=RED))
@@ -136,9 +138,11 @@ class TuringView(View):
         marks = [text(4, 38, "past steps", 12, "start"), text(4, 128, "this block", 12, "start")]
         for m, step in enumerate(self.run.steps[: row.step]):
             tip = f"step {m}: cell {step.head}, wrote {_short(step.wrote, 9)}"
-            marks.append(rect(x(m + 1) - size, PAST - size, 2 * size, 2 * size, stroke="currentColor", tip=tip))
-            marks.append(text(x(m + 1), 38, str(m), 10))
-            marks.append(text(x(m + 1), 14, f"{step.head}: {_short(step.wrote, 2)}" if gap > 26 else "", 10))
+            marks += [
+                rect(x(m + 1) - size, PAST - size, 2 * size, 2 * size, stroke="currentColor", tip=tip),
+                text(x(m + 1), 38, str(m), 10),
+                text(x(m + 1), 14, f"{step.head}: {_short(step.wrote, 2)}" if gap > 26 else "", 10),
+            ]
         for k, each in enumerate(block, start=1):
             if k > self.row.value:
                 marks.append(circle(x(k), NOW, size, stroke=GREY, stroke_dasharray="2 2"))
@@ -153,17 +157,16 @@ class TuringView(View):
                 elif k > 1:
                     marks.append(line(x(k - 1) + size, NOW, x(k) - size, NOW, **look))
             sign = "δ" if each.computes else {True: "✓", False: "✗", None: "·"}[good]
-            marks.append(
-                circle(x(k), NOW, size, stroke=ORANGE if now else "currentColor", stroke_width=3 if now else 1)
-            )
-            marks.append(text(x(k), 128, sign, 11, font_weight="bold", fill=RED if good is False else "currentColor"))
-        marks.append(text(x(self.row.value), 152, f"▲ row {row.index}", 11, font_weight="bold"))
-        marks.append(text(LEFT, 172, LEGEND, 11, "start"))
+            marks += [
+                circle(x(k), NOW, size, stroke=ORANGE if now else "currentColor", stroke_width=3 if now else 1),
+                text(x(k), 128, sign, 11, font_weight="bold", fill=RED if good is False else "currentColor"),
+            ]
+        here = text(x(self.row.value), 152, f"▲ row {row.index}", 11, font_weight="bold")
         alt = (
             f"Decoder row {row.index}, number {self.row.value} of {len(block)} in the block of machine step "
             f"{row.step}; it sees the rows {row.edges} and keeps {row.attends}"
         )
-        return picture(alt, WIDTH, 178, marks)
+        return picture(alt, WIDTH, 178, marks, here, text(LEFT, 172, LEGEND, 11, "start"))
 
     def _good(self, row: Row) -> bool | None:
         """Whether the row keeps the last visit among the steps that it has seen; None where there is none."""

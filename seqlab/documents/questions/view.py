@@ -81,8 +81,7 @@ def _bar(part: Document, answer: Answer | None) -> Markup:
             first, *rest = run
             marks.append(rect(first * wide, y, max((1 + len(rest)) * wide, 1), 12, fill=colour) if on else "")
         count = f"{sum(heard):,}"
-        said = f"{label}: could hear {count} of {part.length:,} tokens"
-        marks.append(text(WIDE / 2, y + 10, said, 11, fill=BLACK))
+        marks.append(text(WIDE / 2, y + 10, f"{label}: could hear {count} of {part.length:,} tokens", 11, fill=BLACK))
         told.append(f"{label} could hear the question in {count} tokens")
     alt = (
         f"{part.name}, {part.length:,} tokens in {len(part.sections)} sections, scores from left to right.{best} Of "
@@ -101,5 +100,5 @@ def _listing(answer: Answer, cut: bool) -> Markup:
         items.append(element("li", top, shown, BREAK, element("small", where)))
     said = "Nobody hears the question: this order is the same for every question." if cut else answer.note
     note = element("p", said, role="status") if said else ""
-    hidden = element("small", "The headings in italics were never shown to the reader.")
-    return joined((note, element("ol", items), element("p", hidden) if any(headings) else ""))
+    hidden = element("p", element("small", "The headings in italics were never shown to the reader."))
+    return joined((note, element("ol", items), hidden if any(headings) else ""))

@@ -22,6 +22,7 @@ import math
 import numbers
 import sys
 import tomllib
+from collections import namedtuple
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -45,15 +46,9 @@ NOT_TESTED = "not tested in this mode"
 _BOUNDS = {"equals", "tolerance", "at_least", "at_most"}
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """`ok`, and by how much: `margin` is the distance to the nearest bound, negative when the claim fails.
-
-    `ok` is None where the mode does not test the claim.
-    """
-
-    ok: bool | None
-    margin: float
+# Whether a claim holds, None where the mode does not test it; and by how much: the distance to the nearest bound,
+# negative where it fails.
+Judgement = namedtuple("Judgement", "ok margin")
 
 
 @dataclass(frozen=True)

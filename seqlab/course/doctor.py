@@ -2,60 +2,44 @@
 
 from __future__ import annotations
 
-import html
 import os
 import platform
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib import metadata
-from itertools import groupby
 
 import torch
 
 from kernels.flash import versions
+from seqlab.course.lab import version
 from seqlab.course.rooms import labs
+from seqlab.draw.svg import element, table
 
 WANTED = ("torch", "triton", "numpy", "einops", "jupyterlab", "ipywidgets", "anywidget", "plotly", "papermill")
 SIGNS = {"good": "✓", "note": "•", "bad": "✗"}
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report: `level` is good, note (fine, worth knowing) or bad (something will not work)."""
-
-    group: str
-    level: str
-    text: str
-
-
-class Report(list):
-    """A list of findings that shows itself as text or HTML."""
+class Report(dict):
+    """{subject: lines} that shows itself as text or HTML."""
 
     def __repr__(self) -> str:
-        return "\n\n".join("\n  ".join((group, *lines)) for group, lines in self._groups().items())
+        return "\n\n".join("\n  ".join((subject, *lines)) for subject, lines in self.items())
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr style='vertical-align:top'><th style='text-align:left'>{group}</th>"
-            f"<td style='text-align:left'>{''.join(f'<div>{html.escape(line)}</div>' for line in lines)}</td></tr>"
-            for group, lines in self._groups().items()
-        )
-        return f"<table aria-label='What this machine offers'>{rows}</table>"
-
-    def _groups(self) -> dict[str, list[str]]:
-        by_group = groupby(self, key=lambda finding: finding.group)
-        return {group: [f"{SIGNS[finding.level]} {finding.text}" for finding in found] for group, found in by_group}
+        rows = {subject: [[element("div", line) for line in lines]] for subject, lines in self.items()}
+        return table([], rows, "What this machine offers", "left")
 
 
 def report() -> Report:
-    """Look, without loading anything heavy: Triton is not imported."""
-    groups = {"Versions": _versions, "Machine": _machine, "Triton": _triton, "Labs": _labs}
-    return Report(Finding(group, level, text) for group, look in groups.items() for level, text in look())
+    """Look, without loading anything heavy: Triton is not imported.
+
+    Each line is marked as good, as a note (fine, worth knowing) or as bad (something will not work).
+    """
+    looks = {"Versions": _versions, "Machine": _machine, "Triton": _triton, "Labs": _labs}
+    return Report({subject: [f"{SIGNS[level]} {text}" for level, text in look()] for subject, look in looks.items()})
 
 
 def _versions() -> Iterator[tuple[str, str]]:
-    found = {name: _version(name) for name in WANTED}
+    found = {name: version(name) for name in WANTED}
     have = ", ".join(f"{name} {version}" for name, version in found.items() if version)
     missing = [name for name, version in found.items() if not version and name != "triton"]
     yield "good", f"Python {platform.python_version()}, {have}"
@@ -77,14 +61,14 @@ def _machine() -> Iterator[tuple[str, str]]:
 
 
 def _triton() -> Iterator[tuple[str, str]]:
-    version = versions.installed()
-    if version is None:
+    found = versions.installed()
+    if found is None:
         yield "note", "not installed (it exists for Linux on x86-64): Triton cells say so, everything else works"
         return
-    name = ".".join(map(str, version))
+    name = ".".join(map(str, found))
     yield "good", f"{name}; without a GPU it runs in its interpreter (TRITON_INTERPRET=1) or only compiles"
     for where in ("hopper", "interpret"):
-        if problem := versions.known_bad(version, where):
+        if problem := versions.known_bad(found, where):
             yield "bad", problem
     yield "note", "bf16 in Triton's interpreter is silently wrong: use fp32 or fp16 there"
 
@@ -95,13 +79,6 @@ def _labs() -> Iterator[tuple[str, str]]:
     for lab in labs():
         lacks = "; ".join(f"lacks the {need} ({cure[need]})" for need in lab.needs if not have[need])
         yield "bad" if lacks else "good", f"{lab.number} {lab.title}: {lacks or 'everything it uses is here'}"
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _gpus() -> str:

@@ -19,7 +19,7 @@ import torch
 from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import claims
 from seqlab.course import progress as saved
-from seqlab.course.show import in_notebook, keep_keys, say
+from seqlab.course.show import KEYS, in_notebook, note, say
 from seqlab.draw.svg import Markup, element, table
 
 PACKAGES = ("torch", "numpy", "einops", "plotly", "ipywidgets", "anywidget", "jupyterlab")
@@ -58,16 +58,15 @@ def begin(lab: str, mode: str, seed: int, *, progress: str | Path | None = None)
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     saved.keep_in(progress)
-    keep_keys()
     if in_notebook():
+        say((KEYS, ""))
         os.environ.setdefault("TRITON_INTERPRET", "1")
         if "" not in sys.path and os.getcwd() not in sys.path:  # a learner's own modules, behind the environment's
             sys.path.append(os.getcwd())
-    if in_notebook() and torch.cuda.is_available():
-        text = "A GPU is here: cells count in Triton's interpreter and time on the GPU; each says what ran."
-        say((f"<div role='status' style='opacity:.75'>• {text}</div>", f"• {text}"))
+        if torch.cuda.is_available():
+            note("A GPU is here: cells count in Triton's interpreter and time on the GPU; each says what ran.")
     if notice := saved.notice():
-        say((f"<div role='status' style='opacity:.75'>• {html.escape(notice)}</div>", f"• {notice}"))
+        note(notice)
 
 
 def choose(**by_mode: Any) -> object:
@@ -84,8 +83,7 @@ def has_triton() -> bool:
     from kernels.flash.versions import installed
 
     if installed() is None:
-        text = "Triton is not installed (it exists for Linux on x86-64): this cell leaves out what needs it."
-        say((f"<div role='status' style='opacity:.75'>• {text}</div>", f"• {text}"))
+        note("Triton is not installed (it exists for Linux on x86-64): this cell leaves out what needs it.")
     return installed() is not None
 
 
@@ -107,7 +105,7 @@ def claim(id: str, value: object) -> None:
         f"<div style='padding:.1em .8em;border-left:4px solid {colour}'><b><span style='color:{colour}'>{sign}</span>"
         f" {html.escape(shown)}</b> <code>{html.escape(id)}</code> {html.escape(head)}</div>"
     )
-    _put(record, page, f"{sign} {shown}  {id}  {head}".rstrip())
+    say((page, f"{sign} {shown}  {id}  {head}".rstrip()), **{claims.MIME: record})
 
 
 def claim_table(values: Mapping[str, object], caption: str = "") -> None:
@@ -123,7 +121,8 @@ def claim_table(values: Mapping[str, object], caption: str = "") -> None:
     }
     page = table(["claim", "value", "expected", "what it says"], rows, caption, "left")
     lines = [f"{sign} {shown}  {id}  {said} · {wanted}" for id, (_, sign, _, shown, said, wanted) in stated.items()]
-    _put([record for record, *_ in stated.values()], page, "\n".join(filter(None, [caption, *lines])))
+    records = [record for record, *_ in stated.values()]
+    say((page, "\n".join(filter(None, [caption, *lines]))), **{claims.MIME: records})
 
 
 def _stated(id: str, value: object) -> tuple[dict, str, str, str, str, str]:
@@ -140,18 +139,9 @@ def _stated(id: str, value: object) -> tuple[dict, str, str, str, str, str]:
     return record, sign, colour, shown, said, f"{claims.HOW[expectation.how]}, {wanted}"
 
 
-def _put(record: dict | list[dict], page: str, text: str) -> None:
-    if in_notebook():
-        from IPython.display import display
-
-        display({claims.MIME: record, "text/html": page, "text/plain": text}, raw=True)
-    else:
-        print(text)
-
-
 def receipts() -> None:
     """The end of a lab: versions, seed, claims and their hash. Two runs on one machine give the same hash."""
-    versions = [f"Python {platform.python_version()}"] + [f"{name} {_version(name)}" for name in PACKAGES]
+    versions = [f"Python {platform.python_version()}"] + [f"{name} {version(name) or '–'}" for name in PACKAGES]
     seconds = time.perf_counter() - _session.started
     verdicts = [_kept(id, value) for id, value in _session.made.items()]
     tested = [ok for ok in verdicts if ok is not None]
@@ -190,8 +180,9 @@ def number(value: float | int | bool) -> str:
     return f"{value:.4g}"
 
 
-def _version(name: str) -> str:
+def version(name: str) -> str | None:
+    """The version of a package, None where it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return "–"
+        return None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seqlab.colours import BLUE, GREY, RED
 from seqlab.course import gate, progress
 from seqlab.course.rooms import Lab, labs
+from seqlab.draw.svg import Markup, element, joined, table
 
 SIGNS = {"right": ("✓", "right", BLUE), "wrong": ("✗", "not yet", RED), "open": ("○", "open", GREY)}
 
@@ -20,38 +20,35 @@ class Panel:
     records: dict
     only: str = ""  # one lab's slug; all labs without it
 
-    def _repr_html_(self) -> str:
-        rows = []
-        for lab, right, exercises in self._labs():
-            cells = "".join(
-                f"<div><b style='color:{colour}'>{sign}</b> <code>{html.escape(id)}</code> {word}{effort}</div>"
-                for id, sign, word, colour, effort in exercises
-            )
-            name = f"<a href='{lab.slug}.ipynb'>{lab.number} · {html.escape(lab.title)}</a>"
-            left = "".join(
-                f"<td style='text-align:left'>{part}</td>" for part in (name, _bar(right, len(exercises)), cells)
-            )
-            rows.append(f"<tr style='vertical-align:top'>{left}</tr>")
-        notice = f"<p role='status'>{html.escape(progress.notice())}</p>" if progress.notice() else ""
-        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in ("Lab", "Done", "Exercises"))
-        table = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
-        return f"{notice}<table aria-label='Progress in all labs'>{table}</table>"
+    def _repr_html_(self) -> Markup:
+        rows = {
+            element("a", f"{lab.number} · {lab.title}", href=f"{lab.slug}.ipynb"): [
+                _bar(right, len(exercises)),
+                [
+                    element("div", element("b", sign, style=f"color:{colour}"), " ", element("code", id), f" {rest}")
+                    for id, sign, rest, colour in exercises
+                ],
+            ]
+            for lab, right, exercises in self._labs()
+        }
+        notice = element("p", progress.notice(), role="status") if progress.notice() else ""
+        return joined([notice, table(["Lab", "Done", "Exercises"], rows, "Progress", "left")])
 
     def __repr__(self) -> str:
         lines = [progress.notice()] if progress.notice() else []
         for lab, right, exercises in self._labs():
             lines.append(f"{lab.number} {lab.title}: {right} of {len(exercises)}")
-            lines += [f"   {sign} {id} {word}{effort}" for id, sign, word, _, effort in exercises]
+            lines += [f"   {sign} {id} {rest}" for id, sign, rest, _ in exercises]
         return "\n".join(lines)
 
-    def _labs(self) -> Iterator[tuple[Lab, int, list[tuple[str, str, str, str, str]]]]:
-        """Each lab, how many of its exercises are right, and (id, sign, word, colour, effort) of each."""
+    def _labs(self) -> Iterator[tuple[Lab, int, list[tuple[str, str, str, str]]]]:
+        """Each lab, how many of its exercises are right, and (id, sign, words, colour) of each."""
         for lab in [lab for lab in labs() if self.only in ("", lab.slug)]:
             shown = []
             for id in lab.exercises:
                 record, task = self.records.get(id, {}), gate.exercises_of(id.partition(".")[0]).get(id)
-                mark = task.mark if task else ""
-                shown.append((id, *SIGNS[record.get("state", "open")], f"{_effort(record)} {mark}"))
+                sign, word, colour = SIGNS[record.get("state", "open")]
+                shown.append((id, sign, f"{word}{_effort(record)} {task.mark if task else ''}", colour))
             yield lab, sum(sign == "✓" for _, sign, *_ in shown), shown
 
 
@@ -67,9 +64,8 @@ def _effort(record: dict) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _bar(done: int, total: int) -> str:
-    label = f"{done} of {total}"
-    return (
-        f"<div role='img' aria-label='{label} exercises right' style='width:8em;height:.8em;border:1px solid #767676'>"
-        f"<div style='width:{100 * done / max(total, 1):.0f}%;height:100%;background:{BLUE}'></div></div>{label}"
-    )
+def _bar(done: int, total: int) -> list[str]:
+    label, full = f"{done} of {total}", 100 * done / max(total, 1)
+    inside = element("div", style=f"width:{full:.0f}%;height:100%;background:{BLUE}")
+    frame = "width:8em;height:.8em;border:1px solid #767676"
+    return [element("div", inside, role="img", aria_label=f"{label} exercises right", style=frame), label]

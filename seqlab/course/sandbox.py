@@ -34,13 +34,8 @@ SECONDS = 5.0
 KEPT = 2_000  # characters of output that are kept
 
 
-class _Stopped(BaseException):
-    """Raised inside the learner's thread when its time is up."""
-
-
-def stopped() -> None:
-    """What a function that answers from elsewhere does where its time is up."""
-    raise _Stopped
+class Stopped(BaseException):
+    """Raised inside the learner's thread when its time is up, or by a function that answers from elsewhere."""
 
 
 class _Asked(BaseException):
@@ -60,17 +55,13 @@ class Call:
     characters: int = 0
 
 
-class _Tail(io.TextIOBase):
-    """Keeps the first characters written and counts the rest."""
+class _Head(io.StringIO):
+    """Keeps the first characters written and counts all."""
 
-    def __init__(self) -> None:
-        self.kept, self.count = "", 0
-
-    def writable(self) -> bool:
-        return True
+    count = 0
 
     def write(self, text: str) -> int:
-        self.kept += text[: max(0, KEPT - len(self.kept))]
+        super().write(text[: max(0, KEPT - self.count)])
         self.count += len(text)
         return len(text)
 
@@ -84,7 +75,7 @@ def call(
 ) -> Call:
     """`run(function, *arguments)` on copies of its arguments, for at most `seconds` (SECONDS when None)."""
     seconds = SECONDS if seconds is None else seconds
-    given, out, result = copy.deepcopy(arguments), _Tail(), Call()
+    given, out, result = copy.deepcopy(arguments), _Head(), Call()
     written = list(map(_writes, given))
     done = threading.Event()
 
@@ -92,7 +83,7 @@ def call(
         try:
             with torch.enable_grad():
                 result.value = run(function, *given)
-        except _Stopped:
+        except Stopped:
             result.problem, result.detail = "endless", f"It was still running after {seconds:g} s."
         except _Asked as question:
             result.problem, result.detail = "asked", f"It stopped at {question}, and nobody can answer inside the gate."
@@ -116,7 +107,7 @@ def call(
             else " It would not be stopped and still runs in the background: restart the kernel when you can."
         )
         result = Call(problem="endless", detail=f"It was still running after {seconds:g} s.{late}")
-    result.printed, result.characters = out.kept, out.count
+    result.printed, result.characters = out.getvalue(), out.count
     if result.problem is None and (changed := _changed(arguments, given, written)) is not None:
         cure = "x.clone()" if isinstance(arguments[changed], Tensor) else "copy.deepcopy(x)"
         result.problem = "mutated"
@@ -176,9 +167,9 @@ def _no_questions(thread: threading.Thread) -> Iterator[None]:
 
 
 def _stop(thread: threading.Thread, done: threading.Event) -> None:
-    """Raise _Stopped in `thread`, a few times in case the code swallows it."""
+    """Raise Stopped in `thread`, a few times in case the code swallows it."""
     for _ in range(20):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stopped))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stopped))
         if done.wait(0.05):
             return
 

@@ -51,15 +51,20 @@ def card(colour: str, head: str, *lines: str, code: str = "") -> Message:
     return page, "\n".join([head, *lines, *(code.splitlines() if code else ())])
 
 
-def say(message: Message) -> None:
-    """Show a message: as HTML with a text fallback in a notebook, as text elsewhere."""
+def say(message: Message, **data: object) -> None:
+    """Show a message: as HTML with a text fallback in a notebook, with more `data` by MIME type; as text elsewhere."""
     page, text = message
     if in_notebook():
         from IPython.display import display
 
-        display({"text/html": page, "text/plain": text}, raw=True)
+        display({"text/html": page, "text/plain": text} | data, raw=True)
     else:
         print(text)
+
+
+def note(text: str) -> None:
+    """A quiet line."""
+    say((f"<div role='status' style='opacity:.75'>• {html.escape(text)}</div>", f"• {text}"))
 
 
 @contextmanager
@@ -86,14 +91,6 @@ def replaceable(message: Message) -> Iterator[Callable[[Message], None]]:
             yield say
         finally:
             timer.cancel()
-
-
-def keep_keys() -> None:
-    """From here on plain keys that are pressed in a widget stay there, and do nothing to the notebook's cells."""
-    if in_notebook():
-        from IPython.display import display
-
-        display({"text/html": KEYS, "text/plain": ""}, raw=True)
 
 
 def in_notebook() -> bool:

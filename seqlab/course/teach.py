@@ -26,7 +26,6 @@ AXES = {
     "depth": ("one layer", "stack", "loop"),
     "weights": ("written down", "trained"),
 }
-PLACEHOLDERS = {float: "a number", str: "a sentence or two"}
 markdown = mistune.create_markdown(plugins=["math", "table"])
 
 
@@ -58,10 +57,6 @@ class Question:
     def told(self) -> Markup:
         """The answer as a page, empty for a prediction."""
         return Markup(markdown(self.answer)) if self.answer else Markup()
-
-    @property
-    def placeholder(self) -> str:
-        return PLACEHOLDERS[self.says] if isinstance(self.says, type) else ""
 
     @property
     def shown(self) -> str:
@@ -118,7 +113,7 @@ def recap(**stops: Sequence[str]) -> None:
     rows = {inline(guess.text): cells[guess.id] for guess in guesses}
     beside = table(["what the lab asked", "you predicted", "it is"], rows, "Predictions and outcomes", "left")
     panel = Panel(progress.read(), session().lab)
-    page = joined([beside if rows else "", axes(stops), Markup(panel._repr_html_())])
+    page = joined([beside if rows else "", axes(stops), panel._repr_html_()])
     said = [f"{guess.text} You predicted: {cells[guess.id][0]}. It is: {cells[guess.id][1]}." for guess in guesses]
     say((page, "\n".join([*said, *(f"{axis}: {', '.join(stops[axis])}" for axis in AXES), repr(panel)])))
 

@@ -96,7 +96,8 @@ def table(
     head: Sequence[Inside], rows: Mapping[Any, Sequence[Inside]], caption: str = "", align: str = "right"
 ) -> Markup:
     """A table with a heading for each row and, where `head` is given, for each column."""
-    left, cell = "text-align:left;font-weight:normal", f"text-align:{align};padding:0 .6em"
+    left = "text-align:left;vertical-align:top;font-weight:normal"
+    cell = f"text-align:{align};vertical-align:top;padding:0 .6em"
     columns = [element("th", word, scope="col", style=cell if at else left) for at, word in enumerate(head)]
     body = [
         element("tr", element("th", name, scope="row", style=left), [element("td", word, style=cell) for word in cells])

@@ -23,7 +23,7 @@ from seqlab.course.check import PROBLEMS, Exercise, judge
 from seqlab.course.editions import stubs
 from seqlab.course.gate import find
 from seqlab.course.rooms import MINUTES
-from seqlab.course.sandbox import SECONDS, stopped
+from seqlab.course.sandbox import SECONDS, Stopped
 from seqlab.course.submission import Submission
 from seqlab.grading import sandbox
 from seqlab.grading.wire import Broken, Peer, Silent, joined
@@ -110,9 +110,9 @@ class Answer:
         try:
             reply = self.desk.call(self.id, launcher, given)
         except Silent:
-            stopped()
+            raise Stopped from None
         if reply.get("late"):
-            stopped()
+            raise Stopped
         with torch.no_grad():
             _spoil([given[at] for at in reply["changed"]])
         return joined(reply["result"], given, lambda grad: self.desk.ask("gradient", grad))

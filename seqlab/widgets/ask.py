@@ -12,6 +12,7 @@ from seqlab.draw.svg import element, joined
 from seqlab.widgets.still import still
 from seqlab.widgets.view import Beside, View, bold, wide
 
+PLACEHOLDERS = {float: "a number", str: "a sentence or two"}
 HINT = element("div", "Run the cell to answer.", style="opacity:.75;font-size:90%")
 
 
@@ -36,7 +37,9 @@ class Ask(View):
         )
         if isinstance(question.says, type):
             kind = ipywidgets.Textarea if question.says is str else ipywidgets.Text
-            entry = kind(placeholder=question.placeholder, value="" if said is None else str(said), **wide(40, 0))
+            entry = kind(
+                placeholder=PLACEHOLDERS[question.says], value="" if said is None else str(said), **wide(40, 0)
+            )
             entry.layout.width = "min(40em, 90%)" if question.says is str else "12em"
         else:
             known = said if said in question.says else None

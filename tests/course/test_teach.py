@@ -78,7 +78,7 @@ def test_the_solved_edition_does_the_tasks():
 
 def test_claims_in_a_table_are_all_on_record(monkeypatch):
     shown = []
-    monkeypatch.setattr(lab, "_put", lambda record, page, text: shown.append((record, page, text)))
+    monkeypatch.setattr(lab, "say", lambda message, **data: shown.append((data[claims.MIME], *message)))
     claim_table({"names.hardmax.tie": 0.5, "names.average.holds": True}, "Two")
     [(records, page, text)] = shown
     notebook = {"cells": [{"outputs": [{"data": {claims.MIME: records}}]}]}

@@ -17,7 +17,8 @@ def is_shapeless(function) -> bool:
     between them, and binding the arguments of each call anew, as for shapes, would outlast what small functions do.
     """
     names = {**vars(builtins), **function.__globals__}
-    words = {word for said in function.__annotations__.values() for word in re.findall(r"\w+", str(said))}
+    said = (kind.__name__ if isinstance(kind, type) else str(kind) for kind in function.__annotations__.values())
+    words = {word for kind in said for word in re.findall(r"\w+", kind)}
     kinds = [names.get(word) for word in words - {"None"}]
     shapes = (jaxtyping.AbstractArray, jaxtyping.AbstractDtype)
     return all(isinstance(kind, type) and not issubclass(kind, shapes) or kind is typing.Any for kind in kinds)

@@ -1,7 +1,5 @@
 """What an exercise is, and how a learner's function is judged against its reference."""
 
-from __future__ import annotations
-
 import contextlib
 import dis
 import hashlib

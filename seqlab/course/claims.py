@@ -14,8 +14,6 @@ output. The room's `claims.toml` holds, per id, the statement of the paper and t
 Nothing here needs a notebook: the runner in CI uses the same parser and the same judge.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

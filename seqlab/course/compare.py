@@ -1,7 +1,5 @@
 """How a result is compared with the reference's: first its form, then its numbers."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from numbers import Real

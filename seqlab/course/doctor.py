@@ -1,7 +1,5 @@
 """What this machine offers, what is known bad, and what each lab will be able to use: `python -m seqlab`."""
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

@@ -4,8 +4,6 @@ A cell that begins with `# Try it (word.try.name)` is a task for the reader; the
 that stands under this id in the room's `answers.toml`, and asserts what the task says.
 """
 
-from __future__ import annotations
-
 import ast
 import copy
 import inspect

@@ -5,8 +5,6 @@ wrong   the violated property, the smallest case that shows it; again the refere
 right   a tick, recorded; from here on the learner's own function is used
 """
 
-from __future__ import annotations
-
 import copy
 import importlib
 import inspect

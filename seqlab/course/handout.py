@@ -4,8 +4,6 @@ A released notebook remembers what each of its cells said (`seqlab.released` in 
 an update can tell a student's change from the lab's.
 """
 
-from __future__ import annotations
-
 import ast
 import copy
 import difflib

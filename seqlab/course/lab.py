@@ -1,7 +1,5 @@
 """The frame of a lab: begin, claim, receipts."""
 
-from __future__ import annotations
-
 import html
 import math
 import os

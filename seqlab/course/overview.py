@@ -1,7 +1,5 @@
 """The progress panel: every lab, every exercise, how far the learner has come."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

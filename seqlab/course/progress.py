@@ -7,8 +7,6 @@ A file that cannot be read, or that a newer seqlab wrote, is kept aside under a 
 begun with the states that can still be found in it. An older version is carried over, its original kept aside as well.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

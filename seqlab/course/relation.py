@@ -4,8 +4,6 @@ Each case that fails says of each sentence whether it is true there, or nothing 
 one of which some case says yes and none says no: so what a learner reads is true of all that was tried.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any

@@ -10,8 +10,6 @@ one whose name its own begins with, and what else there is to know stands in the
     paper                  short, title, pattern, normalizer, depth, sentence: its place on the map of lab 00
 """
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib

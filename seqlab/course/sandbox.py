@@ -6,8 +6,6 @@ on. (What no thread can stop: a single call into C that never returns, such as `
 kernel does.)
 """
 
-from __future__ import annotations
-
 import builtins
 import contextlib
 import copy

@@ -1,7 +1,5 @@
 """Short messages that read well in a notebook and in a terminal alike: pairs of (HTML, text)."""
 
-from __future__ import annotations
-
 import html
 import sys
 import threading

@@ -1,7 +1,5 @@
 """What a notebook answers: each gated function with whatever of the notebook it uses, and nothing else."""
 
-from __future__ import annotations
-
 import ast
 import dis
 import hashlib

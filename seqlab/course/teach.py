@@ -4,8 +4,6 @@ The answer to a question on paper stands out of sight, in the room's `answers.to
 What somebody said is kept in the progress file, {id: {"said": …}}; a run without a person says nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

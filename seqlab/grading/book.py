@@ -5,8 +5,6 @@ everything else is made from them: gradebook.csv and exercises.csv, gradebook.js
 of the class. Nothing in them depends on when they were made.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

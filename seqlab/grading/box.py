@@ -4,8 +4,6 @@ It holds neither references nor cases. What a student's code does here to judge,
 are on the other side.
 """
 
-from __future__ import annotations
-
 import copy
 import importlib
 import linecache

@@ -4,8 +4,6 @@ nbgrader judges inside the student's own process: whoever replaces the judge the
 grade` judges from outside.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

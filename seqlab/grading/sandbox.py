@@ -1,7 +1,5 @@
 """Starting a student's process: behind bubblewrap where there is one, without network, home, references or tests."""
 
-from __future__ import annotations
-
 import compileall
 import inspect
 import os

@@ -1,7 +1,5 @@
 """Pictures of the looped construction: loops, memorisers, digits, moduli, rates."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """The packed block at work: every coordinate of a token, loop by loop, as a map with a slider."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from itertools import accumulate

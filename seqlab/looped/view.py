@@ -8,8 +8,6 @@
 | the same without that number        | "no clock": every loop moves by the same step                                 |
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from fractions import Fraction

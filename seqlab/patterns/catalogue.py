@@ -19,8 +19,6 @@ Parts to compose with: own(), blocks(w), stride(w), summaries(w), relays(tokens)
 laid_out(layouts).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 

@@ -4,8 +4,6 @@ A rule is a plain function whose first arguments are bound by `partial`, so that
 sent to another process.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral

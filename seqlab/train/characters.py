@@ -1,7 +1,5 @@
 """A causal transformer over characters, small enough to train on a laptop, and the novel that labs train on."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path

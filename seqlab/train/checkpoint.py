@@ -1,7 +1,5 @@
 """Small models as files: half precision, written whole or not at all, read with an error that says what is wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path

@@ -4,8 +4,6 @@
 dask-kubernetes. The tasks of a worker that dies go to others.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from importlib import import_module

@@ -11,8 +11,6 @@ trained alike.
     beats(values, others)                       better for every seed
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import platform

@@ -1,7 +1,5 @@
 """One training loop for every lab: seeded, watchable, stopped without loss."""
 
-from __future__ import annotations
-
 import inspect
 import math
 import sys

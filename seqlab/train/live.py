@@ -1,7 +1,5 @@
 """The loss as it falls."""
 
-from __future__ import annotations
-
 import time
 
 import plotly.graph_objects as go

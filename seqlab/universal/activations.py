@@ -7,8 +7,6 @@
 | g with ReLUs in place of every φ                   | with_relu(program, epsilon)   |
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from fractions import Fraction
 

@@ -8,8 +8,6 @@
 | δ^-2(n+1)d-1: what ids reach                            | `.largest_name`, `.bits`    |
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Callable

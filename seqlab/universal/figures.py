@@ -1,7 +1,5 @@
 """Pictures of the universal construction: errors, thresholds, costs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go

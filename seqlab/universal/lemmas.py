@@ -9,8 +9,6 @@
 | real attention heads give the same names                      | blocks            |
 """
 
-from __future__ import annotations
-
 import itertools
 from fractions import Fraction
 

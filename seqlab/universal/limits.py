@@ -9,8 +9,6 @@
 | attention removed                                      | tokenwise_floor                     |
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence

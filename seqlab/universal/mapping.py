@@ -15,8 +15,6 @@ Names are whole numbers in units of δ, exact at any size: `program()`. The same
 [0, 1), is `program(Fraction(1, levels)).module()`.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from dataclasses import dataclass, replace

@@ -9,8 +9,6 @@
 | no mixing at all: a token-wise model                           | "none"              |
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 
 import torch

@@ -9,8 +9,6 @@
 | G_δ^+ = {-J, 0, δ, …, 1 - δ}                      | where the result lies            |
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 

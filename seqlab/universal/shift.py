@@ -6,8 +6,6 @@
 | ψ(Z; b_Q) - ψ(Z; b_Q') by two heads of size one      | shift_heads()                         |
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -10,8 +10,6 @@
 | d_p(f, g)                                                              | distance(f, g, …)           |
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """The sweep as a picture: ids on a line, jumping past the maximum one after another; and what it all costs."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

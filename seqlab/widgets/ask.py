@@ -1,7 +1,5 @@
 """A question to the reader: an entry, a button that keeps it, and what shows then."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import Any
 

@@ -1,7 +1,5 @@
 """FileInput: a text file from the learner's machine, refused in the browser before a byte of it is sent."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

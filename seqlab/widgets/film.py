@@ -5,8 +5,6 @@ of each part that may change what it shows; values that occur twice are kept onc
 the state in which that control alone has moved, or where `led` says that Python moved others too.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import time

@@ -1,7 +1,5 @@
 """The two buttons under an exercise that is open or not yet right."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import ipywidgets

@@ -1,7 +1,5 @@
 """PatternGrid: who may look at whom, painted with the mouse or the keys."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import anywidget

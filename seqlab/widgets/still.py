@@ -4,8 +4,6 @@ A viewer that does not trust a notebook strips SVG from its HTML, but shows imag
 image, and the bundle has a picture beside it for viewers that show no HTML.
 """
 
-from __future__ import annotations
-
 import html
 import re
 import textwrap

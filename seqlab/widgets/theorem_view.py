@@ -1,7 +1,5 @@
 """A theorem with its switches: tick a box, break a hypothesis, read the verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import ipywidgets

@@ -1,7 +1,5 @@
 """What views share: controls above, a picture that follows them below, and the picture as the static twin."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """Is a program right? On all inputs, exactly and as layers; with the smallest input that shows why not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast

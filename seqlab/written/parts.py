@@ -1,7 +1,5 @@
 """What a program is made of: heads, units, layers of both, and sweeps of layers."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A program: what is read, the layers, what is answered. It is checked when it is made, and runs exactly."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from difflib import get_close_matches

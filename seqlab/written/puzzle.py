@@ -1,7 +1,5 @@
 """A puzzle: an exercise whose answer is a program. What it computes is judged, on all short sequences, and its size."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

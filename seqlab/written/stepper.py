@@ -1,7 +1,5 @@
 """Step through any program: tokens as columns, coordinates by name, who attends to whom in this layer, what moved."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets

@@ -1,7 +1,5 @@
 """A written program as the start of training: does gradient descent keep it, sharpen it, or leave it?"""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast

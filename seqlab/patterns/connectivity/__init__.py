@@ -10,8 +10,6 @@
 Where heads differ, a token sees in a layer what its heads see together.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

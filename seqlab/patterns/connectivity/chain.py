@@ -8,8 +8,6 @@ and hard to find (NP-hard), so that the answer is one of
     "not found"     the search gave up after `seconds`; there may be one
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -14,8 +14,6 @@ exactly.
 | `Closed`    | some tokens see only one another                                         | never                      |
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import reduce
 from itertools import count as counting

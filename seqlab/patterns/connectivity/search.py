@@ -3,8 +3,6 @@
 Sets of tokens are Python integers, bit k for token k. `heard_by[k]` are the queries that see k, `sees[k]` its keys.
 """
 
-from __future__ import annotations
-
 import time
 
 import numpy as np

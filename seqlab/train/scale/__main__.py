@@ -7,8 +7,6 @@ and its picture `curve.html`. When a process dies, torchrun ends the others; sta
 goes on where its last checkpoint was, with any number of processes.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

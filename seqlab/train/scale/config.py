@@ -1,7 +1,5 @@
 """A configuration: a TOML file beside this one, or elsewhere, and what the command line changes of it."""
 
-from __future__ import annotations
-
 import inspect
 import tomllib
 from argparse import Namespace

@@ -4,8 +4,6 @@ The batch of a step depends on the seed and the step alone. So every process kno
 whatever their number, and who begins at step 1,000 meets the batches of a run that came there by itself.
 """
 
-from __future__ import annotations
-
 from argparse import Namespace
 from array import array
 from collections.abc import Callable, Iterable, Iterator

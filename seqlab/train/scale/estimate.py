@@ -5,8 +5,6 @@ that autograd keeps; attention by the pairs that its blocks list. The time is th
 what the device could do at best, without waiting for data, slow kernels, or other processes.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -7,7 +7,7 @@ import inspect
 import linecache
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from types import CodeType
@@ -20,7 +20,7 @@ from torch import Tensor
 from kernels.instruments.source import plain
 from seqlab.course.compare import apart, close, compare_form, formed, gap, kind
 from seqlab.course.explain import explained, printed, shown
-from seqlab.course.sandbox import Call, call
+from seqlab.course.sandbox import Call, call, tensors
 
 Property = tuple[str, Callable[..., str | None]]
 
@@ -231,21 +231,12 @@ def _cut_off(exercise: Exercise, function: Callable) -> Diagnosis | None:
 
 def _gradients(run: Callable, function: Callable, *given: Any) -> list[Tensor] | None:
     """The gradients of all floating inputs, each entry of the result weighted otherwise; None where there are none."""
-    result, inputs = run(function, *given), list(floating(given))
+    result, inputs = run(function, *given), [tensor for tensor in tensors(given) if tensor.is_floating_point()]
     if not isinstance(result, Tensor) or not result.requires_grad:
         return None
     weights = torch.arange(1.0, 1 + result.numel()).sqrt().to(result).view_as(result)
     found = torch.autograd.grad(result, inputs, weights, allow_unused=True)
     return [torch.zeros_like(x) if grad is None else grad for x, grad in zip(inputs, found)]
-
-
-def floating(value: Any) -> Iterator[Tensor]:
-    """All floating tensors in a value."""
-    if isinstance(value, list | tuple):
-        for part in value:
-            yield from floating(part)
-    if isinstance(value, Tensor) and value.is_floating_point():
-        yield value
 
 
 def _asked(value: Any) -> Any:

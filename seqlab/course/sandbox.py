@@ -74,7 +74,7 @@ def call(
     """`run(function, *arguments)` on copies of its arguments, for at most `seconds` (SECONDS when None)."""
     seconds = SECONDS if seconds is None else seconds
     given, out, result = copy.deepcopy(arguments), _Head(), Call()
-    written = list(map(_writes, given))
+    written = [_writes(each) for each in given]
     done = threading.Event()
 
     def work() -> None:
@@ -180,9 +180,14 @@ def _changed(before: tuple, after: tuple, written: list[list[int]]) -> int | Non
 
 def _writes(value: Any) -> list[int]:
     """How often each tensor in a value has been written to."""
+    return [tensor._version for tensor in tensors(value)]
+
+
+def tensors(value: Any) -> list[Tensor]:
+    """All tensors in a value."""
     if isinstance(value, list | tuple):
-        return [count for part in value for count in _writes(part)]
-    return [value._version] if isinstance(value, Tensor) else []
+        return [tensor for part in value for tensor in tensors(part)]
+    return [value] if isinstance(value, Tensor) else []
 
 
 def same(a: Any, b: Any) -> bool:

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqlab.course.check import floating
+from seqlab.course.sandbox import tensors
 from seqlab.exact import exact
 from seqlab.patterns.seen import Seen, of_table
 from seqlab.written.forms import ZERO, Form, OneHot, flat
@@ -62,7 +62,7 @@ class Far:
 
 def joined(result: Any, given: Any, slope: Callable) -> Any:
     """A result that depends on its inputs over there does so here, too: its gradient is asked for there."""
-    inputs = [value for value in floating(given) if value.requires_grad]
+    inputs = [tensor for tensor in tensors(given) if tensor.requires_grad]
     if not (isinstance(result, Tensor) and result.requires_grad and inputs):
         return result
 
@@ -80,7 +80,7 @@ def joined(result: Any, given: Any, slope: Callable) -> Any:
 
 def slope(given: Any, result: Tensor, grad: Tensor) -> list:
     """The gradient of a result for the inputs that ask for one; None where it does not depend on one."""
-    inputs = [value for value in floating(given) if value.requires_grad]
+    inputs = [tensor for tensor in tensors(given) if tensor.requires_grad]
     return list(torch.autograd.grad(result, inputs, grad, allow_unused=True, retain_graph=True))
 
 

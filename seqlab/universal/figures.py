@@ -8,7 +8,7 @@ from IPython.display import HTML
 from seqlab import universal
 from seqlab.colours import BLUE, ORANGE, RED
 from seqlab.draw.figures import log
-from seqlab.draw.plots import Look, dots, line, lines
+from seqlab.draw.plots import Look, line, lines
 from seqlab.draw.svg import element, picture, rect, text
 from seqlab.universal import Budget
 from seqlab.universal.budget import LAPTOP_LAYERS
@@ -79,13 +79,6 @@ def thresholds(
     )
 
 
-def softmax_curves(
-    betas: Sequence[float], errors: Mapping[str, Sequence[float]], passed: Mapping[str, float]
-) -> go.Figure:
-    """The largest error of a name under softmax of scale λ."""
-    return thresholds("Softmax becomes hardmax", "scale λ", betas, errors, passed)
-
-
 def relu_curves(epsilons: Sequence[float], errors: Sequence[tuple[float, float]], delta: float) -> go.Figure:
     """What four ReLUs in place of the rounding activation cost: the largest error, and the area under it."""
     sup, area = zip(*errors)
@@ -127,10 +120,3 @@ def budget_curves(shapes: Sequence[tuple[int, int]], levels: Sequence[int]) -> g
         levels={f"{LAPTOP_LAYERS:,} layers: the laptop stops": LAPTOP_LAYERS},
         height=420,
     )
-
-
-def mixer_scores(
-    title: str, unit: str, scores: Mapping[str, Sequence[float]], *, baseline: tuple[str, float] | None = None
-) -> go.Figure:
-    """One diamond per seed for each mixer, the mean as a stroke; `baseline` is a dashed line with a name."""
-    return dots(title, unit, {"": scores}, at=dict([baseline] if baseline else []))

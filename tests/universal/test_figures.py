@@ -3,6 +3,7 @@
 import pytest
 
 from seqlab import universal
+from seqlab.draw.plots import dots
 from seqlab.universal import figures as pictures
 
 
@@ -14,7 +15,7 @@ def test_error_curves_say_their_slopes():
 
 
 def test_softmax_curves_survive_zero():
-    picture = pictures.softmax_curves([1, 10], {"a": [3.0, 0.0]}, {"a": 7.0})
+    picture = pictures.thresholds("Softmax", "scale λ", [1, 10], {"a": [3.0, 0.0]}, {"a": 7.0})
     assert min(picture.data[0].y) > 0 and "λ = 7" in picture.layout.meta["alt"]
 
 
@@ -35,7 +36,7 @@ def test_budget_curves_mark_where_machines_stop():
     assert last + 1 in dies.x
 
 
-def test_mixer_scores():
-    picture = pictures.mixer_scores("T", "nats", {"a": [1.0, 3.0], "b": [2.0, 2.0]}, baseline=("guessing", 4.0))
+def test_scores_of_seeds():
+    picture = dots("T", "nats", {"": {"a": [1.0, 3.0], "b": [2.0, 2.0]}}, at={"guessing": 4.0})
     assert list(picture.data[0].x) == [2.0, 2.0] and list(picture.data[1].x) == [1.0, 3.0, 2.0, 2.0]
     assert "a 2.000 (1.000 to 3.000)" in picture.layout.meta["alt"] and "guessing" in picture.layout.meta["alt"]

@@ -25,26 +25,17 @@ def largest_step(labels: Sequence[Number]) -> Fraction:
     return max((abs(Fraction(b) - Fraction(a)) for a, b in zip(labels, labels[1:])), default=Fraction(0))
 
 
-def follow(labels, m):
-    """Digits -m … m, so many steps of ε/m, that keep a running value within ε/(2m) of every label. -> a list
-
-    labels: y_0, …, y_{K-1}, Fractions; the running value starts at y_0, digit t moves it towards y_t (K - 1 digits)
-    ε is the largest step |y_t - y_{t-1}| of the labels; m = 1 are the digits of Lemma 4.1
-    """
-    step = max(abs(b - a) for a, b in zip(labels, labels[1:])) / m
-    value, digits = labels[0], []
-    for label in labels[1:]:
-        digits.append(min(range(-m, m + 1), key=lambda digit: abs(value + digit * step - label)))
-        value += digits[-1] * step
-    return digits
-
-
 def greedy_digits(labels: Sequence[Number]) -> list[int]:
     """b_1, …, b_{K-1}: each step of ε, nothing or -ε that brings the running value y_0 + ε Σ b nearest to y_t.
 
     The running value is never further from y_t than ε/2: it was at most ε/2 from y_{t-1}, and y_t is at most ε away.
     """
-    return follow([Fraction(label) for label in labels], 1)
+    epsilon = largest_step(labels)
+    value, digits = Fraction(labels[0]), []
+    for label in labels[1:]:
+        digits.append(min((0, 1, -1), key=lambda b: abs(value + b * epsilon - Fraction(label))))
+        value += digits[-1] * epsilon
+    return digits
 
 
 def pack(digits):

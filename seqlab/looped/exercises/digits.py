@@ -4,7 +4,7 @@ import itertools
 from fractions import Fraction
 
 from seqlab.course.check import Exercise, Mutant
-from seqlab.looped.digits import follow, pack
+from seqlab.looped.digits import pack
 
 
 def unpack_loop(theta):
@@ -15,6 +15,20 @@ def unpack_loop(theta):
     """
     digit = (theta > Fraction(1, 6)) - (theta < -Fraction(1, 6))
     return [digit, 3 * theta - digit]
+
+
+def follow(labels, m):
+    """Digits -m … m, so many steps of ε/m, that keep a running value within ε/(2m) of every label. -> a list
+
+    labels: y_0, …, y_{K-1}, Fractions; the running value starts at y_0, digit t moves it towards y_t (K - 1 digits)
+    ε is the largest step |y_t - y_{t-1}| of the labels; m = 1 are the digits of Lemma 4.1
+    """
+    step = max(abs(b - a) for a, b in zip(labels, labels[1:])) / m
+    value, digits = labels[0], []
+    for label in labels[1:]:
+        digits.append(min(range(-m, m + 1), key=lambda digit: abs(value + digit * step - label)))
+        value += digits[-1] * step
+    return digits
 
 
 LISTS = (

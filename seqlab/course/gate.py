@@ -10,10 +10,10 @@ import importlib
 import inspect
 import json
 import textwrap
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pkgutil import iter_modules
+from unittest import mock
 
 from kernels.instruments.source import plain
 from seqlab.colours import BLUE, GREY, RED
@@ -65,7 +65,9 @@ def exercise(id: str) -> Callable[[Callable], Callable]:
             "What runs in Python is stopped after a while. Should this line stay, a call into C does not come to an "
             f"end, and nothing but a restart of the kernel stops it. {kept}"
         )
-        with replaceable(card(GREY, f"… checking {id}", late)) as show, _known(function):
+        # a function that calls itself finds itself by its name, which Python binds only after the gate
+        known = getattr(function, "__globals__", {}), {getattr(function, "__name__", ""): function}
+        with replaceable(card(GREY, f"… checking {id}", late)) as show, mock.patch.dict(*known):
             judgement = judge(task, function)
         progress.update(id, lambda old: _recorded(old, judgement))
         notice, printed, diagnosis = progress.notice(), judgement.printed, judgement.diagnosis
@@ -88,19 +90,6 @@ def exercise(id: str) -> Callable[[Callable], Callable]:
         return task.reference
 
     return gate
-
-
-@contextmanager
-def _known(function: Callable) -> Iterator[None]:
-    """A function that calls itself finds itself by its name, which Python binds only after the gate."""
-    names, name = getattr(function, "__globals__", {}), getattr(function, "__name__", "")
-    before = {name: names[name]} if name in names else {}
-    names[name] = function
-    try:
-        yield
-    finally:
-        names.pop(name, None)
-        names.update(before)
 
 
 def case(id: str) -> tuple:

@@ -98,23 +98,21 @@ class Pattern:
         return Pattern(f"({self.name}).{what}", sets)
 
 
-def per_layer(*patterns: Pattern) -> Pattern:
+def per_layer(first: Pattern, *others: Pattern) -> Pattern:
     """Layers use the patterns in turn (SEQUENTIAL); a pattern with p > 1 contributes its p sets in order."""
-    if not patterns:
-        raise ValueError("per_layer: got no patterns, wanted at least one")
+    patterns = (first, *others)
     heads = math.lcm(*(x.heads for x in patterns))
     sets = [tuple(each[head % len(each)] for head in range(heads)) for x in patterns for each in x.sets]
     return Pattern(f"per_layer({', '.join(x.name for x in patterns)})", tuple(sets))
 
 
-def per_head(*patterns: Pattern, heads: int | None = None) -> Pattern:
+def per_head(first: Pattern, *others: Pattern, heads: int | None = None) -> Pattern:
     """Heads use different patterns (MULTIHEAD): equal groups of consecutive heads, one group per pattern.
 
     heads: the model's number of heads, a multiple of the number of patterns; one head per pattern unless given.
     Raises ValueError where that does not divide, or a pattern has heads of its own.
     """
-    if not patterns:
-        raise ValueError("per_head: got no patterns, wanted at least one")
+    patterns = (first, *others)
     heads = len(patterns) if heads is None else heads
     if heads < 1 or heads % len(patterns):
         raise ValueError(f"heads: got {heads} for {len(patterns)} patterns, wanted a multiple of {len(patterns)}")

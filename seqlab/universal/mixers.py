@@ -42,8 +42,6 @@ class SeparableConvolution(nn.Module):
 
     def __init__(self, dim: int, length: int, *, filters: int = 8, causal: bool = False):
         super().__init__()
-        if dim % filters:
-            raise ValueError(f"filters: got {filters}, wanted a divisor of dim {dim}")
         self.causal, self.width = causal, length if causal else 2 * length - 1
         self.gate = nn.Linear(dim, 2 * dim)
         self.filters = nn.Parameter(torch.randn(filters, self.width) / length**0.5)
@@ -108,21 +106,18 @@ class MixerModel(nn.Module):
         length: int,
         *,
         causal: bool = False,
-        seed: int = 0,
     ):
         super().__init__()
         chosen = (kinds,) * LAYERS if isinstance(kinds, str) else tuple(kinds)
         if unknown := set(chosen) - set(MIXERS):
             raise ValueError(f"kinds: got {', '.join(unknown)}, wanted some of {', '.join(MIXERS)}")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.embed = nn.ModuleList(nn.Embedding(size, DIM) for size in (*sizes, length))
-            whole = parameters(MIXERS["attention"](length, causal)) + HIDDEN * (2 * DIM + 1)
-            mixers = [MIXERS[kind](length, causal) for kind in chosen]
-            widths = [round((whole - parameters(mixer)) / (2 * DIM + 1)) for mixer in mixers]
-            fed = [FeedForward(DIM, width, "gelu") for width in widths]
-            self.blocks = nn.ModuleList(Block(DIM, *parts) for parts in zip(mixers, fed))
-            self.norm, self.out = nn.LayerNorm(DIM), nn.Linear(DIM, classes)
+        self.embed = nn.ModuleList(nn.Embedding(size, DIM) for size in (*sizes, length))
+        whole = parameters(MIXERS["attention"](length, causal)) + HIDDEN * (2 * DIM + 1)
+        mixers = [MIXERS[kind](length, causal) for kind in chosen]
+        widths = [round((whole - parameters(mixer)) / (2 * DIM + 1)) for mixer in mixers]
+        fed = [FeedForward(DIM, width, "gelu") for width in widths]
+        self.blocks = nn.ModuleList(Block(DIM, *parts) for parts in zip(mixers, fed))
+        self.norm, self.out = nn.LayerNorm(DIM), nn.Linear(DIM, classes)
 
     def forward(self, features: Batch) -> Float[Tensor, "batch token classes"]:
         place = torch.arange(features.shape[1])

@@ -96,11 +96,8 @@ def _below(drawings: list[str]) -> str:
     for drawing, (_, _, width, height) in zip(drawings, boxes):
         placed.append(Markup(drawing.replace("<svg", f"<svg y='{short(y)}' width='{width:g}' height='{height:g}'", 1)))
         y += height + 12
-    return picture("; ".join(_said(drawings)), max(box[2] for box in boxes), y, placed)
-
-
-def _said(drawings: list[str]) -> list[str]:
-    return [html.unescape(label[1]) for drawing in drawings if (label := LABEL.search(drawing))]
+    said = [html.unescape(label) for drawing in drawings for label in LABEL.findall(drawing)[:1]]
+    return picture("; ".join(said), max(box[2] for box in boxes), y, placed)
 
 
 def _words(twin: str) -> str:

@@ -240,7 +240,6 @@ def test_counts_at_a_million_without_a_matrix():
         (lambda: patterns.window().at(0), "n: got 0"),
         (lambda: patterns.star(5).at(3).mask, "relay: got position 5"),
         (lambda: patterns.window().at(3).keys(3), "query: got 3"),
-        (lambda: per_layer(), "no patterns"),
         (lambda: per_head(patterns.window(), patterns.star(), heads=3), "multiple of 2"),
         (lambda: per_head(per_head(patterns.window(), patterns.star()), patterns.star()), "heads of its own"),
         (lambda: patterns.window().at(8).layout(0), "block: got 0"),

@@ -74,17 +74,11 @@ class Expectation:
         if mode in self.not_tested:
             return NOT_TESTED
         bounds = self.bounds_in(mode)
-        words = []
         if isinstance(bounds.get("equals"), bool):
-            words.append("yes" if bounds["equals"] else "no")
-        elif "equals" in bounds:
-            tolerance = bounds.get("tolerance", 0)
-            words.append(f"= {_shown(bounds['equals'])}" + (f" ± {_shown(tolerance)}" if tolerance else ""))
-        if "at_least" in bounds:
-            words.append(f"≥ {_shown(bounds['at_least'])}")
-        if "at_most" in bounds:
-            words.append(f"≤ {_shown(bounds['at_most'])}")
-        return " and ".join(words)
+            return "yes" if bounds["equals"] else "no"
+        spread = f" ± {_shown(bounds['tolerance'])}" if bounds.get("tolerance") else ""
+        words = {"equals": f"= {{}}{spread}", "at_least": "≥ {}", "at_most": "≤ {}"}
+        return " and ".join(text.format(_shown(bounds[each])) for each, text in words.items() if each in bounds)
 
     def judge(self, value: float | int | bool, mode: str = "lab") -> Judgement:
         """Compare `value` with the bounds of `mode`, if it tests the claim. NaN never passes, infinity as `equals`."""

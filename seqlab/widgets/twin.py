@@ -16,14 +16,12 @@ HEAVIEST = 26_000  # bytes of PNG, so that the figure stays below 40 kB as base6
 
 def place(view: "AttentionView") -> str:
     """Which layer and head, in words; empty for a single map."""
-    parts = []
-    for name, index, count, names in (
+    axes = (
         ("layer", view.layer, view.shape[0], view.layer_names),
         ("head", view.head, view.shape[1], view.head_names),
-    ):
-        if count > 1:
-            parts.append(f"{name} {index} of 0 to {count - 1}" + (f" ({names[index]})" if names else ""))
-    return ", ".join(parts)
+    )
+    named = lambda index, names: f" ({names[index]})" if names else ""
+    return ", ".join(f"{axis} {at} of 0 to {n - 1}{named(at, names)}" for axis, at, n, names in axes if n > 1)
 
 
 def describe(view: "AttentionView") -> str:

@@ -270,7 +270,7 @@ def _front() -> Callable[..., Tensor | None] | None:
             later = pool.submit(_load, compiler, FRONT, [torch.__version__, sys.version], flags, _module)
             library = _library()[0]
             front = later.result()[0]
-    except (OSError, ImportError, subprocess.SubprocessError) as error:
+    except (OSError, ImportError, RuntimeError, subprocess.SubprocessError) as error:  # no thread is to be had, too
         logging.getLogger("seqlab.kernels").info(f"front.cpp is not used: {getattr(error, 'stderr', None) or error}")
         return None
     if library is None:

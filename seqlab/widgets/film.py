@@ -46,14 +46,15 @@ class Film:
     """Move the controls of a widget, write down what it shows, and put them back.
 
     All switches in every combination, up to 2⁶; all combinations of everything, up to STATES; else every control by
-    itself, and every two of them; until `seconds` or CHARACTERS are spent. `missing`: how many moves were left out.
+    itself, and every two of them; until CHARACTERS are spent, or `seconds` of its own work, however busy the machine
+    is. `missing`: how many moves were left out.
     """
 
     def __init__(self, widget: Any, seconds: float = SECONDS):
         self.widget, self.controls, self.parts = widget, [], []
         self.tree = self._grow(widget)
         self.states, self.led, self.pool, self.missing, self.blocked = {}, {}, {}, 0, False
-        self.end = time.monotonic() + seconds
+        self.end = time.process_time() + seconds
         self.moving = [at for at, control in enumerate(self.controls) if isinstance(control, (*NUMBERS, *CHOICES))]
         self.start, home = self._note(), self._key()
         for plan in self._plans():
@@ -119,7 +120,7 @@ class Film:
             self.led[f"{at} {name}"] = led
 
     def _late(self) -> bool:
-        return time.monotonic() > self.end or sum(map(len, self.pool)) > CHARACTERS
+        return time.process_time() > self.end or sum(map(len, self.pool)) > CHARACTERS
 
     def _key(self) -> list:
         return [_place(control) for control in self.controls]

@@ -21,7 +21,6 @@ from seqlab.widgets.view import Beside, View, bold, status, wide
 
 WIDTH, LEFT, TOP, PLOT = 780, 66, 22, 170
 COLUMNS, ROWS = 110, 8  # most names in the picture, most sequences in the list
-PATIENCE = 0.5  # seconds until a bar appears
 SCALES = {  # what the slider says → factor of the scale that float64 likes best
     "÷ 100": 0.01,
     "÷ 10": 0.1,
@@ -95,8 +94,10 @@ class CertificateView(View):
     """Labelled sequences from a menu, a text field or a file; the certificate of `certificate` at a chosen scale.
 
     What cannot be read is told in one sentence; the text stays as typed, and the last certificate stays below it. What
-    takes longer than PATIENCE goes on in a thread, beside a bar and a button that stops it.
+    takes longer than `patience` goes on in a thread, beside a bar and a button that stops it.
     """
+
+    patience = 0.5  # seconds until a bar appears
 
     def __init__(self, text: str | None = None, dim: int = 3):
         first = next(iter(EXAMPLES))
@@ -128,7 +129,7 @@ class CertificateView(View):
         self.watch(lambda: setattr(self.text, "value", EXAMPLES[self.example.value]), self.example)
         self.watch(self._draw, self.text, self.dim, self.scale)
         self.stop.on_click(lambda _: self.job.halt.set())
-        self._draw(None)
+        self._draw(first=True)
 
     def _take(self, words: str) -> None:
         """A file's text goes into the text field, where it is judged like all else."""
@@ -139,7 +140,7 @@ class CertificateView(View):
     def refuse(self, why: str) -> None:
         super().refuse(f"{why}." + " The certificate below is the last one that could be made." * bool(self.certified))
 
-    def _draw(self, patience: float | None = PATIENCE) -> None:
+    def _draw(self, first: bool = False) -> None:
         self.job.halt.set()  # what still runs is for what stood here before
         self.error.value = ""
         self.job = job = Job(self.text.value, self.dim.value, self.scale.value)
@@ -153,7 +154,7 @@ class CertificateView(View):
 
         Thread(target=work).start()  # no daemon: one that is still in torch as Python ends aborts the process
         try:
-            made.exception(patience)
+            made.exception(None if first else self.patience)
         except TimeoutError:
             self._work(True)
             made.add_done_callback(lambda made: self._show(job, made))  # in the thread

@@ -17,6 +17,13 @@ from seqlab.widgets.contract import sweep
 HEADER = "sequence,token,label"
 
 
+@pytest.fixture(autouse=True)
+def patient(request, monkeypatch):
+    """Nothing goes on in a thread on a slow machine, but where a test is about that."""
+    if not request.node.name.startswith(("test_what_takes_long", "test_it_can_be_stopped")):
+        monkeypatch.setattr(CertificateView, "patience", 60)
+
+
 def test_the_contract():
     view = CertificateView()
     assert len(sweep()) == 3  # menu, two sliders

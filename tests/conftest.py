@@ -34,14 +34,15 @@ _started = time.perf_counter()
 
 
 def is_unchecked(module: str) -> bool:
-    """Whether a module counts in fractions and knows no shapes: checks of its small functions would outlast a test.
+    """Whether a module counts exactly and knows no shapes: checks of its small functions would outlast a test.
     Or holds Triton kernels, which are read and not called.
     """
     place = ROOT.joinpath(*module.split("."))
     sources = [file.read_text() for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()]
     imported = {name for source in sources for name in re.findall(r"^(?:from|import) (\w+)", source, re.M)}
     kernels = any(re.search(r"^@triton\.jit", source, re.M) for source in sources)
-    return kernels or ("fractions" in imported and "jaxtyping" not in imported)
+    exact = "torch" not in imported and any("from seqlab.exact import" in source for source in sources)
+    return kernels or (("fractions" in imported or exact) and "jaxtyping" not in imported)
 
 
 hook = install_import_hook("seqlab", "tests.typecheck.checked").hook

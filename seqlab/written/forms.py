@@ -11,11 +11,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from seqlab.exact import Number, exact
-
-LEVEL = "the level"  # the coordinate that stands for all levels of a sweep
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +54,7 @@ class Form:
     def __getitem__(self, at: int) -> Form:
         return (self,)[at]
 
-    @property
+    @cached_property
     def bottom(self) -> int:
         """The smallest number times which all weights are whole."""
         return math.lcm(self.constant.denominator, *(weight.denominator for weight in self.weights.values()))
@@ -70,9 +69,7 @@ class Form:
         return bool(self.parts())
 
     def parts(self) -> tuple[frozenset, Number]:
-        """What makes a form. Raises TypeError for one that stands for all levels of a sweep: it equals no number."""
-        if LEVEL in self.weights:
-            raise TypeError(f"{self} is not one number")
+        """What makes a form."""
         return frozenset(self.weights.items()), self.constant
 
     def __str__(self) -> str:

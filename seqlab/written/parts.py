@@ -7,11 +7,9 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from seqlab.exact import Number, Piecewise, exact, kind, relu
+from seqlab.exact import Number, Piecewise, exact, relu
 from seqlab.patterns.seen import seen
-from seqlab.written.forms import LEVEL, Form, flat, form, forms
+from seqlab.written.forms import Form, flat, form, forms
 
 PAIRS = (("query", "key"), ("value", "write"))
 
@@ -105,44 +103,20 @@ class Sweep:
         return flat([self.at(k) for k in (range(count) if count <= most else (0, count - 1))])
 
     @cached_property
-    def at_any(self) -> list[Layer] | None:
-        """The layers with the level as one more coordinate; None where `layer` does more with it than arithmetic."""
-        try:
-            return flat(self.layer(Form({LEVEL: 1})))
-        except Exception:  # whatever a function does to which a form is no number
-            return None
+    def bottom(self) -> int:
+        """The smallest number times which all levels are whole: those are their places."""
+        return 1 if isinstance(self.levels, range) else math.lcm(*(level.denominator for level in self.levels))
 
     @cached_property
-    def scale(self) -> tuple[Number, Number]:
-        """(first, step): levels are `first + step · place`, and a place is a whole number, in a range its index."""
+    def places(self) -> dict[int, int]:
+        """The place of each level, and its index; not of a range, which may be long."""
+        return {int(level * self.bottom): k for k, level in enumerate(self.levels)}
+
+    def index(self, place: int) -> int:
+        """The index of the level at a place, the number of levels where none is."""
         if isinstance(self.levels, range):
-            return self.levels.start, self.levels.step
-        return 0, Fraction(1, math.lcm(*(level.denominator for level in self.levels)))
-
-    @cached_property
-    def place(self) -> Form:
-        """The place of the number that a token holds."""
-        return (self.over - self.scale[0]) / self.scale[1]
-
-    @cached_property
-    def places(self) -> np.ndarray:
-        """The places of the levels, but for those of a range."""
-        whole = [int(level / self.scale[1]) for level in self.levels]
-        return np.array(whole, dtype=kind(max(map(abs, whole))))
-
-    def index(self, place: np.ndarray) -> np.ndarray:
-        """The index of the level that each token holds; the number of levels where it holds none."""
-        end = len(self.levels)
-        if isinstance(self.levels, range):
-            return np.where((place >= 0) & (place < end), place, end).astype(np.int64)
-        order = np.argsort(self.places)
-        found = order[np.searchsorted(self.places[order], place).clip(max=end - 1)]
-        return np.where(self.places[found] == place, found, end)
-
-    def at_place(self, index: np.ndarray, nobody: int) -> np.ndarray:
-        """The places of these levels; beyond all of them `nobody`."""
-        known = index if isinstance(self.levels, range) else self.places[index.clip(max=len(self.levels) - 1)]
-        return np.where(index < len(self.levels), known.astype(kind(nobody)), nobody)
+            return self.levels.index(place) if place in self.levels else len(self.levels)
+        return self.places.get(place, len(self.levels))
 
 
 def near(query: Any, key: Any, square: Any) -> tuple[tuple[Form, Form], tuple[Form, Form]]:
@@ -168,14 +142,8 @@ def table(read: Any, results: Mapping, write: Any) -> list[Unit]:
 
 
 def _levels(given: Iterable) -> range | tuple[Number, ...]:
-    """Levels in exact numbers, a range where they are evenly spaced."""
-    levels = given if isinstance(given, range) else tuple(exact(level, "levels") for level in given)
-    if isinstance(levels, range) or not all(isinstance(level, int) for level in levels):
-        return levels
-    whole = [int(level) for level in levels]
-    step = whole[1] - whole[0] if len(whole) > 1 else 1
-    line = range(whole[0], whole[-1] + step, step) if whole and step else range(0)
-    return line if len(line) == len(levels) and tuple(line) == levels else levels
+    """Levels in exact numbers."""
+    return given if isinstance(given, range) else tuple(exact(level, "levels") for level in given)
 
 
 def _exact(bend: Any) -> Piecewise:

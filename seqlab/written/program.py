@@ -12,14 +12,14 @@ import torch
 from seqlab.attention import hardmax
 from seqlab.exact import Number, exact
 from seqlab.normalizers import Exact, Normalizer
-from seqlab.written.forms import LEVEL, ZERO, Form, OneHot, by_name, flat, form, forms
+from seqlab.written.forms import ZERO, Form, OneHot, by_name, flat, form, forms
 from seqlab.written.listing import Size, listing, matrices, size
 from seqlab.written.parts import Layer, Sweep
 from seqlab.written.real import Transformer, batched, module, one_by_one
-from seqlab.written.run import Plan, Run
+from seqlab.written.run import Run
 from seqlab.written.trace import Trace
 
-FEW = 256  # levels of a sweep whose layers are all checked when a program is made, where their texts may differ
+FEW = 256  # levels of a sweep whose layers are all checked when a program is made; of more, the first and the last
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,11 +61,6 @@ class Program:
         _check(self)
 
     @cached_property
-    def plans(self) -> dict[int, Plan]:
-        """What the layers are to the exact run, by their identity; made as they are met."""
-        return {}
-
-    @cached_property
     def inputs(self) -> list[str]:
         """The coordinates that the tokens enter."""
         return [name for read in self.reads for each in read for name in each.weights]
@@ -79,15 +74,15 @@ class Program:
     def names(self) -> list[str]:
         """All coordinates of a token's state: read, given at the start, written."""
         clock = self.clock.weights if isinstance(self.clock, Form) else ()
-        written = [name for _, role, form in self.forms() for name in form.weights if role == "write" and name != LEVEL]
+        written = [name for _, role, form in self.forms() for name in form.weights if role == "write"]
         return list(dict.fromkeys([*self.inputs, *self.positions, *self.start, *clock, *written]))
 
     def forms(self) -> Iterator[tuple[str, str, Form]]:
-        """(where, role, form) for every form of every layer; of a sweep once, if all its levels are the same text."""
+        """(where, role, form) for every form of every layer."""
         for at, layer in enumerate(self.layers):
             if isinstance(layer, Sweep):
                 yield f"layer {at}, sweep", "over", layer.over
-            for each in layer.at_any or layer.some(FEW) if isinstance(layer, Sweep) else [layer]:
+            for each in layer.some(FEW) if isinstance(layer, Sweep) else [layer]:
                 if not isinstance(each, Layer):
                     raise TypeError(f"layer {at}: got {each!r}, wanted a Layer, or a Sweep of them")
                 try:
@@ -154,11 +149,8 @@ class Program:
         """{coordinate: "sequence token"}, and whether it was one sequence without an axis for more."""
         if not isinstance(self.normalizer, Exact):
             raise TypeError(f"normalizer: {self.normalizer} has no exact rule; run it with {self.normalizer.limit}")
-        array = np.asarray(tokens.detach().cpu() if isinstance(tokens, torch.Tensor) else tokens)
-        if array.dtype.kind in "bi":
-            array = array.astype(np.int64)
-        else:  # as they are: NumPy makes floats of integers that are large and of both signs
-            array = np.frompyfunc(lambda value: exact(value, "tokens"), 1, 1)(np.asarray(tokens, dtype=object))
+        given = tokens.detach().cpu().numpy() if isinstance(tokens, torch.Tensor) else tokens
+        array = np.frompyfunc(lambda value: exact(value, "tokens"), 1, 1)(np.asarray(given, dtype=object))
         array, single = batched(array, len(self.reads))
         return dict(zip(self.inputs, one_by_one(array, self.sizes), strict=True)), single
 
@@ -197,7 +189,7 @@ def _check(program: Program) -> None:
             raise ValueError(f"{where}: write is {each}, wanted a form without constant: it says where to add")
         if not each.weights and not each.constant and each is not ZERO:
             raise ValueError(f"{where}: {role} is an empty form: it has no coordinate and no constant")
-        for name in each.weights.keys() - {*program.names, "" if role == "write" else LEVEL}:
+        for name in each.weights.keys() - {*program.names}:
             nearest = (
                 ", ".join(map(repr, get_close_matches(name, program.names, 1, 0.0))) or "not there: there are none"
             )

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import namedtuple
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-from seqlab.exact import Matrix, Number, largest, numbers
-from seqlab.written.parts import Layer, Sweep
-from seqlab.written.run import Run, Wholes, scores
+from seqlab.exact import Number, largest, numbers
+from seqlab.written.parts import Head, Layer, Sweep
+from seqlab.written.run import Over, Run
 
 DTYPES = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
 
 
-class Met(NamedTuple):
-    """What a head met: its gap, its largest queries, keys, values and sum of weights, and how many keys there were."""
-
-    gap: float
-    query: list[float]
-    key: list[float]
-    value: list[float]
-    mass: float
-    keys: int
+# What a head met: its gap, its largest queries, keys, values and sum of weights, and how many keys there were.
+Met = namedtuple("Met", "gap query key value mass keys")
 
 
 class Trace(Run):
@@ -41,7 +35,6 @@ class Trace(Run):
     ties:            (layer, head, sequence, query, key): scores that tie for the best, or are 0 under step
     """
 
-    apart = False
     gap: Number | float = math.inf
     largest, finest = 0, 1
 
@@ -107,63 +100,39 @@ class Trace(Run):
     def enter(self, tokens: Mapping[str, np.ndarray]) -> None:
         super().enter(tokens)
         for row in self.top:
-            self.met(row[None], self.bottom)
+            self.total([row], self.bottom)
         self.note("start")
 
     def layer(self, layer: Layer, factors: Mapping[str, Number] | None = None) -> None:
-        plan, seen = self.plan(layer), []
         self.finest = math.lcm(self.finest, *(form.bottom for *_, form in layer.forms()))
-        rows, bound = self.times(plan.read) if plan.heads else ([], 0)
-        tops = np.reshape(rows, (-1, *self.shape))
-        real = [float(Fraction(largest(row), times * self.bottom)) for row, (_, times) in zip(rows, plan.reads)]
-        self.weights = [*self.weights, []]
-        for h, (head, (*parts, scale)) in enumerate(zip(layer.heads, plan.heads)):
-            query, key, value = (tops[part] for part in parts)
-            allowed = head.sees and head.sees.at(self.shape[0])
-            made = scores(list(query), list(key), bound)
-            weights, divisor = self.rule.weigh(made, allowed)
-            divisor = np.broadcast_to(divisor, weights.shape[:-1])[..., None].astype(object)
-            weights = weights.astype(np.int64)
-            self.met(
-                np.stack([q.T[:, :, None].astype(object) * k.T[:, None, :] for q, k in zip(query, key)]), self.bottom**2
-            )
-            for each in value:
-                self.met(np.moveaxis(weights * each.T[:, None, :].astype(object), -1, 0), self.bottom)
-            self.finest = math.lcm(self.finest, *divisor.flat)
-            self.weights[-1].append(np.frompyfunc(Fraction, 2, 1)(weights.astype(object), divisor))
-            ties = np.argwhere(self.rule.ties(weights, divisor)).tolist()
-            self.ties = [*self.ties, *((len(self.weights) - 1, h, *at) for at in ties)]
-            decided = self.rule.decided_by(made, allowed)
-            gap = Fraction(int(decided.min()), scale * self.bottom**2) if decided.size else math.inf
-            self.gap, mass = min(self.gap, gap), float(self.weights[-1][-1].sum(axis=-1).max())
-            queries, keys, values = (real[part] for part in parts)
-            seen.append(Met(float(gap), queries, keys, values, mass, self.shape[0]))
-        self.way = [*self.way, (layer, seen, factors)]
+        self.weights, self.way = [*self.weights, []], [*self.way, (layer, [], factors)]
         super().layer(layer, factors)
         self.note(layer.label)
 
+    def look(self, head: Head) -> tuple[list[Over], np.ndarray, np.ndarray, Any]:
+        found = parts, scores, weights, divisor = super().look(head)
+        whole = np.broadcast_to(divisor, weights.shape[:-1])[..., None]
+        shares: Any = np.frompyfunc(lambda part, all: Fraction(int(part), int(all)), 2, 1)(weights, whole)
+        self.finest = math.lcm(self.finest, *np.unique(whole).tolist())
+        ties = np.argwhere(self.rule.ties(weights, whole)).tolist()
+        self.ties = [*self.ties, *((len(self.weights) - 1, len(self.weights[-1]), *at) for at in ties)]
+        self.weights[-1].append(shares)
+        decided = self.rule.decided_by(scores, head.sees and head.sees.at(self.shape[0]))
+        gap = Fraction(int(decided.min()), parts[0][1] * parts[1][1]) if decided.size else math.inf
+        self.gap, mass = min(self.gap, gap), float(shares.sum(axis=-1).max())
+        query, key, value = ([float(Fraction(largest(row), over)) for row in tops] for tops, over in parts)
+        self.way[-1][1].append(Met(float(gap), query, key, value, mass, self.shape[0]))
+        return found
+
     def note(self, label: str) -> None:
         """Keep the state."""
-        state = numbers(self.top[:-2], self.bottom).reshape(-1, *self.shape)
-        self.labels, self.states = [*self.labels, label], [*self.states, state.transpose(2, 1, 0)]
+        state = numbers(self.top, self.bottom).transpose(2, 1, 0)
+        self.labels, self.states = [*self.labels, label], [*self.states, state]
 
-    def met(self, terms: np.ndarray, bottom: int) -> None:
-        """Keep how large sums of the whole numbers "term …" over `bottom` become on their way, and how fine."""
-        terms = abs(terms.astype(object))
-        common = math.gcd(bottom, int(np.gcd.reduce(terms, axis=None)))
-        self.largest = max(self.largest, int(terms.sum(axis=0).max()) // common)
-        self.finest = math.lcm(self.finest, bottom // common)
-
-    def times(self, matrix: Matrix) -> tuple[np.ndarray, int]:
-        for row in matrix.rows:
-            if row:
-                self.met(np.stack([weight * self.top[column].astype(object) for column, weight in row]), self.bottom)
-        return super().times(matrix)
-
-    def plus(self, matrix: Matrix, made: list[Wholes]) -> None:
-        over, bottom = math.lcm(*(each for _, each, _ in made)), self.bottom
-        tops = [top.ravel().astype(object) * (over // each) for top, each, _ in made]
-        for state, row in zip(self.top, matrix.rows):
-            whole = [over * matrix.bottom * state.astype(object), *(weight * tops[column] for column, weight in row)]
-            self.met(np.stack(whole), over * matrix.bottom * bottom)
-        super().plus(matrix, made)
+    def total(self, terms: Iterable[np.ndarray], over: int) -> np.ndarray:
+        """The sum, of which is kept how large it becomes on its way, and how fine."""
+        parts = np.stack([*terms])
+        common = math.gcd(over, int(np.gcd.reduce(parts, axis=None)))
+        self.largest = max(self.largest, int(abs(parts).sum(axis=0).max()) // common)
+        self.finest = math.lcm(self.finest, over // common)
+        return super().total(parts, over)

@@ -36,6 +36,7 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from seqlab.exact import Number
+from seqlab.patterns.pattern import Pattern
 from seqlab.theorem import Hypothesis, Statement, Verdict, Witness, judge
 from seqlab.universal.mapping import ContextualMapping, Names, Sequences, speak
 from seqlab.universal.quantiser import sizes
@@ -187,7 +188,7 @@ def contextual_mapping(
     dim: int = 1,
     length: int = 3,
     *,
-    edges: Bool[Tensor, "query key"] | None = None,
+    edges: Pattern | Bool[Tensor, "query key"] | None = None,
     no_relay: bool = False,
     no_low: bool = False,
     no_high: bool = False,
@@ -207,6 +208,8 @@ def contextual_mapping(
     (3, 1, 5), (2, 2, 4) are the longest for their δ and d.
     """
     sizes(levels, dim, length)
+    if isinstance(edges, Pattern):
+        edges = edges.union().at(length + 1).mask
     grid = star_graph(length) if edges is None else edges.clone()
     if grid.shape != (length + 1, length + 1):
         raise ValueError(

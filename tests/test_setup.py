@@ -89,7 +89,7 @@ def test_every_pin_takes_the_oldest_python_that_is_promised():
     assert lock.OLDEST == f"{promised}.0"
     for name in pins():
         with contextlib.suppress(PackageNotFoundError):  # a pin for another system
-            wanted = metadata(name)["Requires-Python"] or ""
+            wanted = metadata(name).get("Requires-Python", "")
             assert SpecifierSet(wanted).contains(lock.OLDEST), f"{name} wants Python {wanted}"
 
 

@@ -9,7 +9,6 @@ not go through the interface.
 
 from functools import partial
 from importlib import metadata
-from typing import Literal
 
 from einops import rearrange, repeat
 from torch import Tensor, nn
@@ -20,9 +19,7 @@ from seqlab.big_bird.plan import Plan
 OLDEST = "5.1.0"  # tried: encoders of 4.57 pass the interface by, and in 5.0 ModernBERT still does
 
 
-def register(
-    plan: Plan, name: str = "seqlab_big_bird", *, normalizer: Literal["softmax", "sigmoid"] = "softmax"
-) -> str:
+def register(plan: Plan, name: str = "seqlab_big_bird", *, normalizer: str = "softmax") -> str:
     """Make `attn_implementation=name` run `plan`, and print what it stands for; returns the name.
 
     Registering a name again replaces its plan. The plan must have one head or as many as the model. Padding masks
@@ -34,6 +31,8 @@ def register(
     """
     if normalizer not in ("softmax", "sigmoid"):
         raise ValueError(f"normalizer: got {normalizer!r}, wanted softmax or sigmoid")
+    if not isinstance(plan, Plan):
+        raise TypeError(f"plan: got {type(plan).__name__}, wanted a seqlab.big_bird.Plan")
     if not name or name in ("eager", "sdpa") or "/" in name or "|" in name:
         raise ValueError(f"name: got {name!r}, wanted one that transformers does not use itself, without / and |")
     try:

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from functools import lru_cache, partial
 from itertools import accumulate
 from pathlib import Path
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Int
@@ -52,8 +51,10 @@ CELLS = {
 
 
 @lru_cache
-def corpus(name: Literal["austen", "shakespeare"]) -> tuple[list[str], list[Int[Tensor, "_"]], list[Int[Tensor, "_"]]]:
-    """(vocabulary, training texts, test texts). Words are listed by frequency."""
+def corpus(name: str) -> tuple[list[str], list[Int[Tensor, "_"]], list[Int[Tensor, "_"]]]:
+    """(vocabulary, training texts, test texts) of "austen" or "shakespeare". Words are listed by frequency."""
+    if name not in ("austen", "shakespeare"):
+        raise ValueError(f"name: got {name!r}, wanted 'austen' or 'shakespeare'")
     texts = [data.austen()] if name == "austen" else data.shakespeare()
     texts = [re.findall(r"[A-Za-z]+(?:'[a-z]+)?|[^\sA-Za-z]|\n+", text) for text in texts]
     cuts = [int(len(words) * (1 - TEST)) for words in texts]

@@ -81,6 +81,8 @@ def packed(
     slope:    M, the slope of the steps of stage 1
     shuffle:  a seed to deal the labels out anew;  stopped: every loop is given the clock of the first
     """
+    if stopped and not clock:
+        raise ValueError("stopped: there is no clock to stop; wanted clock=True")
     ordered = contextual_table(f, levels, dim, length)
     t = ordered if shuffle is None else contextual_table(f, levels, dim, length, shuffle=shuffle)
     stages = StageLoops(levels - 1, length, len(t.labels) - 1)

@@ -278,10 +278,10 @@ P_VALUE = Exercise(
         (normal(3, 5).double().softmax(-1), normal(3, 5, seed=2) > 0, _shuffles(30, 5, seed=2)),
     ],
     properties=(("counts the head itself", _lucky),),
-    draw=lambda random: (
-        drawn(random, 4, 5).softmax(-1),
+    draw=lambda random: (  # of 1024ths, so that the order in which it is left as it is does exactly as well
+        drawn(random, 4, 5).softmax(-1).mul(1024).round() / 1024,
         coins(random, 4, 5, share=0.4) | (torch.arange(5) == 1),
-        _shuffles(random.randint(15, 30), 5, random.getrandbits(20)),
+        torch.cat([torch.arange(5)[None], _shuffles(random.randint(15, 30), 5, random.getrandbits(20))]),
     ),
     hints=(
         "One number is compared, the weight on the hits: once for the head, once for each shuffling of its keys.",

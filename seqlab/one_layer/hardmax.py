@@ -90,6 +90,8 @@ def check_theorem_1(
     shared = [t for t in first if t in second]
     if not shared or set(first) == set(second):
         raise ValueError(f"first, second: got {first} and {second}, wanted two sets that differ and share a token")
+    if any(x != int(x) for x in (*first, *second, *base, *direction)):
+        raise ValueError("first, second, base, direction: wanted whole numbers; others round, and ties would break")
     query, key, value = heads(direction)
     sides = []
     for points in (first, second):

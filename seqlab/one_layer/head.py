@@ -37,7 +37,7 @@ Kappa = str | float  # "smallest", "theorem" or a number
 
 @dataclass(frozen=True)
 class RankOneHead:
-    """The head for one data set. Made by `rank_one_head`. Raises ValueError for a bad κ."""
+    """The head for one data set. Made by `rank_one_head`. Raises ValueError for a bad κ or shift."""
 
     data: Data
     direction: Float[Tensor, "dim"]
@@ -48,6 +48,8 @@ class RankOneHead:
         if not 0 < self.kappa < math.inf:
             told = "κ = 0 is the plain average; where a token is zero, its scores are flat and no κ is large enough"
             raise ValueError(f"kappa: got {self.kappa}, wanted a finite number > 0 ({told})")
+        if not 0 < self.shift < math.inf:
+            raise ValueError(f"shift: got {self.shift}, wanted a finite number > 0")
 
     @property
     def weights(self) -> dict[str, Float[Tensor, "out dim"]]:
@@ -161,7 +163,7 @@ def rank_one_head(sequences: Iterable | Data, kappa: Kappa = "smallest", *, shif
             apart along this v), or a number > 0
     shift:  |W_O u''|: ε / (4 r_max) unless given
 
-    Raises ValueError for fewer than two different tokens, a bad κ, or a zero token unless κ is given.
+    Raises ValueError for fewer than two different tokens, a bad κ or shift, or a zero token unless κ is given.
     """
     data = read(sequences)
     if len(data.vectors) < 2:

@@ -130,6 +130,8 @@ def check(tests: Iterable[tuple[Head, Tensor]], **broken: bool) -> Verdict:
         used = replace(head, kind="softmax") if "softmax" in wrong else head
         norm, limit = jacobian_norm(used, x).item(), bound(head, x, wrong).item()
         found.append((_ratio(norm, limit), head, x, norm, limit))
+    if not found:
+        raise ValueError("tests: got none, wanted at least one (head, x): nothing would be checked")
     ratio, head, x, norm, limit = max(found, key=lambda each: each[0])
     text = f"n = {len(x)}, d = {x.shape[1]}: the Jacobian's norm is {norm:.4g}, the bound says {limit:.4g}"
     holds = ratio <= 1 + 1e-9

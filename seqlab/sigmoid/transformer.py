@@ -72,6 +72,8 @@ class Config:
     layers: int = 2
 
     def __post_init__(self) -> None:
+        if self.positions not in ("learned", "rope", "alibi", "none"):
+            raise ValueError(f"positions: got {self.positions!r}, wanted learned, rope, alibi or none")
         if self.weights == "softmax" and (self.bias != "zero" or self.power):
             raise ValueError(
                 f"bias {self.bias!r}, power {self.power}: softmax does not feel a bias and has a row sum of 1 already"

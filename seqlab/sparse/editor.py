@@ -45,6 +45,10 @@ class PatternEditor(View):
     """
 
     def __init__(self, n: int = 12, start: str = "window"):
+        if start not in CATALOGUE or not 4 <= n <= MOST:
+            raise ValueError(
+                f"start, n: got {start!r}, {n}; wanted one of {', '.join(CATALOGUE)}, and 4 to {MOST} tokens"
+            )
         super().__init__(
             Beside(
                 choice=ipywidgets.Dropdown(options=list(CATALOGUE), value=start, description="start from"),

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
-from typing import Literal
 
 from seqlab.turing.graph import block, computes, edges, layout, position, rows_for
 from seqlab.turing.lookup import ROUNDINGS, attend, key, query
@@ -86,7 +85,7 @@ def decode(
     printed_sign: bool = False,
     no_random: bool = False,
     no_local: bool = False,
-    arithmetic: Literal["exact", "float64", "float32"] = "exact",
+    arithmetic: str = "exact",
 ) -> Run:
     """Run the decoder for T(T+1)/2 rows, that is `steps` = T machine steps (Theorem 3). The options break the look-up:
 
@@ -95,9 +94,11 @@ def decode(
                    With neither, a row keeps what it carries
     arithmetic:    "float64" or "float32" rounds queries, keys and scores; all else stays exact
 
-    Raises ValueError for steps below 1, a symbol of the input that the machine does not know.
+    Raises ValueError for steps below 1, a symbol of the input that the machine does not know, another arithmetic.
     """
     check_steps(steps)
+    if arithmetic not in ROUNDINGS:
+        raise ValueError(f"arithmetic: got {arithmetic!r}, wanted one of {', '.join(ROUNDINGS)}")
     run = Run(machine, machine.read(word), (), printed_sign, no_random, no_local, arithmetic)
     network, rows = _Decoder(run), []
     y = network.first()

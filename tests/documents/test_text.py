@@ -24,6 +24,8 @@ def test_the_corpus_learns_its_words_from_the_training_part(name, texts):
     assert torch.cat(learn).unique().tolist() == list(range(1, len(vocabulary)))
     counts = torch.bincount(torch.cat(learn))
     assert counts[2:].min() >= text.RARE and (counts[2:].diff() <= 0).all() and (torch.cat(test) == text.OTHER).any()
+    with pytest.raises(ValueError, match="name: got 'bible'"):
+        text.corpus("bible")
 
 
 @pytest.mark.parametrize("task", [text.words_task(), text.play_task()], ids=lambda task: task.name)

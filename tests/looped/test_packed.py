@@ -200,6 +200,7 @@ def test_ramps_cost_what_their_volume_says():
     "make, words",
     [
         (lambda: looped.packed(looped.times_mean, 4, slope=3), ["slope", "1/δ = 4"]),
+        (lambda: looped.packed(looped.times_mean, 4, stopped=True), ["stopped", "clock=True"]),
         (lambda: looped.contextual_table(looped.times_mean, 2, 1, 3), ["length", "the grid has 2"]),
         (lambda: looped.contextual_table(looped.times_mean, 40, 1, 4), ["sets of tokens", "5,000"]),
         (lambda: looped.contextual_table(lambda x: x[:, :1], 3), ["f: returned shape"]),

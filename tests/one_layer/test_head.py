@@ -208,6 +208,7 @@ def test_what_breaks_theorem_2():
     [
         ({"kappa": 0}, "kappa"),
         ({"kappa": "hot"}, "hot"),
+        ({"shift": 0}, "shift"),
     ],
 )
 def test_head_refuses(options, message):

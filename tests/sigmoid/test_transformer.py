@@ -196,6 +196,7 @@ def test_unasked_targets_do_not_count():
 @pytest.mark.parametrize(
     "wrong, says",
     [
+        (dict(positions="up"), "positions: got 'up'"),
         (dict(bias="trained"), "softmax does not feel"),
         (dict(power=1.0), "softmax does not feel"),
     ],

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from traitlets import TraitError
 
 from seqlab.colours import ORANGE
 from seqlab.sparse.editor import CATALOGUE, PatternEditor
@@ -78,7 +77,7 @@ def test_the_twin_has_the_grid_and_the_verdict():
 
 
 def test_refusals():
-    with pytest.raises(TraitError, match="value not found"):
+    with pytest.raises(ValueError, match="start, n: got 'ring', 12"):
         PatternEditor(12, "ring")
     with pytest.raises(ValueError, match="grid: got shape"):
         PatternGrid().paint(np.ones((3, 4), dtype=bool))

@@ -292,3 +292,8 @@ def test_a_run_goes_wrong_where_the_formula_says():
     assert [h.name for h in verdict.statement.hypotheses if not h.holds] == ["exact"]
     assert verdict.witness.objects[3].symbol == "a" and verdict.witness.objects[2].symbol == "b"
     assert check(WALKER, word, steps) and check(WALKER, word, steps, arithmetic="float64")
+
+
+def test_other_arithmetics_are_refused():
+    with pytest.raises(ValueError, match="arithmetic: got 'float16', wanted one of exact, float64, float32"):
+        decode(shipped("increment"), "1", 2, arithmetic="float16")

@@ -96,11 +96,13 @@ def table(
     head: Sequence[Inside], rows: Mapping[Any, Sequence[Inside]], caption: str = "", align: str = "right"
 ) -> Markup:
     """A table with a heading for each row and, where `head` is given, for each column."""
-    left = "text-align:left;vertical-align:top;font-weight:normal"
-    cell = f"text-align:{align};vertical-align:top;padding:0 .6em"
+    left, cell = (f"text-align:{side};vertical-align:top;padding:.2em .6em" for side in ("left", align))
+    name_of_row = f"{left};font-weight:normal"
     columns = [element("th", word, scope="col", style=cell if at else left) for at, word in enumerate(head)]
     body = [
-        element("tr", element("th", name, scope="row", style=left), [element("td", word, style=cell) for word in cells])
+        element(
+            "tr", element("th", name, scope="row", style=name_of_row), [element("td", w, style=cell) for w in cells]
+        )
         for name, cells in rows.items()
     ]
     top = element("caption", caption, style="caption-side:top;text-align:left") if caption else ""

@@ -38,7 +38,7 @@ OPTIONS = {
 @pytest.fixture(autouse=True)
 def compiled():
     if native._front() is None:
-        pytest.skip("there is no compiler")
+        pytest.skip("there is no compiler, or no header of Python")
 
 
 def attempt(*inputs, normalizer="softmax", causal=False, bias=None, key_padding=None, alibi=None, scale=None):

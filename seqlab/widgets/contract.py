@@ -16,9 +16,11 @@ from traitlets.log import get_logger
 
 from seqlab.widgets.attention_view import AttentionView
 
-NUMBERS = (widget_int._BoundedInt, widget_float._BoundedFloat)
+NUMBERS = (widget_int._BoundedInt, widget_float._BoundedFloat, ipywidgets.FloatLogSlider)
+RANGES = (widget_int._BoundedIntRange, widget_float._BoundedFloatRange)
+CHOICES = (widget_selection._Selection, widget_selection._MultipleSelection)
 SHOWN_ONLY = (ipywidgets.IntProgress, ipywidgets.FloatProgress, ipywidgets.Valid)
-CONTROLS = (*NUMBERS, widget_selection._Selection, widget_bool._Bool, ipywidgets.Button, AttentionView)
+CONTROLS = (*NUMBERS, *RANGES, *CHOICES, widget_bool._Bool, ipywidgets.Button, AttentionView)
 
 
 class ContractError(AssertionError):
@@ -101,10 +103,18 @@ def _values(control: ipywidgets.Widget) -> list[tuple[str, list]]:
             for name, count in zip(("layer", "head"), control.shape)
             if count > 1
         ]
-    if isinstance(control, NUMBERS):
+    if isinstance(control, ipywidgets.FloatLogSlider):
+        low, high = control.min, control.max
+        return [("value", [control.base**low, control.base ** ((low + high) / 2), control.base**high])]
+    if isinstance(control, (*NUMBERS, *RANGES)):
         low, high = control.min, control.max
         middle = low + (high - low) // 2 if isinstance(low, int) and isinstance(high, int) else (low + high) / 2
-        return [("value", [low, middle, high])]
+        return [
+            ("value", [(low, low), (low, high), (high, high)] if isinstance(control, RANGES) else [low, middle, high])
+        ]
+    if isinstance(control, widget_selection._MultipleSelection):
+        everything = tuple(range(len(control._options_full or ())))
+        return [("index", [(), everything, *((index,) for index in everything)])]
     if isinstance(control, widget_selection._Selection):
         return [("index", list(range(len(control._options_full or ()))))]
     return [("value", [True, False])]

@@ -1,5 +1,6 @@
 """Notebooks on a Dask cluster: what comes back is what a run without one gives, whatever becomes of a worker."""
 
+import contextlib
 import os
 import re
 import signal
@@ -61,14 +62,17 @@ def run(*words):
     )
 
 
+def is_kernel(process):
+    with contextlib.suppress(psutil.Error):  # it may have ended meanwhile
+        return "ipykernel" in str(process.cmdline())
+
+
 def one_is_killed(workers, when):
     """Kill a worker that has a kernel at work. Returns its processes, which must be gone soon."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         for worker in workers:
-            kernels = [
-                p for p in psutil.Process(worker.pid).children(recursive=True) if "ipykernel" in str(p.cmdline())
-            ]
+            kernels = [p for p in psutil.Process(worker.pid).children(recursive=True) if is_kernel(p)]
             if kernels and when():
                 worker.send_signal(signal.SIGKILL)
                 return kernels

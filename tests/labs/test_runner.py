@@ -159,7 +159,7 @@ def test_every_other_fault_is_caught(more, name):
 @pytest.mark.slow
 def test_nothing_is_left_of_them(more):
     done, _, build, running, before, after = more
-    assert done.returncode == 1 and running == [] and before == after
+    assert done.returncode == 1 and running == [] and before[:2] == after[:2] and after[2] <= before[2]
     assert max(path.stat().st_size for path in build.rglob("*") if path.is_file()) < 6e6
 
 
@@ -367,7 +367,9 @@ def test_killed_at_any_moment_it_goes_on_and_leaves_nothing(tmp_path):
         time.sleep(seed.uniform(1, 12))
         process.kill()
         process.wait()
-        time.sleep(2)
+        until = time.monotonic() + 10  # two seconds, where nobody else is at work
+        while around()[:2] != before and time.monotonic() < until:
+            time.sleep(0.1)
         assert around()[:2] == before
         kept = {path.stem for path in (tmp_path / "build").rglob("*.result.json") if Result.read(path).ok}
         assert finished <= kept

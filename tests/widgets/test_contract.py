@@ -17,8 +17,11 @@ def visited(widget, trait="value"):
 MOVES = {
     "IntSlider": ({"value": 3, "max": 9}, [0, 4, 9, 3]),
     "FloatSlider": ({"value": 1.0, "min": 0.0, "max": 2.0}, [0, 1, 2, 1]),
+    "FloatLogSlider": ({"value": 10.0, "base": 10, "min": -2, "max": 2}, [0.01, 1, 100, 10]),
+    "IntRangeSlider": ({"value": (2, 3), "max": 5}, [(0, 0), (0, 5), (5, 5), (2, 3)]),
     "Dropdown": ({"options": "abc", "value": "b"}, ["a", "b", "c", "b"]),
     "ToggleButtons": ({"options": [("one", 1), ("two", 2)]}, [2, 1]),
+    "SelectMultiple": ({"options": "ab", "value": ("a",)}, [(), ("a", "b"), ("a",), ("b",), ("a",)]),
     "Checkbox": ({"value": False}, [True, False]),
 }
 

@@ -14,7 +14,8 @@ DRAWING = sorted(EXERCISES.keys() - COMPLETE)
 RARE = {  # mutants that only a case made for them tells: scores of ±30,000, names that nearly agree
     "names.tester": {3, 5},
     "tiles.online": {3, 4, 5},
-    "tiles.sigmoid": {4},
+    "tiles.sigmoid": {6},
+    "tiles.block_sparse": {13},
 }
 
 

@@ -546,6 +546,7 @@ def test_a_call_into_c_that_never_ends_has_said_so_before(tmp_path):
         while (message := client.get_iopub_msg(timeout=120))["msg_type"] != "display_data":
             assert message["msg_type"] != "error", message["content"]
     finally:
+        client.stop_channels()
         kernel.shutdown_kernel(now=True)
     page = message["content"]["data"]["text/html"]
     assert "checking start.mix" in page and "visibility:hidden;animation:seqlab-late 0s 2s forwards" in page

@@ -31,7 +31,13 @@ from seqlab.written.parts import Sweep
 
 MOST = 16_000_000  # bytes of one message
 KINDS = {"onehot": OneHot, "tuple": tuple, "list": list, "set": set, "frozenset": frozenset}
-DATA = ("seqlab.written.", "seqlab.exact.", "seqlab.normalizers.", "seqlab.tiles.launch.")  # values, field by field
+DATA = (  # values, field by field
+    "seqlab.written.",
+    "seqlab.exact.",
+    "seqlab.normalizers.",
+    "seqlab.tiles.launch.",
+    "seqlab.capstone.design.",
+)
 
 
 class Broken(RuntimeError):

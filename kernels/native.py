@@ -167,25 +167,10 @@ def _call(
     strides = *q.stride()[:3], *k.stride()[:3], *v.stride()[:3], *(none if grad is None else grad.stride())[:3]
     biases = *(none if bias is None else _broadcast(bias)), *(none if dbias is None else _broadcast(dbias))
     work = batch * heads * n_query * n_key * (dim + value) * density
-    told = NUMBERS.pack(
-        *(
-            batch,
-            heads,
-            kv_heads,
-            n_query,
-            n_key,
-            dim,
-            value,
-            *strides,
-            *biases,
-            slopes_stride,
-            block,
-            listed,
-            patterns,
-        ),
-        *(spec.causal, spec.normalizer == "softmax", KINDS[like], 1 if work < SMALL else torch.get_num_threads()),
-        *(spec.scale, spec.shift),
-    )
+    sizes = batch, heads, kv_heads, n_query, n_key, dim, value
+    threads = 1 if work < SMALL else torch.get_num_threads()
+    kind = spec.causal, spec.normalizer == "softmax", KINDS[like], threads, spec.scale, spec.shift
+    told = NUMBERS.pack(*sizes, *strides, *biases, slopes_stride, block, listed, patterns, *kind)
     if getattr(_library()[0], f"attention_{step}")(ADDRESSES.pack(*pointers) + told):
         raise ValueError("layout: got a list that points outside of its blocks, wanted blocks that exist")
 

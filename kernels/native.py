@@ -4,7 +4,7 @@ The library is built at first use, in seconds, and kept in the user's cache unde
 CPU. `status()` says in words whether it is used, and why not. SEQLAB_NATIVE=0 turns it off.
 
 A call reaches it in one of two ways. `attention` hands a plain one to `front.cpp`, which is built against PyTorch and
-takes a microsecond; `forward` and `backward` pack the same numbers in Python, for what is not plain, and where the
+takes few microseconds; `forward` and `backward` pack the same numbers in Python, for what is not plain, and where the
 headers of Python or PyTorch are missing.
 """
 
@@ -62,7 +62,7 @@ def status() -> str:
     """Whether the C++ kernel is used, in words."""
     if _off:
         return "C++: turned off"
-    slower = "; called by way of Python, which costs 50 µs: the headers of Python or PyTorch are missing"
+    slower = "; called by way of Python, slower where inputs are short: headers of Python or PyTorch are missing"
     return _library()[1] + (slower if _library()[0] is not None and _front() is None else "")
 
 

@@ -154,6 +154,9 @@ class Runner:
         started = time.monotonic()
         passing = lambda place: self._tell(job, f"{place}  {time.monotonic() - started:.0f} s", passing=True)
         result = self.cluster.execute(job, passing) if self.cluster else Execution(job, passing).run()
+        if lint.damage(job.source) is None:  # here, where what it links to lies beside it
+            result.failures += [Failure("lint", complaint) for complaint in lint.lint(job.source)]
+            result.ok = not result.failures
         end(job.scratch)  # what a notebook has left running
         if self.stopping.is_set():
             return

@@ -85,7 +85,11 @@ def test_a_lost_worker_costs_nothing_and_leaves_nothing(cluster, tmp_path):
     (tmp_path / "claims.toml").write_text('["one.value"]\nstatement = "One."\nequals = 1\n')
     for name in ("one", "two"):
         cells = ["import time; time.sleep(4)"] + ([claim("one.value", 1)] if name == "one" else [])
-        nbformat.write(notebook(cells), tmp_path / f"{name}.ipynb")
+        made = notebook(cells)
+        made.cells.append(
+            nbformat.v4.new_markdown_cell("The [other](two.ipynb) lies beside it here, and not over there.")
+        )
+        nbformat.write(made, tmp_path / f"{name}.ipynb")
     paths = [tmp_path / "one.ipynb", tmp_path / "two.ipynb"]
     words = [*paths, "--edition", "open", "--claims", tmp_path / "claims.toml", "--build", tmp_path / "build"]
     running = run(*words, "--dask", address)
